@@ -1,0 +1,235 @@
+/* http: HTTP/1.1 and HTTP/2 server connections, the pooled HTTP/1.1 upstream client, TLS, SSE framing. Wire only, no
+ * opinion: who may call what is decided above. Every object belongs to one loop and its thread, but for the TLS
+ * contexts and origins, which are reference-counted and shared. */
+#pragma once
+
+#include "base/base.h"
+#include "loop/loop.h"
+
+/* ---- fields ------------------------------------------------------------------------------------------------------ */
+
+struct http_field {
+    struct str name; /* lower case when received */
+    struct str value;
+};
+struct http_fields {
+    const struct http_field *at;
+    size_t n;
+};
+struct str http_field_get(struct http_fields fields, struct str name); /* first; p == NULL: none */
+bool http_field_is_token(struct str name);                             /* RFC 9110 5.1 */
+bool http_field_value_is_valid(struct str value);                      /* no CR, LF, NUL */
+
+/* ---- TLS --------------------------------------------------------------------------------------------------------- */
+
+struct tls_server; /* certificate, key, ALPN h2 + http/1.1; TLS 1.2 and 1.3 */
+struct tls_client; /* full verification, SNI, session cache for resumption shared by all loops */
+
+MUST_USE enum err tls_server_new(const char *cert_file, const char *key_file, struct tls_server **ret_tls,
+                                 struct fault *why);
+void tls_server_ref(struct tls_server *t);
+void tls_server_unref(struct tls_server *t);
+/* ca_file NULL: the system's. */
+MUST_USE enum err tls_client_new(const char *ca_file, struct tls_client **ret_tls, struct fault *why);
+void tls_client_ref(struct tls_client *t);
+void tls_client_unref(struct tls_client *t);
+
+/* ---- server ------------------------------------------------------------------------------------------------------ */
+
+struct http_server;
+struct http_stream;
+
+struct http_limits {
+    size_t head_max;          /* request line and fields, bytes (default 64 KiB) */
+    unsigned fields_max;      /* default 128 */
+    size_t body_max;          /* after decompression (default 32 MiB) */
+    unsigned inflate_ratio;   /* a body that grows more than this many times (and over 1 MiB) is a bomb (default 100) */
+    uint32_t head_ms;         /* first byte of a head to its end (default 30 s) */
+    uint32_t body_gap_ms;     /* longest silence inside a body (default 30 s) */
+    uint32_t idle_ms;         /* kept-alive connection without a request (default 10 min) */
+    uint32_t write_gap_ms;    /* a client that takes nothing for so long is gone (default 5 min) */
+    unsigned h2_streams_max;  /* concurrent per connection (default 256) */
+};
+void http_limits_default(struct http_limits *l);
+
+/* One network of trusted proxies. IPv4 as v4-mapped IPv6. */
+struct http_network {
+    uint8_t addr[16];
+    uint8_t bits;
+};
+MUST_USE enum err http_network_parse(struct str cidr, struct http_network *ret_network, struct fault *why);
+
+struct http_server_options {
+    struct http_limits limits;
+    const struct http_network *trusted; /* X-Forwarded-For and PROXY v2 count only from these peers */
+    size_t n_trusted;
+    bool proxy_protocol;      /* trusted peers must begin with a PROXY v2 header */
+    struct str path_prefix;   /* "" or "/llm": cut from the path; other paths are not found */
+    /* Asks for memory before a body buffer grows; false → 503 (the memory ceiling). May be NULL. Given back by a
+     * negative amount. */
+    bool (*take_memory)(void *user, int64_t bytes);
+    void *user;
+};
+
+/* One request as the handler sees it. Lives until http_stream_release_request() or the end of the stream. */
+struct http_request {
+    struct str method;           /* "POST" */
+    struct str path;             /* as sent, without prefix and query */
+    struct str query;            /* after '?', "" when none */
+    struct str authority;        /* Host or :authority */
+    struct str peer;             /* the client's address as text, behind trusted proxies */
+    struct http_fields fields;   /* without pseudo-fields */
+    struct str body;             /* whole and decoded; "" before on_request() */
+    bool is_head, is_tls, is_h2;
+};
+
+struct http_stream {
+    struct http_server *server;
+    struct http_request *request; /* NULL after release */
+    void *user;                   /* the handler's */
+    const struct http_stream_ops *ops;
+};
+
+struct http_handler {
+    /* The head is here, the body not. Return true to have the body collected (100-continue is sent); false after having
+     * answered already: the body is drained within bounds or the connection closed. */
+    bool (*on_head)(struct http_stream *s, void *user);
+    void (*on_request)(struct http_stream *s, void *user); /* head and body are whole */
+    /* The request is malformed, too large or too slow: the handler answers in the caller's format; the connection closes
+     * after it (h1) or the stream (h2). What is known of the request is in s->request. Called before on_request only. */
+    void (*on_bad)(struct http_stream *s, const struct fault *why, void *user);
+    void (*on_writable)(struct http_stream *s, void *user); /* the queue fell below HTTP_QUEUE_LOW */
+    /* Last call for this stream, always made exactly once after on_head or on_bad was called. complete: the whole answer
+     * was handed to the kernel; false: the client went away (or we aborted). Never called from inside the handler's own
+     * http_stream_*() calls: it comes from the loop. */
+    void (*on_closed)(struct http_stream *s, bool complete, void *user);
+};
+
+struct http_server_stats {
+    _Atomic uint64_t accepted, requests;
+    _Atomic int64_t connections, streams;
+};
+
+struct http_server *http_server_new(struct loop *l, const struct http_handler *h, const struct http_server_options *o,
+                                    void *user);
+/* Options of a new generation; connections under way keep theirs until their next request. Copies. */
+void http_server_set_options(struct http_server *s, const struct http_server_options *o);
+/* Accepts on a listening socket (kept by the caller). tls NULL: plain. HTTP/2 by ALPN or by prior knowledge. */
+MUST_USE enum err http_server_listen(struct http_server *s, int fd, struct tls_server *tls, struct fault *why);
+/* Stops accepting, closes idle connections, lets answers under way end (`connection: close`, GOAWAY).
+ * on_empty is called once, from the loop, when the last connection is gone. */
+void http_server_drain(struct http_server *s, void (*on_empty)(void *user));
+void http_server_free(struct http_server *s); /* aborts what is left */
+const struct http_server_stats *http_server_stats_get(const struct http_server *s);
+
+#define HTTP_QUEUE_HIGH KIB(64) /* feed no more while more than this is queued */
+#define HTTP_QUEUE_LOW KIB(16)  /* on_writable() comes when the queue falls below */
+
+/* The answer's head. body_length < 0: unknown (chunked, or DATA frames until the end). `date`, `content-length`,
+ * `transfer-encoding` and `connection` are the server's own; fields must not hold them. Sent with the first write, at the
+ * latest at the end of this turn of the loop. */
+void http_stream_head(struct http_stream *s, int status, struct http_fields fields, int64_t body_length);
+/* Sends; what the client does not take now is copied and queued. Returns the bytes queued. Ignored for HEAD. */
+size_t http_stream_write(struct http_stream *s, struct str bytes);
+/* The last bytes (may be empty) and the end, in one packet where they fit. */
+void http_stream_finish(struct http_stream *s, struct str last);
+/* Head, body and end at once. */
+void http_stream_answer(struct http_stream *s, int status, struct http_fields fields, struct str body);
+/* Breaks the transfer so that the client sees it: no last chunk, or RST_STREAM. */
+void http_stream_abort(struct http_stream *s);
+size_t http_stream_queued(const struct http_stream *s);
+/* Frees head and body of the request early; s->request becomes NULL. */
+void http_stream_release_request(struct http_stream *s);
+
+/* ---- upstream client --------------------------------------------------------------------------------------------- */
+
+/* Where calls go. Same key: same pool, also across generations. Reference-counted, immutable, shared by loops. */
+struct http_origin {
+    _Atomic unsigned refs;
+    struct str key;       /* "https://api.example.com:443 ca=… proxy=…" */
+    struct str host;      /* name or address literal without brackets; SNI and verification use it */
+    uint16_t port;
+    struct str authority; /* Host field: host[:port] */
+    struct tls_client *tls; /* NULL: plain */
+    struct str proxy_host; /* HTTP CONNECT proxy; "" none */
+    uint16_t proxy_port;
+    struct str proxy_authorization; /* value of Proxy-Authorization, "" none; a secret */
+};
+struct http_origin_options {
+    struct str url;       /* http(s)://host[:port][/base] */
+    struct str ca_file;   /* "" system */
+    struct str proxy;     /* "" or http://[user:password@]host:port */
+};
+/* ret_base_path: the URL's path without a trailing slash ("" or "/v1"), pointing into o->url. */
+MUST_USE enum err http_origin_new(const struct http_origin_options *o, struct http_origin **ret_origin,
+                                  struct str *ret_base_path, struct fault *why);
+void http_origin_ref(struct http_origin *o);
+void http_origin_unref(struct http_origin *o);
+
+struct http_deadlines { /* milliseconds; 0: none */
+    uint32_t connect_ms;    /* name, TCP (both families raced), proxy and TLS; default 5 s */
+    uint32_t first_byte_ms; /* from the call's start to the answer's head; default 10 min */
+    uint32_t gap_ms;        /* longest silence inside the answer; default 5 min */
+    uint32_t total_ms;      /* default none */
+};
+
+struct http_call;
+struct http_call_handler {
+    /* Final head (1xx are swallowed). fields are valid during the call only. */
+    void (*on_head)(struct http_call *c, int status, struct http_fields fields, void *user);
+    void (*on_body)(struct http_call *c, struct str bytes, void *user); /* transfer coding removed; valid during the call */
+    void (*on_end)(struct http_call *c, void *user);                    /* message whole; c is gone after it */
+    /* Refused, hung, broken or garbage; why->code tells (ERR_UPSTREAM_*). c is gone after it. */
+    void (*on_fail)(struct http_call *c, const struct fault *why, void *user);
+};
+struct http_call_request {
+    struct str method;
+    struct str target;          /* path and query */
+    struct http_fields fields;  /* without Host, Content-Length, Connection, Transfer-Encoding */
+    const struct str *pieces;   /* the body, to be sent in order; bytes stay valid until the answer's head or the end */
+    size_t n_pieces;            /* the array itself is copied */
+};
+struct http_client_stats {
+    _Atomic uint64_t calls, reused, connects, connect_failures, stale_retries, tls_handshakes, tls_resumed;
+    _Atomic int64_t open, idle;
+};
+struct http_client_options {
+    unsigned idle_max_per_origin; /* default 1024 */
+    uint32_t idle_ms;             /* a pooled connection is closed after so long, before vendors do (default 55 s) */
+    size_t head_max;              /* an answer's head (default 64 KiB) */
+};
+
+struct http_client *http_client_new(struct loop *l, const struct http_client_options *o); /* NULL: defaults */
+void http_client_free(struct http_client *c); /* fails no calls: they must be over */
+const struct http_client_stats *http_client_stats_get(const struct http_client *c);
+
+/* Starts a call; never calls back before it returns. A stale kept-alive connection is retried once, transparently, when
+ * not one byte of an answer had come. Redirects are never followed. The origin is referenced while it is used. */
+struct http_call *http_call_start(struct http_client *c, struct http_origin *o, const struct http_call_request *r,
+                                  const struct http_deadlines *d, const struct http_call_handler *h, void *user);
+void http_call_pause(struct http_call *c);  /* no on_body() until resumed; the upstream feels it; gap deadline rests */
+void http_call_resume(struct http_call *c);
+void http_call_cancel(struct http_call *c); /* closes the socket now; no more callbacks; c is gone */
+bool http_call_was_sent(const struct http_call *c); /* any byte of the request reached the kernel's socket buffer */
+
+/* ---- SSE: whole events out of any cut of the bytes ------------------------------------------------------------------ */
+
+/* WHATWG HTML 9.2: lines end in LF, CRLF or CR, an event in a blank line. Comment-only blocks are events without data. */
+struct sse_event {
+    struct str raw;  /* the event's bytes with its blank line */
+    struct str name; /* `event:`, "" when none */
+    struct str data; /* `data:` lines joined with LF */
+    bool has_data;
+};
+struct sse_reader {
+    struct buf carry;   /* an event not yet whole, and the joined data of one with several lines */
+    struct buf joined;
+    struct str fresh;
+    size_t scanned;
+};
+void sse_init(struct sse_reader *r, size_t event_max);
+void sse_done(struct sse_reader *r);
+/* Hands in received bytes; then call sse_next() until it is false. ERR_UPSTREAM_GARBAGE: an event over event_max. */
+MUST_USE enum err sse_feed(struct sse_reader *r, struct str bytes, struct fault *why);
+bool sse_next(struct sse_reader *r, struct sse_event *ret_event); /* valid until the next sse_ call */
+size_t sse_pending(const struct sse_reader *r);                   /* bytes of an unfinished event */
