@@ -142,7 +142,7 @@ static inline struct str str_z(const char *z) { return (struct str){z, z ? strle
 static inline bool str_eq(struct str a, struct str b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
 static inline bool str_starts(struct str s, struct str head) { return s.n >= head.n && (head.n == 0 || memcmp(s.p, head.p, head.n) == 0); }
 static inline bool str_ends(struct str s, struct str tail) { return s.n >= tail.n && (tail.n == 0 || memcmp(s.p + s.n - tail.n, tail.p, tail.n) == 0); }
-static inline struct str str_from(struct str s, size_t at) { return at >= s.n ? (struct str){s.p + s.n, 0} : (struct str){s.p + at, s.n - at}; }
+static inline struct str str_from(struct str s, size_t at) { return at >= s.n ? (struct str){s.n ? s.p + s.n : s.p, 0} : (struct str){s.p + at, s.n - at}; }
 bool str_eq_nocase(struct str a, struct str b); /* ASCII only */
 int str_cmp(struct str a, struct str b);        /* bytewise order */
 struct str str_trim(struct str s);              /* spaces and tabs */
@@ -151,7 +151,10 @@ bool str_cut(struct str s, char at, struct str *ret_head, struct str *ret_tail);
 bool str_find(struct str hay, struct str needle, size_t *ret_at);
 /* Whole string is a decimal number without sign that fits; leading zeros are allowed. */
 bool str_u64(struct str s, uint64_t *ret_value);
-bool str_is_utf8(struct str s, size_t *ret_bad_at);
+bool str_is_utf8(struct str s, size_t *ret_bad_at); /* ret_bad_at may be NULL */
+/* Length (1 to 4) of the UTF-8 character at `at` and its code point; 0: not UTF-8 there (RFC 3629: no overlong
+ * forms, no surrogates, nothing over U+10FFFF). */
+size_t str_utf8_at(struct str s, size_t at, uint32_t *ret_point);
 /* Copies and terminates; the caller frees. Aborts without memory. */
 char *str_dup_z(struct str s);
 /* Edit distance for "did you mean" (bounded: strings over 64 bytes are far from everything). */
