@@ -1,0 +1,138 @@
+/* generation: the frozen configuration that the gateway serves from: providers, routes, deployments, prices, keys, limits.
+ * Control builds one from the configuration file and the store and publishes it as a file (DATA/run/generation-N.json, no
+ * secrets but digests: provider keys stay references); the gateway loads it whole or not at all and swaps it atomically.
+ * Immutable after loading; reference-counted; freed as one arena. */
+#pragma once
+
+#include "base/base.h"
+#include "board/board.h"
+#include "chat/chat.h"
+#include "http/http.h"
+#include "identity/identity.h"
+#include "ledger/ledger.h"
+#include "provider/provider.h"
+#include "wire/wire.h"
+
+#define ROUTE_NAME_MAX 64
+#define PROVIDER_NAME_MAX 32
+#define MODEL_NAME_MAX 96
+
+struct price_period {
+    int64_t from_ms; /* in force from then on, until the next one */
+    struct price price;
+};
+
+struct header {
+    struct str name, value; /* value resolved (env:, file:) in the gateway */
+};
+
+/* A vendor account. */
+struct provider {
+    struct str name;
+    const struct provider_kind *kind;
+    struct http_origin *origin; /* NULL for kind local */
+    struct str base_path;
+    struct secret key;          /* "" none */
+    uint32_t formats;           /* bit mask of enum wire_format it speaks */
+    struct http_deadlines deadlines;
+    struct header *headers;     /* extra ones, on every call */
+    unsigned n_headers;
+};
+
+/* A field that is added to a request when the caller did not send it. */
+struct body_default {
+    struct str name, raw; /* raw: JSON text */
+};
+
+struct deployment {
+    const struct provider *provider;
+    struct str model;          /* the upstream's id; "*": the asked name */
+    struct str region, tier;
+    struct deployment_state *state; /* breaker; shared by all generations that name it (route room) */
+    struct board_row *row;     /* metrics of (route, provider, model, …); NULL until bound */
+    struct price_period *prices; /* oldest first */
+    unsigned n_prices;
+    bool allow_unpriced;
+    uint64_t max_output;       /* tokens; 0 unknown */
+    uint64_t context;          /* tokens; 0 unknown */
+    struct header *headers;
+    unsigned n_headers;
+    struct body_default *defaults;
+    unsigned n_defaults;
+    struct str *drop;          /* top-level fields removed from requests, counted */
+    unsigned n_drop;
+    struct engine_row *engine; /* provider kind local */
+};
+
+struct route {
+    struct str name;           /* may end in '*' : a pattern */
+    bool is_pattern;
+    struct str display_name, description; /* for /v1/models; "" none */
+    struct deployment *deployments; /* tried in order */
+    unsigned n_deployments;
+    uint32_t total_ms;         /* for all attempts together until the first byte; 0 none */
+    int64_t created_s;         /* Unix seconds, for /v1/models */
+};
+
+struct key_limits {
+    uint32_t requests_per_minute; /* 0: none */
+    uint64_t tokens_per_minute;
+    uint32_t concurrency;
+    int64_t spend_day, spend_month; /* pico-dollars; -1: none, 0: nothing may be spent */
+};
+
+struct key {
+    char id[KEY_ID_LEN + 1];
+    struct str name;
+    uint8_t digest[KEY_DIGEST_LEN];
+    uint8_t old_digest[KEY_DIGEST_LEN]; /* after a rotation with grace: valid until old_until_ms */
+    int64_t old_until_ms;               /* 0: none */
+    int64_t expires_ms;                 /* 0: never */
+    bool revoked;
+    struct str *routes;                 /* allowed names or patterns; n_routes 0: all */
+    unsigned n_routes;
+    struct key_limits limits;
+    uint32_t place;                     /* of its meter on the board */
+};
+
+struct settings { /* the gateway's own, reloadable */
+    struct http_server_options server;
+    struct journal_options journal;
+    uint64_t memory_max;      /* bytes; resolved from percent by the gateway */
+    uint32_t heartbeat_ms;    /* default 15 s; 0 off */
+    uint32_t drain_ms;        /* default 5 min */
+    size_t answer_hold_max;   /* non-stream answers are held whole up to this (default 8 MiB) */
+    size_t event_max;         /* longest SSE event (default 4 MiB) */
+    unsigned attempts_max;    /* default 3 */
+    uint64_t assume_output;   /* tokens reserved when neither request, deployment nor catalogue bounds it */
+    bool access_log;
+    enum log_level log_level;
+};
+
+struct generation {
+    _Atomic unsigned refs;
+    uint64_t number;
+    char hash[65];            /* SHA-256 of the published file, hex */
+    struct arena arena;
+    struct settings settings;
+    struct provider *providers;
+    unsigned n_providers;
+    struct route *routes;     /* file order */
+    unsigned n_routes;
+    struct map exact;         /* name or alias → struct route */
+    struct route **patterns;  /* longest first */
+    unsigned n_patterns;
+    struct map keys;          /* id → struct key */
+};
+
+/* Parses and resolves a published file (secrets from env: and file:). Engine rows are found on the board. */
+MUST_USE enum err generation_load(struct str json, struct board *b, struct generation **ret_generation, struct fault *why);
+void generation_ref(struct generation *g);
+void generation_unref(struct generation *g);
+/* Exact name or alias, else the longest pattern; NULL: unknown. */
+const struct route *generation_route(const struct generation *g, struct str name);
+/* The up to 3 nearest names to an unknown one that the key may call. */
+unsigned generation_nearest(const struct generation *g, const struct key *k, struct str name, struct str ret_names[3]);
+const struct key *generation_key(const struct generation *g, struct str id);
+bool key_may_call(const struct key *k, struct str route_name);
+const struct price *deployment_price(const struct deployment *d, int64_t wall_ms); /* NULL: none in force */

@@ -1,0 +1,34 @@
+/* provider: what differs between kinds of vendor accounts: paths, credentials, default formats, how their errors are to be
+ * understood. One file per kind, one row in provider.c. Pure. */
+#pragma once
+
+#include "base/base.h"
+#include "http/http.h"
+#include "wire/wire.h"
+
+#define PROVIDER_FIELDS_MAX 4
+
+struct provider_kind {
+    const char *name;       /* "openai": as in configuration */
+    uint32_t formats;       /* bit mask of enum wire_format it speaks by default */
+    bool needs_url, needs_key;
+    const char *otel_name;  /* gen_ai.provider.name */
+    /* Path below the base URL for this call; NULL: the kind cannot do it. */
+    const char *(*path)(enum wire_format f, enum wire_operation op);
+    /* The credential's fields. `room` holds what must be composed ("Bearer …"). Returns their number. */
+    unsigned (*credentials)(struct secret key, struct buf *room, struct http_field ret_fields[PROVIDER_FIELDS_MAX]);
+    /* Fields the vendor insists on when the caller did not send them (anthropic-version); name NULL ends. */
+    const struct http_field *required;
+};
+
+const struct provider_kind *provider_kind_find(struct str name);  /* NULL: unknown */
+const struct provider_kind *provider_kind_at(unsigned i);         /* NULL: past the last */
+
+/* What a failed answer means. */
+struct provider_verdict {
+    bool try_next;          /* 408, 429, 5xx, and what the vendor means to be such */
+    bool rest;              /* the deployment shall rest */
+    uint64_t retry_after_ms; /* 0: not told */
+};
+/* Status and headers of an answer (RFC 9110 10.2.3; retry-after-ms, x-ms-retry-after-ms, retry-after as seconds or date). */
+void provider_judge(int status, struct http_fields fields, int64_t now_ms, struct provider_verdict *ret_verdict);
