@@ -28,6 +28,15 @@ struct key_meter {
     _Atomic int32_t running[BOARD_GATEWAYS];  /* exchanges under way */
 };
 
+/* Settled money of a key, any thread of any process. A window's tag is the day's or month's number (clock_day(),
+ * clock_month()) that its money belongs to; days are 0 or later. Money of a period that is over (before the previous one by
+ * this machine's clock: a stream of many hours) is not counted: no cap asks for it any more. Sums stop at INT64_MAX. */
+void meter_add_spent(struct key_meter *m, int32_t day, int32_t month, int64_t pico);
+int64_t meter_spent_day(struct key_meter *m, int32_t day);
+int64_t meter_spent_month(struct key_meter *m, int32_t month);
+/* Sets what was spent before; only while board->ready_spend is 0 and nobody adds. Doing it again changes nothing. */
+void meter_seed_spent(struct key_meter *m, int32_t day, int64_t day_pico, int32_t month, int64_t month_pico);
+
 enum gateway_state { GATEWAY_FREE, GATEWAY_STARTING, GATEWAY_SERVING, GATEWAY_DRAINING };
 struct gateway_slot {
     _Atomic int32_t pid;
