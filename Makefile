@@ -1,0 +1,41 @@
+# The front door. Meson and ninja build, the scripts in tools/ do the work; this file only gives it names.
+BUILD := build
+PREFIX ?= /usr/local
+PROGRAMS := aquifer aquifer-control aquifer-pull
+
+.PHONY: build run stop check bench torture fuzz install clean format
+
+build:
+	@tools/setup build
+	@tools/build $(BUILD) $(PROGRAMS)
+
+run:
+	@tools/run
+
+stop:
+	@tools/stop
+
+check:
+	@tools/check
+
+bench: build
+	@tools/setup bench
+	@tools/bench
+
+# The long versions of what `make check` does in short: kills under load, faults at every write, soak.
+torture:
+	@tools/check --torture
+
+fuzz:
+	@tools/check --only fuzz
+
+install: build
+	@meson configure $(BUILD) --prefix=$(PREFIX)
+	@ninja -C $(BUILD) install
+
+format:
+	@tools/setup check
+	@tools/format
+
+clean:
+	@rm -rf $(BUILD)
