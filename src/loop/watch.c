@@ -8,6 +8,11 @@ struct watch_handle {
     struct watch *watch; /* NULL once stopped */
 };
 
+static int uv_events(unsigned events)
+{
+    return (events & WATCH_READ ? UV_READABLE : 0) | (events & WATCH_WRITE ? UV_WRITABLE : 0);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct watch *w = CONTAINER_OF(poll, struct watch_handle, poll)->watch;
@@ -15,13 +20,13 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     unsigned ready = 0;
     if (events & UV_READABLE) ready |= WATCH_READ;
     if (events & UV_WRITABLE) ready |= WATCH_WRITE;
-    if (status < 0) ready = w->events; /* the error shows as the result of the next read or write: let the waiter try */
+    if (status < 0) {
+        /* The error shows as the result of a read or write: let the waiter try. libuv has stopped the handle, but there
+         * may be bytes to read before the error. */
+        ready = w->events;
+        if (ready) must(uv_poll_start(poll, uv_events(ready), on_poll) == 0);
+    }
     if (ready & w->events) w->on_ready(w, ready & w->events);
-}
-
-static int uv_events(unsigned events)
-{
-    return (events & WATCH_READ ? UV_READABLE : 0) | (events & WATCH_WRITE ? UV_WRITABLE : 0);
 }
 
 enum err watch_start(struct loop *l, struct watch *w, int fd, unsigned events,
