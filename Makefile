@@ -18,9 +18,11 @@ stop:
 check:
 	@tools/check
 
+# BENCH_ARGS=--quick for a short look; docs/performance.md tells the rest.
 bench: build
 	@tools/setup bench
-	@tools/bench
+	@tools/build $(BUILD) bench-programs
+	@bench/run --build $(BUILD) $(BENCH_ARGS)
 
 # The long versions of what `make check` does in short: kills under load, faults at every write, soak.
 torture:

@@ -9,30 +9,30 @@
 #include "net.h"
 
 /* As api.openai.com sends them, so that the gateway's table of response headers has its normal work. */
-#define VENDOR_HEAD                                                                                                    \
-    "Date: Mon, 23 Nov 2026 09:00:00 GMT\r\n"                                                                          \
-    "openai-organization: org-bench\r\nopenai-processing-ms: 312\r\nopenai-version: 2020-10-01\r\n"                    \
-    "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-limit-tokens: 10000000\r\n"                                      \
-    "x-ratelimit-remaining-requests: 9999\r\nx-ratelimit-remaining-tokens: 9999769\r\n"                                \
-    "x-ratelimit-reset-requests: 6ms\r\nx-ratelimit-reset-tokens: 1ms\r\n"                                             \
+#define VENDOR_HEAD                                                                                 \
+    "Date: Mon, 23 Nov 2026 09:00:00 GMT\r\n"                                                       \
+    "openai-organization: org-bench\r\nopenai-processing-ms: 312\r\nopenai-version: 2020-10-01\r\n" \
+    "x-ratelimit-limit-requests: 10000\r\nx-ratelimit-limit-tokens: 10000000\r\n"                   \
+    "x-ratelimit-remaining-requests: 9999\r\nx-ratelimit-remaining-tokens: 9999769\r\n"             \
+    "x-ratelimit-reset-requests: 6ms\r\nx-ratelimit-reset-tokens: 1ms\r\n"                          \
     "x-request-id: req_5f0c2b7d9e8a4c1fb3d6a7e8c9f01234\r\n"
 
-#define EVENT_HEAD                                                                                                     \
-    "data: {\"id\":\"chatcmpl-C9x8Yh2mQvT4LkWc1RzNnE5uBfJ0a\",\"object\":\"chat.completion.chunk\","                   \
-    "\"created\":1763888400,\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\","                        \
+#define EVENT_HEAD                                                                                   \
+    "data: {\"id\":\"chatcmpl-C9x8Yh2mQvT4LkWc1RzNnE5uBfJ0a\",\"object\":\"chat.completion.chunk\"," \
+    "\"created\":1763888400,\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\","      \
     "\"system_fingerprint\":\"fp_51db84afab\","
 
-#define USAGE                                                                                                          \
-    "{\"prompt_tokens\":212,\"completion_tokens\":%d,\"total_tokens\":%d,"                                             \
-    "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"                                              \
-    "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0,"                                        \
+#define USAGE                                                                   \
+    "{\"prompt_tokens\":212,\"completion_tokens\":%d,\"total_tokens\":%d,"      \
+    "\"prompt_tokens_details\":{\"cached_tokens\":0,\"audio_tokens\":0},"       \
+    "\"completion_tokens_details\":{\"reasoning_tokens\":0,\"audio_tokens\":0," \
     "\"accepted_prediction_tokens\":0,\"rejected_prediction_tokens\":0}}"
 
 #define REFUSAL "{\"error\":{\"message\":\"the request arrived damaged\",\"type\":\"bench\"}}"
 
 static const char *const WORDS[CHUNK_KINDS] = {
-    " water", " rises",    " through", " the rock", ",",   " \\u2014 every", " well",    " \\\"draws\\\"", " from",
-    " the",   " same one", ".\\n\\n",  " Größe",    " 水", " 🌧",          " metered",
+    " water",    " rises",  " through", " the rock", ",",   " \\u2014 every", " well", " \\\"draws\\\"", " from", " the",
+    " same one", ".\\n\\n", " Größe",   " 水",       " 🌧", " metered",
 };
 
 __attribute__((format(printf, 1, 2))) static struct text render(const char *format, ...)
@@ -47,15 +47,9 @@ __attribute__((format(printf, 1, 2))) static struct text render(const char *form
 }
 
 /* One event as one chunk of a chunked body. */
-static struct text framed(struct text event)
-{
-    return render("%zx\r\n%s\r\n", event.n, event.p);
-}
+static struct text framed(struct text event) { return render("%zx\r\n%s\r\n", event.n, event.p); }
 
-static struct text joined(struct text a, struct text b)
-{
-    return render("%s%s", a.p, b.p);
-}
+static struct text joined(struct text a, struct text b) { return render("%s%s", a.p, b.p); }
 
 static struct text body_around(const char *prose)
 {
@@ -86,8 +80,8 @@ static struct text render_chunk(const char *words)
 
 static struct text render_end(bool with_usage)
 {
-    struct text finish = framed(render(
-        EVENT_HEAD "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n"));
+    struct text finish =
+        framed(render(EVENT_HEAD "\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":null,\"finish_reason\":\"stop\"}]}\n\n"));
     struct text usage = framed(render(EVENT_HEAD "\"choices\":[],\"usage\":" USAGE "}\n\n", 64, 276));
     struct text done = joined(framed(render("data: [DONE]\n\n")), render("0\r\n\r\n"));
     return joined(with_usage ? joined(finish, usage) : finish, done);
@@ -99,9 +93,8 @@ void answers_render(struct answers *ret)
     struct text role = framed(render(EVENT_HEAD "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\","
                                                 "\"content\":\"\",\"refusal\":null},\"logprobs\":null,"
                                                 "\"finish_reason\":null}]}\n\n"));
-    ret->whole =
-        render("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n" VENDOR_HEAD "\r\n%s",
-               body.n, body.p);
+    ret->whole = render("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n" VENDOR_HEAD "\r\n%s",
+                        body.n, body.p);
     ret->refusal = render("HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                           sizeof REFUSAL - 1, REFUSAL);
     ret->stream_head = render("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"

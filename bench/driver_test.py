@@ -48,7 +48,8 @@ class Judgement(unittest.TestCase):
         self.assertIn("process", measure.why_void(fine, {(1, 1): 0}, {(2, 2): 5}))
 
     def test_latency_goals_count_from_direct(self):
-        found = {"direct": series(10.0), "nginx": series(20.0), "ours-process": series(22.0), "ours-disk": series(251.0)}
+        found = {"direct": series(10.0), "nginx": series(20.0),
+                 "ours-process": series(22.0), "ours-disk": series(251.0)}
         process, disk = rows.latency_results(found, series(200.0))
         self.assertTrue(process.holds)
         self.assertFalse(disk.holds)

@@ -18,10 +18,7 @@
 
 #define GIVE_UP_NS (30 * NS_PER_S)
 
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
-}
+static void nap(void) { nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL); }
 
 static pid_t spawn(char **argv, uint64_t core)
 {
@@ -79,8 +76,7 @@ int main(int argc, char **argv)
     }
     printf("{\"ms\":%.3f,\"pid\":%d}\n", (double)(now_ns() - start) / 1e6, (int)pid);
     fflush(stdout);
-    for (char byte; read(STDIN_FILENO, &byte, 1) > 0;)
-        ;
+    for (char byte; read(STDIN_FILENO, &byte, 1) > 0;);
     kill(pid, SIGTERM);
     waitpid(pid, NULL, 0);
     free(request);

@@ -34,10 +34,7 @@ static struct {
     char read[READ_MAX];
 } l4;
 
-static struct pair *pair_of(struct side *s)
-{
-    return s->peer > s ? (struct pair *)(void *)s : (struct pair *)(void *)s->peer;
-}
+static struct pair *pair_of(struct side *s) { return s->peer > s ? (struct pair *)(void *)s : (struct pair *)(void *)s->peer; }
 
 static void pair_close(struct side *s)
 {
@@ -65,8 +62,7 @@ static void arm(struct side *s)
     uint32_t want = (s->peer->kept_n ? 0u : EPOLLIN) | (s->kept_n ? EPOLLOUT : 0u);
     if (want == s->armed) return;
     struct epoll_event event = {.events = want, .data.ptr = s};
-    if (epoll_ctl(l4.epoll, s->armed == UINT32_MAX ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->fd, &event) < 0)
-        die("epoll_ctl");
+    if (epoll_ctl(l4.epoll, s->armed == UINT32_MAX ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->fd, &event) < 0) die("epoll_ctl");
     s->armed = want;
 }
 
@@ -131,10 +127,8 @@ static void run(void)
         int n = epoll_wait(l4.epoll, events, EVENTS, -1);
         if (n < 0 && errno != EINTR) die("epoll_wait");
         for (int i = 0; i < n; i++) {
-            if (events[i].data.ptr == &l4.listener)
-                on_listener();
-            else
-                on_side(events[i].data.ptr, events[i].events);
+            if (events[i].data.ptr == &l4.listener) on_listener();
+            else on_side(events[i].data.ptr, events[i].events);
         }
         bury();
     }

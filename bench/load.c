@@ -134,10 +134,8 @@ static void on_reply(struct conn *c)
 
 static void on_closed(struct conn *c)
 {
-    if (c->busy)
-        conn_failed(c);
-    else
-        conn_reopen(c);
+    if (c->busy) conn_failed(c);
+    else conn_reopen(c);
 }
 
 static void on_readable(struct conn *c)
@@ -155,10 +153,7 @@ static void on_readable(struct conn *c)
     if (result == REPLY_BAD) conn_failed(c);
 }
 
-static uint64_t due_ns(void)
-{
-    return load.start_ns + (uint64_t)((double)load.issued * ((double)NS_PER_S / (double)load.rate));
-}
+static uint64_t due_ns(void) { return load.start_ns + (uint64_t)((double)load.issued * ((double)NS_PER_S / (double)load.rate)); }
 
 /* Sends whatever may be sent now; returns how long to wait for events at most, in nanoseconds. */
 static uint64_t issue(uint64_t end_ns)
@@ -201,8 +196,8 @@ static void report(double seconds)
     if (load.good) qsort(load.latency_ns, load.good, sizeof *load.latency_ns, compare_latency);
     printf("{\"requests\":%ju,\"events\":%ju,\"non200\":%ju,\"errors\":%ju,\"reopened\":%ju,\"seconds\":%.6f,"
            "\"p50_us\":%.1f,\"p99_us\":%.1f}\n",
-           (uintmax_t)load.good, (uintmax_t)load.events, (uintmax_t)load.non200, (uintmax_t)load.errors,
-           (uintmax_t)load.reopened, seconds, quantile_us(0.5), quantile_us(0.99));
+           (uintmax_t)load.good, (uintmax_t)load.events, (uintmax_t)load.non200, (uintmax_t)load.errors, (uintmax_t)load.reopened,
+           seconds, quantile_us(0.5), quantile_us(0.99));
 }
 
 static void run_load(void)
@@ -282,8 +277,6 @@ int main(int argc, char **argv)
     load.idle = calloc(load.connections, sizeof *load.idle);
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!load.conns || !load.idle) die("out of memory");
-    if (load.hold)
-        run_hold();
-    else
-        run_load();
+    if (load.hold) run_hold();
+    else run_load();
 }

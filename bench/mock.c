@@ -137,13 +137,23 @@ static bool stream_step(struct conn *c)
     return say(c, mock.answers.chunk[c->sent++ % CHUNK_KINDS]);
 }
 
+/* 0 to gap - 1, evenly; the same in every run, so that rounds can be compared (splitmix64). */
+static uint64_t phase_ms(void)
+{
+    static uint64_t state = 1;
+    uint64_t z = state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return mock.gap_ms ? (z ^ (z >> 31)) % mock.gap_ms : 0;
+}
+
 /* Streams start at a random phase of the gap: real ones do not march in step. */
 static bool stream_start(struct conn *c)
 {
     c->sent = 0;
     c->usage = request_wants_usage(&c->request);
     if (!say(c, mock.answers.stream_head)) return false;
-    if (!mock.hold) pace_at(c, mock.tick_ms + 1 + (mock.gap_ms ? (uint64_t)random() % mock.gap_ms : 0));
+    if (!mock.hold) pace_at(c, mock.tick_ms + 1 + phase_ms());
     return true;
 }
 
@@ -217,10 +227,8 @@ static void serve_tick(struct tick *due)
         next = LIST_NEXT(c, in_tick);
         bool alive = stream_step(c);
         while (alive && !mock.gap_ms && c->due_ms && !c->out.n) alive = stream_step(c);
-        if (!alive)
-            conn_free(c);
-        else if (c->due_ms)
-            pace_at(c, c->due_ms + mock.gap_ms);
+        if (!alive) conn_free(c);
+        else if (c->due_ms) pace_at(c, c->due_ms + mock.gap_ms);
     }
 }
 
@@ -248,10 +256,8 @@ static void run(void)
         if (!mock.paced) mock.tick_ms = now_ns() / 1000000;
         for (int i = 0; i < n; i++) {
             int *listener = events[i].data.ptr;
-            if (listener == &mock.listener[0] || listener == &mock.listener[1])
-                on_listener(*listener);
-            else
-                on_conn(events[i].data.ptr, events[i].events);
+            if (listener == &mock.listener[0] || listener == &mock.listener[1]) on_listener(*listener);
+            else on_conn(events[i].data.ptr, events[i].events);
         }
         serve_due();
     }

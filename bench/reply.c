@@ -46,8 +46,7 @@ static void header_read(struct reply *r, const char *line, size_t n)
 {
     const char *value;
     if (header_is(line, n, "content-length:", &value)) r->left = strtoull(value, NULL, 10);
-    if (header_is(line, n, "transfer-encoding:", &value) && !strncasecmp(value, "chunked", 7))
-        r->phase = PHASE_CHUNK_LINE;
+    if (header_is(line, n, "transfer-encoding:", &value) && !strncasecmp(value, "chunked", 7)) r->phase = PHASE_CHUNK_LINE;
     if (header_is(line, n, "connection:", &value)) r->closes = !strncasecmp(value, "close", 5);
     if (header_is(line, n, "content-type:", &value)) r->is_stream = !strncasecmp(value, "text/event-stream", 17);
 }
@@ -56,7 +55,7 @@ static void header_read(struct reply *r, const char *line, size_t n)
 static bool head_read(struct reply *r, const char *p, const char *end)
 {
     if (end - p < 13 || memcmp(p, "HTTP/1.1 ", 9)) return false;
-    r->status = atoi(p + 9);
+    r->status = (int)strtol(p + 9, NULL, 10);
     r->phase = PHASE_SIZED;
     r->left = 0;
     for (const char *stop; p < end; p = stop + 1) {

@@ -136,10 +136,7 @@ enum request_result request_feed(struct request *r, const char *p, size_t n)
     return result;
 }
 
-bool request_is_intact(const struct request *r)
-{
-    return r->size > 1 && r->first[0] == '{' && r->last[ENDS - 1] == '}';
-}
+bool request_is_intact(const struct request *r) { return r->size > 1 && r->first[0] == '{' && r->last[ENDS - 1] == '}'; }
 
 /* True when `name` stands at one of the body's ends with the value true, blanks allowed. */
 static bool end_says(const char *p, size_t n, const char *name)
@@ -147,8 +144,7 @@ static bool end_says(const char *p, size_t n, const char *name)
     const char *at = memmem(p, n, name, strlen(name));
     if (!at) return false;
     const char *end = p + n;
-    for (at += strlen(name); at < end && (*at == ' ' || *at == ':'); at++)
-        ;
+    for (at += strlen(name); at < end && (*at == ' ' || *at == ':'); at++);
     return end - at >= 4 && !memcmp(at, "true", 4);
 }
 
@@ -158,15 +154,9 @@ static bool says(const struct request *r, const char *name)
     return end_says(r->first, n, name) || end_says(r->last + ENDS - n, n, name);
 }
 
-bool request_wants_stream(const struct request *r)
-{
-    return says(r, "\"stream\"");
-}
+bool request_wants_stream(const struct request *r) { return says(r, "\"stream\""); }
 
-bool request_wants_usage(const struct request *r)
-{
-    return says(r, "\"include_usage\"");
-}
+bool request_wants_usage(const struct request *r) { return says(r, "\"include_usage\""); }
 
 void request_clear(struct request *r)
 {

@@ -74,6 +74,10 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
+def tell(name, turn, label, text, void=None):
+    say(f"{name} round {turn} {label}: {text}" + (f" VOID: {void}" if void else ""))
+
+
 def in_turn(items, rounds):
     """(round, item): every item once a round, the order reversed every other round."""
     for number in range(rounds):
@@ -135,8 +139,8 @@ def void_notes(series):
 
 def cpu_detail(title, series):
     lines = [f"### {title}", "",
-             "| target | CPU us median (min-max) | of nginx | per s and core | achieved /s | core in use | p50 us | p99 us "
-             "| after the last answer | void |",
+             "| target | CPU us median (min-max) | of nginx | per s and core | achieved /s | core in use | p50 us "
+             "| p99 us | after the last answer | void |",
              "|---|---|---|---|---|---|---|---|---|---|"]
     for label, s in series.items():
         median = s.median()
@@ -178,7 +182,7 @@ def run_cpu(bench, name, plan):
                 seen["rate_seen"] = seen[row.unit] / seen["seconds"]
                 seen["after_share"] = seen["cpu_after_ns"] / seen["cpu_ns"]
             series[target.label].add(value, seen, seen["void"])
-            say(f"{name} round {turn} {target.label}: {number(value)} us" + (f" VOID {seen['void']}" if seen["void"] else ""))
+            tell(name, turn, target.label, f"{number(value)} us", seen["void"])
     title = row.title + (f" ({count} streams)" if row.mock else "")
     return [cpu_result(row, title, label, series) for label in row.goals], cpu_detail(title, series), series
 
@@ -207,7 +211,7 @@ def run_memory(bench, name, plan):
             many, void_many = measure.memory_kb(bench, stage.targets[0], STREAMS)
         value = (many - few) / (STREAMS - STREAMS_FEW)
         series[label].add(value, {"few_kb": few, "many_kb": many}, void_few or void_many)
-        say(f"{name} round {turn} {label}: {value:.2f} KB a stream")
+        tell(name, turn, label, f"{value:.2f} KB a stream", void_few or void_many)
     ours = series["ours-disk"].median() if "ours-disk" in series else None
     title = "memory per open stream, " + ("TLS upstream" if tls else "plain upstream")
     result = Result(title, text_of(series, "ours-disk", unit=" KB"), text_of(series, "nginx", unit=" KB"),
@@ -230,11 +234,11 @@ def run_crowd(bench, name, plan):
             void = none["void"] or crowd["void"] or held.void
             value = None if void else measure.per_unit_us(crowd, "requests") / measure.per_unit_us(none, "requests")
             series[target.label].add(value, {"none": none, "crowd": crowd}, void)
-            say(f"{name} round {turn} {target.label}: {number(value)} x" + (f" VOID {void}" if void else ""))
+            tell(name, turn, target.label, f"{number(value)} x", void)
     ours = series["ours-disk"].median() if "ours-disk" in series else None
-    result = Result(f"CPU per request with {STREAMS:,} streams open, over none", text_of(series, "ours-disk", unit=" x"),
-                    text_of(series, "nginx", unit=" x"), number(ours), "<= 1.1 x", None if ours is None else ours <= 1.1,
-                    void_notes(series))
+    title = f"CPU per request with {STREAMS:,} streams open, over none"
+    result = Result(title, text_of(series, "ours-disk", unit=" x"), text_of(series, "nginx", unit=" x"), number(ours),
+                    "<= 1.1 x", None if ours is None else ours <= 1.1, void_notes(series))
     return [result], [], series
 
 
@@ -255,7 +259,7 @@ def run_latency(bench, name, plan):
             seen = measure.load(bench, target, options, bench.gateway_core)
             void = measure.why_void(seen, {}, {})
             series[target.label].add(seen["p50_us"], seen, void)
-            say(f"{name} round {turn} {target.label}: p50 {seen['p50_us']} us" + (f" VOID {void}" if void else ""))
+            tell(name, turn, target.label, f"p50 {seen['p50_us']} us", void)
     return latency_results(series, syncs), latency_detail(series, syncs), {**series, "fdatasync": syncs}
 
 
@@ -282,8 +286,8 @@ def latency_results(series, syncs):
 
 
 def latency_detail(series, syncs):
-    lines = ["### latency, one core, one request in flight", "", "| target | p50 us median (min-max) | added | p99 us |",
-             "|---|---|---|---|"]
+    lines = ["### latency, one core, one request in flight", "",
+             "| target | p50 us median (min-max) | added | p99 us |", "|---|---|---|---|"]
     for label, s in series.items():
         lines.append(f"| {label} | {s.text(1)} | {number(added(series, label), 1)} | {number(s.of('p99_us'), 1)} |")
     return lines + [f"| one 512-byte fdatasync | {syncs.text(1)} | | |", ""]
@@ -300,7 +304,7 @@ def run_start(bench, name, plan):
             ms, kb = measure.first_answer(bench, target)
             times[target.label].add(ms)
             memory[target.label].add(kb / 1024)
-            say(f"{name} round {turn} {target.label}: {ms:.1f} ms, {kb / 1024:.1f} MB")
+            tell(name, turn, target.label, f"{ms:.1f} ms, {kb / 1024:.1f} MB")
     rows = (("idle memory (sum of PSS)", memory, " MB", 20), ("start to first answered request", times, " ms", 50))
     results = []
     for title, series, unit, goal in rows:

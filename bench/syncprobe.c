@@ -29,8 +29,7 @@ int main(int argc, char **argv)
     const char *path = NULL;
     uint64_t count = 500;
     const struct option_row rows[] = {{"file", &path, NULL, NULL}, {"count", NULL, &count, NULL}};
-    if (options_read(argc, argv, rows, COUNTOF(rows)) != argc || !path || !count)
-        die("usage: syncprobe --file FILE [--count N]");
+    if (options_read(argc, argv, rows, COUNTOF(rows)) != argc || !path || !count) die("usage: syncprobe --file FILE [--count N]");
     char record[RECORD];
     uint64_t *took = calloc(count, sizeof *took);
     int fd = file_prepare(path);
