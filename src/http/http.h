@@ -222,14 +222,23 @@ struct sse_event {
     bool has_data;
 };
 struct sse_reader {
-    struct buf carry;   /* an event not yet whole, and the joined data of one with several lines */
-    struct buf joined;
-    struct str fresh;
-    size_t scanned;
+    struct buf carry;   /* an event not yet whole, or the one handed out that began in earlier bytes */
+    struct buf joined;  /* the data of an event with several lines */
+    struct str fresh;   /* handed in and not yet looked at */
+    size_t event_max;
+    bool blank;         /* the line has no byte yet */
+    bool after_cr;      /* a CR ended the last line; an LF now belongs to it */
+    bool at_end;        /* … and that line was blank: the event is whole when we know about the LF */
+    bool handed_out;    /* carry is the event handed out last */
+    bool begun;         /* past the place of a byte order mark */
+    bool failed;        /* an event over event_max */
 };
 void sse_init(struct sse_reader *r, size_t event_max);
 void sse_done(struct sse_reader *r);
-/* Hands in received bytes; then call sse_next() until it is false. ERR_UPSTREAM_GARBAGE: an event over event_max. */
+/* Hands in received bytes, which stay valid until sse_next() is false; call that until then. ERR_UPSTREAM_GARBAGE: an
+ * event over event_max (found while the bytes before were looked at). */
 MUST_USE enum err sse_feed(struct sse_reader *r, struct str bytes, struct fault *why);
+/* No more bytes will come: then sse_next() again. What is pending after that was cut. Errors as sse_feed(). */
+MUST_USE enum err sse_finish(struct sse_reader *r, struct fault *why);
 bool sse_next(struct sse_reader *r, struct sse_event *ret_event); /* valid until the next sse_ call */
 size_t sse_pending(const struct sse_reader *r);                   /* bytes of an unfinished event */
