@@ -1,10 +1,5 @@
 /* Fields: lookup, names and values. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
+#include "base/test.h"
 #include "http/http.h"
 
 static void finds_the_first_in_any_case(void **state)

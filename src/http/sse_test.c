@@ -1,11 +1,7 @@
 /* SSE: what an event is, and that no cut of the bytes changes it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
+#include "base/test.h"
 #include "http/http.h"
 
 #define EVENT_MAX 4096
