@@ -87,7 +87,6 @@ struct http_stream {
     struct http_server *server;
     struct http_request *request; /* NULL after release */
     void *user;                   /* the handler's */
-    const struct http_stream_ops *ops;
 };
 
 struct http_handler {

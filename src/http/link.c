@@ -266,6 +266,13 @@ void link_read_into(struct link *k, char *into, size_t room)
     k->into_room = room;
 }
 
+void link_shutdown(struct link *k)
+{
+    if (k->state != LINK_OPEN) return;
+    if (k->ssl) link_tls_say_bye(k);
+    if (k->state == LINK_OPEN) ignore_err(shutdown(k->fd, SHUT_WR) ? ERR_IO : OK); /* gone already: the same to us */
+}
+
 void link_close(struct link *k)
 {
     if (k->state == LINK_CLOSED) return;

@@ -69,6 +69,8 @@ void link_read(struct link *k, bool on); /* back-pressure */
 void link_read_into(struct link *k, char *into, size_t room);
 struct str link_alpn(const struct link *k); /* "h2", "http/1.1" or "" */
 bool link_was_resumed(const struct link *k);
+/* Nothing more will be sent: the peer reads what it got and then the end, while we still read. With an empty queue. */
+void link_shutdown(struct link *k);
 /* Closes now (a TLS close_notify is tried once). No callbacks after it. The owner may be freed. Idempotent; a zeroed
  * link is closed. */
 void link_close(struct link *k);
@@ -84,4 +86,5 @@ MUST_USE enum err link_tls_start(struct link *k, struct tls_server *server, stru
 void link_tls_readable(struct link *k);
 /* Encrypts and puts; stops while bytes are queued unless all is set. Moves v on. */
 size_t link_tls_write(struct link *k, struct iovec *v, int n, bool all);
+void link_tls_say_bye(struct link *k); /* close_notify */
 void link_tls_close(struct link *k);

@@ -317,12 +317,17 @@ size_t link_tls_write(struct link *k, struct iovec *v, int n, bool all)
     return taken;
 }
 
-void link_tls_close(struct link *k)
+void link_tls_say_bye(struct link *k)
 {
     wire.n_in = 0;
     ERR_clear_error();
-    if (k->state == LINK_OPEN) SSL_shutdown(k->ssl);
+    SSL_shutdown(k->ssl);
     flush_wire(k);
+}
+
+void link_tls_close(struct link *k)
+{
+    if (k->state == LINK_OPEN) link_tls_say_bye(k);
     SSL_free(k->ssl);
     k->ssl = NULL;
 }

@@ -1,0 +1,130 @@
+/* stream: the handler's side of a request: the public http_stream_*() calls, on whatever protocol the connection speaks.
+ * Called by the gateway from the server's loop; a stream is recycled by its connection when it is over. */
+#include "server_priv.h"
+
+#include <stdlib.h>
+
+#define SPARE_MAX 256
+
+static struct stream *stream_of(struct http_stream *s) { return CONTAINER_OF(s, struct stream, pub); }
+
+struct stream *stream_new(struct conn *c)
+{
+    struct http_server *server = c->server;
+    struct stream *s = server->spare_streams;
+    if (s) {
+        server->spare_streams = s->next;
+        server->n_spare_streams--;
+    } else {
+        s = mem_alloc(sizeof *s);
+    }
+    *s = (struct stream){.pub.server = server, .conn = c};
+    atomic_fetch_add_explicit(&server->stats.streams, 1, memory_order_relaxed);
+    return s;
+}
+
+void stream_release(struct stream *s)
+{
+    link_read_into(&s->conn->link, NULL, 0); /* it may point into the body */
+    body_done(&s->body, &s->conn->options->o);
+    free(s->pub.request);
+    s->pub.request = NULL;
+}
+
+static void recycle(struct stream *s)
+{
+    struct http_server *server = s->pub.server;
+    if (server->n_spare_streams >= SPARE_MAX) {
+        free(s);
+        return;
+    }
+    s->next = server->spare_streams;
+    server->spare_streams = s;
+    server->n_spare_streams++;
+}
+
+void stream_close(struct stream *s, bool complete)
+{
+    struct http_server *server = s->pub.server;
+    if (server->head_of == s) {
+        server->head_of = NULL;
+        buf_clear(&server->head);
+    }
+    if (s->answer != ANSWER_ENDED) s->answer = ANSWER_BROKEN; /* what the handler still sends goes nowhere */
+    if (s->told) server->handler.on_closed(&s->pub, complete, server->user);
+    stream_release(s);
+    atomic_fetch_sub_explicit(&server->stats.streams, 1, memory_order_relaxed);
+    recycle(s);
+}
+
+/* ---- the public calls --------------------------------------------------------------------------------------------------- */
+
+void http_stream_head(struct http_stream *pub, int status, struct http_fields fields, int64_t body_length)
+{
+    struct stream *s = stream_of(pub);
+    if (s->answer == ANSWER_BROKEN) return;
+    must(s->answer == ANSWER_NONE && status >= 200 && status <= 999);
+    s->answer = ANSWER_BODY;
+    s->no_body = s->is_head || !response_has_body(status);
+    s->left = body_length >= 0 ? body_length : LEFT_CHUNKED;
+    s->conn->proto->head(s, status, fields, body_length);
+}
+
+/* False: more or less was promised in content-length; the client must see that the answer is not whole. */
+static bool count(struct stream *s, size_t n, bool is_last)
+{
+    if (s->left < 0 || s->no_body) return true;
+    bool fits = is_last ? (uint64_t)s->left == n : n <= (uint64_t)s->left;
+    if (fits) s->left -= (int64_t)n;
+    return fits;
+}
+
+size_t http_stream_write(struct http_stream *pub, struct str bytes)
+{
+    struct stream *s = stream_of(pub);
+    must(s->answer != ANSWER_NONE);
+    if (s->answer != ANSWER_BODY || s->no_body || !bytes.n) return http_stream_queued(pub);
+    if (!count(s, bytes.n, false)) {
+        http_stream_abort(pub);
+        return 0;
+    }
+    s->conn->proto->write(s, bytes);
+    return http_stream_queued(pub);
+}
+
+void http_stream_finish(struct http_stream *pub, struct str last)
+{
+    struct stream *s = stream_of(pub);
+    must(s->answer != ANSWER_NONE);
+    if (s->answer != ANSWER_BODY) return;
+    if (!count(s, last.n, true)) {
+        http_stream_abort(pub);
+        return;
+    }
+    s->answer = ANSWER_ENDED;
+    s->conn->proto->finish(s, s->no_body ? S("") : last);
+    conn_later(s->conn);
+}
+
+void http_stream_answer(struct http_stream *s, int status, struct http_fields fields, struct str body)
+{
+    http_stream_head(s, status, fields, (int64_t)body.n);
+    http_stream_finish(s, response_has_body(status) ? body : S(""));
+}
+
+void http_stream_abort(struct http_stream *pub)
+{
+    struct stream *s = stream_of(pub);
+    if (s->answer == ANSWER_ENDED || s->answer == ANSWER_BROKEN) return;
+    s->answer = ANSWER_BROKEN;
+    s->conn->proto->abort(s);
+    conn_later(s->conn);
+}
+
+size_t http_stream_queued(const struct http_stream *pub)
+{
+    const struct stream *s = (const struct stream *)(const void *)pub; /* pub is its first member */
+    return s->answer == ANSWER_BROKEN ? 0 : s->conn->proto->queued(s);
+}
+
+void http_stream_release_request(struct http_stream *s) { stream_release(stream_of(s)); }
