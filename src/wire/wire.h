@@ -26,12 +26,11 @@ struct wire_request {
     struct str model;          /* unescaped; copied to the arena when it had escapes */
     size_t model_at, model_n;  /* the string's span in the body, with its quotes */
     bool stream;
-    uint64_t max_output;       /* tokens the caller allows, times n; 0: not said */
+    uint64_t max_output;       /* tokens the caller allows, all choices together; 0: not said */
+    uint64_t choices;          /* answers asked for (Chat's n); at least 1 */
     uint64_t input_bound;      /* no tokenizer makes more input tokens of this body */
-    bool wants_usage;          /* Chat: stream_options.include_usage was asked */
-    size_t options_at, options_n; /* Chat: span of stream_options' value; n == 0: absent */
-    size_t open_at;            /* just behind the body's '{': where a field may be added */
-    bool is_empty_object;
+    bool wants_usage;          /* Chat: the caller asked for stream_options.include_usage himself */
+    struct json_edit usage_edit; /* Chat: what makes the provider tell the usage; with.n == 0: nothing to do */
 };
 
 /* What a stream's event means for the relay. */
@@ -41,7 +40,6 @@ struct wire_step {
     bool last;   /* the format's last event: after it the stream is complete */
     bool error;  /* an error event of the provider: the attempt failed */
     bool garbage; /* not an event of this format */
-    struct str error_text; /* for the log */
 };
 
 /* State of one stream, embedded in the exchange; small, no allocation. */
@@ -49,7 +47,8 @@ struct wire_stream {
     enum wire_format format;
     bool hide_usage;  /* include_usage was added by us */
     bool started, finished;
-    uint64_t visible_bytes; /* of generated text seen, for the estimate after a cut */
+    bool told_final;  /* the provider gave its final usage */
+    uint64_t tokens_seen; /* an estimate of what was generated, for a cut before the provider told */
     struct usage *usage;
 };
 
@@ -57,13 +56,17 @@ struct wire_stream {
 struct wire_ops {
     enum wire_format format;
     const char *name; /* "openai_chat": as in configuration, metrics, ledger */
-    /* Checks what this road needs and finds the spans. ERR_BAD_REQUEST names the JSON path. */
-    enum err (*read)(enum wire_operation op, struct str body, const struct json_tape *t, struct arena *a,
-                     struct wire_request *ret_request, struct fault *why);
-    /* The closed table of edits: model name; Chat: stream_options.include_usage. Returns their number (<= WIRE_EDITS). */
-    unsigned (*edits)(const struct wire_request *r, struct str upstream_model, struct arena *a, struct json_edit *ret_edits);
-    /* The usage of a whole 2xx answer. False: not an answer of this format. */
-    bool (*answer)(struct str body, struct json_tape *t, struct usage *ret_usage, uint64_t *ret_visible_bytes);
+    /* Checks what this road needs and finds the spans; the tape was scanned with WIRE_LIMITS. ERR_BAD_REQUEST names the
+     * JSON path. */
+    enum err (*read)(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *ret_request,
+                     struct fault *why);
+    /* The closed table of edits: model name; Chat: stream_options.include_usage. `quoted_model`: the upstream's
+     * id as a JSON string, or "" to leave the caller's. Returns their number (<= WIRE_EDITS). */
+    unsigned (*edits)(const struct wire_request *r, struct str quoted_model, struct json_edit *ret_edits);
+    /* The usage of a whole 2xx answer to this operation; cells that it does not tell stay unknown. ERR_UPSTREAM_GARBAGE:
+     * not whole JSON, or not an answer of this format. */
+    enum err (*answer)(enum wire_operation op, struct str body, struct json_tape *t, struct usage *ret_usage,
+                       struct fault *why);
     /* One whole event of a stream; reads usage on the way. */
     void (*event)(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step);
     /* Our own errors as this format's body, and as an event in mid-stream (with its SSE framing). */
@@ -71,10 +74,12 @@ struct wire_ops {
     void (*error_event)(const struct fault *f, struct str request_id, struct buf *out);
     /* The upstream's word in an error body, for log and ledger ("rate_limit_error: …"); "" none. */
     void (*blame)(struct str body, struct json_tape *t, struct buf *out);
-    struct str heartbeat; /* an event or comment that every SDK of this format skips */
+    const char *heartbeat; /* an event or comment that every SDK of this format skips */
 };
 
-#define WIRE_EDITS 4
+#define WIRE_EDITS 2
+/* Root members and theirs are recorded (stream_options), what lies deeper is only checked. */
+#define WIRE_LIMITS ((struct json_limits){.max_depth = 512, .record_depth = 2})
 
 const struct wire_ops *wire_ops_get(enum wire_format f); /* NULL: not built yet */
 const char *wire_format_name(enum wire_format f);

@@ -1,0 +1,152 @@
+/* The kinds of providers, one row each, and the reading of failed answers. Pure; used by the gateway and by whoever checks
+ * a configuration. */
+#include "provider/provider.h"
+
+static const char *openai_path(enum wire_format f, enum wire_operation op)
+{
+    if (f == WIRE_OPENAI_CHAT && op == WIRE_GENERATE) return "/chat/completions";
+    return NULL;
+}
+
+static const char *anthropic_path(enum wire_format f, enum wire_operation op)
+{
+    if (f != WIRE_ANTHROPIC_MESSAGES) return NULL;
+    if (op == WIRE_GENERATE) return "/v1/messages";
+    if (op == WIRE_COUNT_TOKENS) return "/v1/messages/count_tokens";
+    return NULL;
+}
+
+/* llama.cpp's server speaks both; its address is the engine's and has no base path. */
+static const char *local_path(enum wire_format f, enum wire_operation op)
+{
+    if (f == WIRE_OPENAI_CHAT && op == WIRE_GENERATE) return "/v1/chat/completions";
+    return anthropic_path(f, op);
+}
+
+static unsigned no_credentials(struct secret key, struct buf *room, struct http_field *ret_fields)
+{
+    (void)key, (void)room, (void)ret_fields;
+    return 0;
+}
+
+static unsigned bearer(struct secret key, struct buf *room, struct http_field *ret_fields)
+{
+    if (key.value.n == 0) return 0;
+    buf_str(room, S("Bearer "));
+    buf_str(room, key.value);
+    ret_fields[0] = (struct http_field){S("authorization"), buf_view(room)};
+    return 1;
+}
+
+static unsigned x_api_key(struct secret key, struct buf *room, struct http_field *ret_fields)
+{
+    if (key.value.n == 0) return no_credentials(key, room, ret_fields);
+    ret_fields[0] = (struct http_field){S("x-api-key"), key.value};
+    return 1;
+}
+
+static const struct http_field NOTHING_REQUIRED[] = {{{NULL, 0}, {NULL, 0}}};
+static const struct http_field ANTHROPIC_REQUIRED[] = {
+    {{"anthropic-version", 17}, {"2023-06-01", 10}},
+    {{NULL, 0}, {NULL, 0}},
+};
+
+static const struct provider_kind KINDS[] = {
+    {
+        .name = "openai",
+        .formats = 1u << WIRE_OPENAI_CHAT,
+        .needs_url = true,
+        .otel_name = "openai",
+        .path = openai_path,
+        .credentials = bearer,
+        .required = NOTHING_REQUIRED,
+    },
+    {
+        .name = "anthropic",
+        .formats = 1u << WIRE_ANTHROPIC_MESSAGES,
+        .needs_url = true,
+        .otel_name = "anthropic",
+        .path = anthropic_path,
+        .credentials = x_api_key,
+        .required = ANTHROPIC_REQUIRED,
+    },
+    {
+        .name = "local",
+        .formats = 1u << WIRE_OPENAI_CHAT | 1u << WIRE_ANTHROPIC_MESSAGES,
+        .otel_name = "aquifer.local",
+        .path = local_path,
+        .credentials = bearer,
+        .required = NOTHING_REQUIRED,
+    },
+};
+
+const struct provider_kind *provider_kind_at(unsigned i) { return i < COUNTOF(KINDS) ? &KINDS[i] : NULL; }
+
+const struct provider_kind *provider_kind_find(struct str name)
+{
+    for (unsigned i = 0; i < COUNTOF(KINDS); i++)
+        if (str_eq(str_z(KINDS[i].name), name)) return &KINDS[i];
+    return NULL;
+}
+
+/* Seconds (RFC 9110 10.2.3), also with the fraction some vendors send; milliseconds, rounded up. */
+static bool read_seconds(struct str text, uint64_t *ret_ms)
+{
+    struct str whole, fraction;
+    uint64_t s, thousandths = 0;
+    str_cut(str_trim(text), '.', &whole, &fraction);
+    if (!str_u64(whole, &s) || s > 31u * 86400) return false;
+    for (size_t i = 0, unit = 100; i < fraction.n; i++, unit /= 10) {
+        if (fraction.p[i] < '0' || fraction.p[i] > '9') return false;
+        thousandths += unit * (uint64_t)(fraction.p[i] - '0');
+    }
+    *ret_ms = s * 1000 + thousandths;
+    return true;
+}
+
+static int month_of(struct str name)
+{
+    static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    for (int i = 0; i < 12; i++)
+        if (name.n == 3 && memcmp(names + 3 * i, name.p, 3) == 0) return i + 1;
+    return 0;
+}
+
+/* IMF-fixdate, "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 5.6.7); the obsolete forms are not read. */
+static bool read_http_date(struct str text, int64_t *ret_ms)
+{
+    text = str_trim(text);
+    if (text.n != 29 || !str_ends(text, S(" GMT"))) return false;
+    int month = month_of(str_make(text.p + 8, 3));
+    if (!month) return false;
+    struct buf b;
+    buf_init(&b, 64);
+    buf_fmt(&b, "%.4s-%02d-%.2sT%.8sZ", text.p + 12, month, text.p + 5, text.p + 17);
+    bool good = clock_parse_rfc3339(buf_view(&b), ret_ms);
+    buf_done(&b);
+    return good;
+}
+
+static uint64_t read_retry_after(struct http_fields fields, int64_t now_ms)
+{
+    static const struct str MILLIS[] = {{"retry-after-ms", 14}, {"x-ms-retry-after-ms", 19}};
+    uint64_t ms;
+    for (unsigned i = 0; i < COUNTOF(MILLIS); i++)
+        if (str_u64(str_trim(http_field_get(fields, MILLIS[i])), &ms)) return ms;
+    struct str text = http_field_get(fields, S("retry-after"));
+    int64_t at;
+    if (!text.p) return 0;
+    if (read_seconds(text, &ms)) return ms;
+    if (read_http_date(text, &at) && at > now_ms) return (uint64_t)(at - now_ms);
+    return 0;
+}
+
+void provider_judge(int status, struct http_fields fields, int64_t now_ms, struct provider_verdict *ret_verdict)
+{
+    bool passing = status == 408 || status == 429 || status >= 500;
+    *ret_verdict = (struct provider_verdict){
+        .try_next = passing,
+        .rest = passing,
+        .retry_after_ms = passing ? read_retry_after(fields, now_ms) : 0,
+    };
+}

@@ -1,0 +1,87 @@
+/* GET /v1/models in the two shapes that clients know. Facts: OpenAI API reference "Models", Anthropic API reference
+ * "Models: list" (limit 1…1000, default 20; before_id and after_id are cursors). */
+#include "wire/wire.h"
+
+void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out)
+{
+    struct json_writer w;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_str(&w, S("object"), S("list"));
+    json_add_array(&w, S("data"));
+    for (size_t i = 0; i < n; i++) {
+        json_put_object(&w);
+        json_add_str(&w, S("id"), m[i].id);
+        json_add_str(&w, S("object"), S("model"));
+        json_add_i64(&w, S("created"), m[i].created_s);
+        json_add_str(&w, S("owned_by"), S("aquifer"));
+        json_put_end(&w);
+    }
+    json_put_end(&w);
+    json_put_end(&w);
+}
+
+static struct str query_value(struct str query, struct str name)
+{
+    while (query.n) {
+        struct str pair, rest, key, value;
+        str_cut(query, '&', &pair, &rest);
+        if (str_cut(pair, '=', &key, &value) && str_eq(key, name)) return value;
+        query = rest;
+    }
+    return STR_NONE;
+}
+
+static size_t place_of(const struct wire_model *m, size_t n, struct str id)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(m[i].id, id)) return i;
+    return n;
+}
+
+static void put_model(struct json_writer *w, const struct wire_model *m)
+{
+    char when[25];
+    clock_rfc3339(m->created_s * 1000, when);
+    json_put_object(w);
+    json_add_str(w, S("type"), S("model"));
+    json_add_str(w, S("id"), m->id);
+    json_add_str(w, S("display_name"), m->display_name.n ? m->display_name : m->id);
+    json_add_str(w, S("created_at"), str_z(when));
+    json_put_end(w);
+}
+
+static void put_id_or_null(struct json_writer *w, struct str name, const struct wire_model *m)
+{
+    if (m)
+        json_add_str(w, name, m->id);
+    else
+        json_add_null(w, name);
+}
+
+void wire_models_anthropic(const struct wire_model *m, size_t n, struct str query, struct buf *out)
+{
+    uint64_t limit = 20;
+    size_t from = 0, to = n;
+    struct str after = query_value(query, S("after_id")), before = query_value(query, S("before_id"));
+    if (!str_u64(query_value(query, S("limit")), &limit) || limit < 1 || limit > 1000) limit = 20;
+    if (after.n && (from = place_of(m, n, after)) < n) from++;
+    if (before.n) to = place_of(m, n, before);
+    if (from > to) from = to;
+    bool more = to - from > limit;
+    if (more && before.n)
+        from = to - limit; /* backwards: the page right before the cursor */
+    else if (more)
+        to = from + limit;
+
+    struct json_writer w;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_array(&w, S("data"));
+    for (size_t i = from; i < to; i++) put_model(&w, &m[i]);
+    json_put_end(&w);
+    json_add_bool(&w, S("has_more"), more);
+    put_id_or_null(&w, S("first_id"), from < to ? &m[from] : NULL);
+    put_id_or_null(&w, S("last_id"), from < to ? &m[to - 1] : NULL);
+    json_put_end(&w);
+}

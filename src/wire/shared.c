@@ -1,0 +1,98 @@
+/* What several formats read or say alike. Private to this room. */
+#include "wire/formats.h"
+
+#define MODEL_MAX 96 /* the ledger's bound for names */
+
+static enum err check_model(struct str model, struct fault *why)
+{
+    if (model.n == 0) return FAIL(why, ERR_BAD_REQUEST, "model: is empty; name the route that shall answer");
+    if (model.n > MODEL_MAX) return FAIL(why, ERR_BAD_REQUEST, "model: longer than %d bytes", MODEL_MAX);
+    for (size_t i = 0; i < model.n; i++)
+        if ((unsigned char)model.p[i] <= ' ' || model.p[i] == 127)
+            return FAIL(why, ERR_BAD_REQUEST, "model: must not hold spaces or control characters");
+    return OK;
+}
+
+static bool copy_unescaped(const struct json_tape *t, uint32_t at, struct arena *a, struct str *ret_text)
+{
+    struct buf plain;
+    buf_init(&plain, KIB(4));
+    bool copied = json_unescape(t, at, &plain) && !plain.over && arena_str(a, buf_view(&plain), ret_text);
+    buf_done(&plain);
+    return copied;
+}
+
+enum err wire_read_model(const struct json_tape *t, struct arena *a, struct wire_request *r, struct fault *why)
+{
+    if (!json_is(t, 0, JSON_OBJECT)) return FAIL(why, ERR_BAD_REQUEST, "the body must be a JSON object");
+    uint32_t model = json_find(t, 0, S("model"));
+    if (!model) return FAIL(why, ERR_BAD_REQUEST, "model: missing; name the route that shall answer");
+    if (!json_is(t, model, JSON_STRING)) return FAIL(why, ERR_BAD_REQUEST, "model: must be a string");
+    struct str raw = json_raw(t, model);
+    r->model_at = (size_t)(raw.p - t->src.p);
+    r->model_n = raw.n;
+    r->model = json_text(t, model);
+    if (json_node(t, model)->flags & JSON_ESCAPED && !copy_unescaped(t, model, a, &r->model))
+        return FAIL(why, ERR_BAD_REQUEST, "model: longer than %d bytes", MODEL_MAX);
+    return check_model(r->model, why);
+}
+
+enum err wire_want_messages(const struct json_tape *t, struct fault *why)
+{
+    uint32_t messages = json_find(t, 0, S("messages"));
+    if (messages && json_is(t, messages, JSON_ARRAY)) return OK;
+    return FAIL(why, ERR_BAD_REQUEST, messages ? "messages: must be an array" : "messages: missing");
+}
+
+enum err wire_read_stream(const struct json_tape *t, struct wire_request *r, struct fault *why)
+{
+    uint32_t stream = json_find(t, 0, S("stream"));
+    if (!stream || json_is(t, stream, JSON_NULL) || json_bool(t, stream, &r->stream)) return OK;
+    return FAIL(why, ERR_BAD_REQUEST, "stream: must be true or false");
+}
+
+enum err wire_scan_answer(struct json_tape *t, struct str body, const struct json_limits *limits, struct fault *why)
+{
+    struct fault inner = {0};
+    if (json_scan(t, body, limits, &inner) != OK)
+        return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not whole JSON: %.200s", inner.text);
+    if (!json_is(t, 0, JSON_OBJECT)) return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a JSON object");
+    return OK;
+}
+
+void wire_read_tier(const struct json_tape *t, uint32_t tier, struct usage *u)
+{
+    if (!tier || !json_is(t, tier, JSON_STRING)) return;
+    struct str text = json_text(t, tier);
+    size_t n = text.n < sizeof u->tier - 1 ? text.n : sizeof u->tier - 1;
+    memcpy(u->tier, text.p, n);
+    u->tier[n] = '\0';
+}
+
+/* Providers send about one token an event; what is longer than an event's frame usually is counts by four bytes a token. */
+uint64_t wire_tokens_of_event(size_t data_n)
+{
+    enum { FRAME = 320, BYTES_PER_TOKEN = 4 };
+    return 1 + (data_n > FRAME ? (data_n - FRAME) / BYTES_PER_TOKEN : 0);
+}
+
+static void put_word(const struct json_tape *t, uint32_t at, struct buf *out)
+{
+    if (!at || !json_is(t, at, JSON_STRING)) return;
+    if (out->n) buf_str(out, S(": "));
+    json_unescape(t, at, out);
+}
+
+/* {"error":{"type","message"}} at both vendors; {"message"} and {"error":"…"} elsewhere. */
+void wire_blame(struct str body, struct json_tape *t, struct buf *out)
+{
+    if (json_scan(t, body, &WIRE_LIMITS, NULL) != OK || !json_is(t, 0, JSON_OBJECT)) return;
+    uint32_t error = json_find(t, 0, S("error"));
+    if (error && json_is(t, error, JSON_OBJECT)) {
+        put_word(t, json_find(t, error, S("type")), out);
+        put_word(t, json_find(t, error, S("message")), out);
+        return;
+    }
+    if (error) put_word(t, error, out);
+    put_word(t, json_find(t, 0, S("message")), out);
+}

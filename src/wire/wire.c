@@ -1,0 +1,84 @@
+/* The table of wire formats, of their endpoints, and of the headers that pass. A new format is one row in FORMATS and its
+ * rows in ENDPOINTS. */
+#include "wire/wire.h"
+
+#include "wire/formats.h"
+
+static const struct wire_ops *const FORMATS[WIRE_FORMATS] = {
+    [WIRE_OPENAI_CHAT] = &openai_chat_ops,
+    [WIRE_ANTHROPIC_MESSAGES] = &anthropic_messages_ops,
+};
+
+static const char *const NAMES[WIRE_FORMATS] = {
+    [WIRE_OPENAI_CHAT] = "openai_chat",
+    [WIRE_OPENAI_RESPONSES] = "openai_responses",
+    [WIRE_ANTHROPIC_MESSAGES] = "anthropic_messages",
+    [WIRE_BEDROCK_CONVERSE] = "bedrock_converse",
+    [WIRE_BEDROCK_INVOKE] = "bedrock_invoke",
+    [WIRE_GEMINI_GENERATE] = "gemini_generate",
+};
+
+static const struct wire_endpoint ENDPOINTS[] = {
+    {"POST", "/v1/chat/completions", WIRE_OPENAI_CHAT, WIRE_GENERATE},
+    {"POST", "/v1/messages", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE},
+    {"POST", "/v1/messages/count_tokens", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS},
+    {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS}, /* the shape follows anthropic-version: wire_guess() */
+};
+
+const struct wire_ops *wire_ops_get(enum wire_format f) { return (unsigned)f < WIRE_FORMATS ? FORMATS[f] : NULL; }
+
+const char *wire_format_name(enum wire_format f) { return (unsigned)f < WIRE_FORMATS ? NAMES[f] : "unknown"; }
+
+bool wire_format_find(struct str name, enum wire_format *ret_format)
+{
+    for (unsigned i = 0; i < WIRE_FORMATS; i++) {
+        if (!str_eq(str_z(NAMES[i]), name)) continue;
+        *ret_format = (enum wire_format)i;
+        return true;
+    }
+    return false;
+}
+
+const struct wire_endpoint *wire_endpoint_find(struct str method, struct str path, bool *ret_wrong_method)
+{
+    *ret_wrong_method = false;
+    for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++) {
+        const struct wire_endpoint *e = &ENDPOINTS[i];
+        if (!str_eq(str_z(e->path), path)) continue;
+        bool head_of_get = str_eq(method, S("HEAD")) && e->method[0] == 'G';
+        if (str_eq(str_z(e->method), method) || head_of_get) return e;
+        *ret_wrong_method = true;
+    }
+    return NULL;
+}
+
+enum wire_format wire_guess(struct str path, struct http_fields fields)
+{
+    if (str_starts(path, S("/v1/messages")) || str_starts(path, S("/anthropic"))) return WIRE_ANTHROPIC_MESSAGES;
+    if (http_field_get(fields, S("anthropic-version")).p) return WIRE_ANTHROPIC_MESSAGES;
+    return WIRE_OPENAI_CHAT;
+}
+
+/* Names ending in '-' are prefixes. Credentials, cookies and hop-by-hop fields stand in neither table and never pass;
+ * accept-encoding does not either, since usage is read from the answer. */
+static const struct str UP[] = {
+    {"accept", 6},        {"anthropic-", 10},      {"content-type", 12},    {"idempotency-key", 15},
+    {"openai-", 7},       {"user-agent", 10},      {"x-claude-code-", 14},  {"x-client-request-id", 19},
+    {"x-stainless-", 12}, {"x-app", 5},
+};
+static const struct str DOWN[] = {
+    {"anthropic-", 10},  {"content-type", 12}, {"openai-", 7},      {"request-id", 10},      {"retry-after", 11},
+    {"retry-after-ms", 14}, {"x-ratelimit-", 12}, {"x-request-id", 12}, {"x-should-retry", 14},
+};
+
+static bool listed(const struct str *table, size_t n, struct str name)
+{
+    for (size_t i = 0; i < n; i++) {
+        bool prefix = table[i].p[table[i].n - 1] == '-';
+        if (prefix ? str_starts(name, table[i]) : str_eq(name, table[i])) return true;
+    }
+    return false;
+}
+
+bool wire_header_goes_up(struct str name) { return listed(UP, COUNTOF(UP), name); }
+bool wire_header_comes_down(struct str name) { return listed(DOWN, COUNTOF(DOWN), name); }
