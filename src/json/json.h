@@ -22,6 +22,7 @@ struct json_node {
     uint32_t next;  /* number of the node behind this one and all that is in it; of a key: its value */
     uint8_t type;   /* enum json_type */
     uint8_t flags;  /* enum json_flag */
+    uint16_t unused; /* zero: nodes are 16 bytes and compare as bytes */
 };
 
 /* Owns its nodes; grows up to max_nodes and is meant to be kept and used again (a loop has one): a scan into a tape
@@ -165,8 +166,10 @@ struct json_change {
 };
 #define JSON_EDITS(n_changes) (4 * (n_changes))
 
-/* The edits that make `changes` (each name once) in one object of the tape; sorted. Returns their number, at most
- * JSON_EDITS(n). Nothing else in the text changes. */
+/* The edits that make `changes` (each name once, at most 64) in one object of the tape; sorted. Returns their number, at
+ * most JSON_EDITS(n). Nothing else in the text changes. JSON_TWICE: a name that is to change stands twice in a nested
+ * object (in the outermost the scan has refused that), so what would be changed is not certain. */
+#define JSON_TWICE SIZE_MAX
 size_t json_plan(const struct json_tape *t, uint32_t object, const struct json_change *changes, size_t n,
                  struct json_edit *ret_edits);
 

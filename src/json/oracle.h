@@ -1,0 +1,63 @@
+/* The oracle for the span reader: does yyjson see the same text in the same way? Used by the unit tests and by the fuzz
+ * target, never by the program. yyjson keeps its values in the order of the text, as the tape does, so that value i and
+ * node i must agree. Numbers are compared as text. Both refuse, or both accept; the scan alone refuses names twice. */
+#pragma once
+
+#include "json/priv.h"
+
+#include <yyjson.h>
+
+static bool oracle_node_agrees(const struct json_tape *t, uint32_t at, yyjson_val *root)
+{
+    static const enum json_type SCALARS[] = {
+        [YYJSON_TYPE_RAW] = JSON_NUMBER, [YYJSON_TYPE_NULL] = JSON_NULL, [YYJSON_TYPE_STR] = JSON_STRING,
+        [YYJSON_TYPE_ARR] = JSON_ARRAY, [YYJSON_TYPE_OBJ] = JSON_OBJECT,
+    };
+    yyjson_val *v = root + at;
+    const struct json_node *node = &t->nodes[at];
+    if (yyjson_is_bool(v)) return node->type == (yyjson_is_true(v) ? JSON_TRUE : JSON_FALSE);
+    if (node->type != SCALARS[yyjson_get_type(v)]) return false;
+    if (yyjson_is_raw(v)) return str_eq(json_text(t, at), str_make(yyjson_get_raw(v), yyjson_get_len(v)));
+    if (yyjson_is_str(v)) return json_eq(t, at, str_make(yyjson_get_str(v), yyjson_get_len(v)));
+    if (yyjson_is_ctn(v)) return node->next == (size_t)(unsafe_yyjson_get_next(v) - root) && json_count(t, at) == unsafe_yyjson_get_len(v) ;
+    return true;
+}
+
+static bool oracle_name_twice(yyjson_val *root)
+{
+    yyjson_obj_iter it = yyjson_obj_iter_with(root);
+    for (yyjson_val *key; (key = yyjson_obj_iter_next(&it));) {
+        yyjson_obj_iter other = yyjson_obj_iter_with(root);
+        yyjson_val *first = NULL;
+        while ((first = yyjson_obj_iter_next(&other)) && !unsafe_yyjson_equals_strn(first, yyjson_get_str(key), yyjson_get_len(key))) continue;
+        if (first != key) return true;
+    }
+    return false;
+}
+
+static bool oracle_depth_over(yyjson_doc *doc, const struct json_limits *limits)
+{
+    yyjson_val *root = yyjson_doc_get_root(doc), *ends[JSON_DEPTH_MAX + 1];
+    uint32_t depth = 0;
+    for (size_t i = 0; i < doc->val_read; i++) {
+        while (depth && root + i >= ends[depth - 1]) depth--;
+        if (!yyjson_is_ctn(root + i)) continue;
+        if (depth >= limits->max_depth) return true;
+        ends[depth++] = unsafe_yyjson_get_next(root + i);
+    }
+    return false;
+}
+
+/* `got` is what a scan of the text with the limits said, t its tape. */
+UNUSED static bool oracle_agrees(const struct json_tape *t, struct str text, enum err got, const struct json_limits *limits)
+{
+    yyjson_doc *doc = text.n ? yyjson_read(text.p, text.n, YYJSON_READ_NUMBER_AS_RAW) : NULL;
+    yyjson_val *root = yyjson_doc_get_root(doc);
+    bool agrees = (got == OK) == (doc && !oracle_depth_over(doc, limits) && !oracle_name_twice(root));
+    if (got == OK && agrees && limits->record_depth >= limits->max_depth) {
+        agrees = t->n == doc->val_read;
+        for (uint32_t at = 0; agrees && at < t->n; at++) agrees = oracle_node_agrees(t, at, root);
+    }
+    yyjson_doc_free(doc);
+    return agrees;
+}

@@ -1,0 +1,231 @@
+/* The scan's front: which twin runs, the tape's memory, slow paths, and the check that top-level names stand once.
+ * Called by everyone who reads a body. Owns the tape's nodes. Runs in gateway and control, one thread per tape. */
+#include "json/priv.h"
+
+#include <stdlib.h>
+
+enum { DEFAULT_NODES = 4 << 20, FIRST_NODES = 256 };
+
+const bool JSON_SHORT_ESCAPE[256] = {
+    ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true, ['f'] = true, ['n'] = true, ['r'] = true, ['t'] = true,
+};
+
+void json_tape_init(struct json_tape *t, uint32_t max_nodes)
+{
+    *t = (struct json_tape){.max_nodes = max_nodes ? max_nodes : DEFAULT_NODES};
+}
+
+void json_tape_done(struct json_tape *t)
+{
+    free(t->nodes);
+    json_tape_init(t, t->max_nodes);
+}
+
+static void set_cap(struct json_tape *t, uint32_t cap)
+{
+    t->nodes = mem_resize(t->nodes, cap * sizeof *t->nodes);
+    t->cap = cap;
+}
+
+/* One node more than max_nodes is kept: the loop writes before it counts. */
+bool json_tape_grow(struct json_tape *t)
+{
+    if (t->n > t->max_nodes) return false;
+    uint32_t cap = t->cap ? t->cap : FIRST_NODES / 2;
+    set_cap(t, cap > t->max_nodes / 2 ? t->max_nodes + 1 : cap * 2);
+    return true;
+}
+
+void json_tape_trim(struct json_tape *t, uint32_t keep_nodes)
+{
+    if (t->cap <= keep_nodes) return;
+    t->src = STR_NONE;
+    t->n = 0;
+    if (keep_nodes == 0) json_tape_done(t);
+    else set_cap(t, keep_nodes);
+}
+
+/* ---- slow paths ------------------------------------------------------------------------------------------------ */
+
+static bool is_blank(unsigned char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+const unsigned char *json_skip_blank(const unsigned char *p, const unsigned char *end)
+{
+    static const uint64_t EIGHT_SPACES = 0x2020202020202020u;
+    while (p < end && is_blank(*p)) {
+        p++;
+        for (uint64_t next; end - p >= 8 && (memcpy(&next, p, 8), next == EIGHT_SPACES);) p += 8;
+    }
+    return p;
+}
+
+/* Four hexadecimal digits behind a backslash and u. */
+static bool unicode_at(const unsigned char *p, const unsigned char *end, uint32_t *ret_unit)
+{
+    if (end - p < 6 || p[0] != '\\' || p[1] != 'u') return false;
+    uint32_t unit = 0;
+    for (int i = 2; i < 6; i++) {
+        unsigned digit = p[i] - '0', letter = (p[i] | 32u) - 'a';
+        if (digit > 9 && letter > 5) return false;
+        unit = unit << 4 | (digit <= 9 ? digit : letter + 10);
+    }
+    *ret_unit = unit;
+    return true;
+}
+
+const unsigned char *json_skip_unicode(const unsigned char *p, const unsigned char *end)
+{
+    uint32_t high, low;
+    if (!unicode_at(p, end, &high)) return NULL;
+    if (high < 0xD800 || high > 0xDFFF) return p + 6;
+    if (high > 0xDBFF || !unicode_at(p + 6, end, &low) || low < 0xDC00 || low > 0xDFFF) return NULL;
+    return p + 12;
+}
+
+const unsigned char *json_skip_utf8(const unsigned char *p, const unsigned char *end)
+{
+    while (p < end && *p >= 0x80) {
+        uint32_t point;
+        size_t n = str_utf8_at(str_make((const char *)p, (size_t)(end - p)), 0, &point);
+        if (n == 0) return NULL;
+        p += n;
+    }
+    return p;
+}
+
+static const char *escape_fault(const unsigned char *p, const unsigned char *end)
+{
+    uint32_t unit;
+    if (end - p < 2) return "the text ends within a string";
+    if (p[1] != 'u') return "a string has an unknown escape";
+    return unicode_at(p, end, &unit) ? "a \\u escape is one half of a surrogate pair" : "a \\u escape needs four hexadecimal digits";
+}
+
+/* Slowly and in order, so that every twin names the same place. */
+struct scan_stop json_string_fault(const unsigned char *p, const unsigned char *end)
+{
+    while (p < end) {
+        const unsigned char *next = p + 1;
+        const char *what = NULL;
+        if (*p < 0x20) {
+            return (struct scan_stop){"a string has a control character that must be escaped", p};
+        } else if (*p == '\\') {
+            next = end - p >= 2 && JSON_SHORT_ESCAPE[p[1]] ? p + 2 : json_skip_unicode(p, end);
+            if (!next) what = escape_fault(p, end);
+        } else if (*p >= 0x80) {
+            uint32_t point;
+            next = p + str_utf8_at(str_make((const char *)p, (size_t)(end - p)), 0, &point);
+            if (next == p) what = "a string is not UTF-8";
+        }
+        if (what) return (struct scan_stop){what, p};
+        p = next;
+    }
+    return (struct scan_stop){"the text ends within a string", end};
+}
+
+/* ---- names that stand once -------------------------------------------------------------------------------------- */
+
+enum { FEW_NAMES = 64 }; /* up to here comparing with all before is cheaper than a table */
+
+/* Equal names have equal marks; most different names do not. */
+static uint64_t mark_of(struct str name)
+{
+    uint64_t sum = name.n * 0x9E3779B9u;
+    if (name.n) sum ^= (unsigned char)name.p[0] * 0x85EBu ^ (unsigned char)name.p[name.n / 2] * 0xC2B3u ^ (unsigned char)name.p[name.n - 1] * 0x27D5u;
+    return (uint64_t)1 << ((sum ^ sum >> 9) & 63);
+}
+
+static bool same_name(const struct json_tape *t, uint32_t a, uint32_t b)
+{
+    bool escaped = (t->nodes[a].flags | t->nodes[b].flags) & JSON_ESCAPED;
+    if (!escaped) return str_eq(json_text(t, a), json_text(t, b));
+    struct buf plain;
+    buf_init(&plain, SIZE_MAX);
+    json_unescape(t, a, &plain);
+    bool same = json_eq(t, b, buf_view(&plain));
+    buf_done(&plain);
+    return same;
+}
+
+/* The first name that stood before, by comparing; 0: none among the first FEW_NAMES, or no more than those. */
+static uint32_t twice_among_few(const struct json_tape *t)
+{
+    uint32_t names[FEW_NAMES], n = 0, key, value;
+    uint64_t seen = 0;
+    struct json_iter it = json_each(t, 0);
+    while (n < FEW_NAMES && json_next_member(t, &it, &key, &value)) {
+        uint64_t mark = t->nodes[key].flags & JSON_ESCAPED ? ~(uint64_t)0 : mark_of(json_text(t, key));
+        if (seen & mark)
+            for (uint32_t i = 0; i < n; i++)
+                if (same_name(t, names[i], key)) return key;
+        seen |= mark;
+        names[n++] = key;
+    }
+    return 0;
+}
+
+/* The same for any number, by a map of unescaped names (its hash is seeded: no text can be made to collide). */
+static uint32_t twice_among_many(const struct json_tape *t)
+{
+    struct map names;
+    struct buf plain; /* never grows past the text, so the names in it never move */
+    map_init(&names);
+    buf_init(&plain, t->src.n);
+    buf_reserve(&plain, t->src.n);
+    uint32_t key, value, found = 0;
+    struct json_iter it = json_each(t, 0);
+    while (!found && json_next_member(t, &it, &key, &value))
+        if (!map_add(&names, json_str(t, key, &plain), &t->nodes[key])) found = key;
+    buf_done(&plain);
+    map_done(&names);
+    return found;
+}
+
+static uint32_t name_twice(const struct json_tape *t)
+{
+    uint32_t key, value, n = 0;
+    struct json_iter it = json_each(t, 0);
+    if (t->nodes[0].type != JSON_OBJECT) return 0;
+    while (n <= FEW_NAMES && json_next_member(t, &it, &key, &value)) n++;
+    return n <= FEW_NAMES ? twice_among_few(t) : twice_among_many(t);
+}
+
+/* ---- the front -------------------------------------------------------------------------------------------------- */
+
+scan_fn *json_scan_best(struct str src)
+{
+#if defined(__x86_64__)
+    if (src.n < SCAN_LEAST) return json_scan_scalar;
+    return __builtin_cpu_supports("avx2") ? json_scan_avx2 : json_scan_sse2;
+#else
+    (void)src;
+    return json_scan_scalar;
+#endif
+}
+
+static enum err refuse(struct json_tape *t, const char *what, size_t at, struct fault *why)
+{
+    t->n = 0;
+    t->src = STR_NONE;
+    return FAIL(why, ERR_BAD_JSON, "This is not valid JSON: %s, at byte %zu.", what, at);
+}
+
+enum err json_scan_with(scan_fn *fn, struct json_tape *t, struct str src, const struct json_limits *limits, struct fault *why)
+{
+    struct json_limits used = limits ? *limits : JSON_LIMITS;
+    must(used.max_depth <= JSON_DEPTH_MAX && used.record_depth >= 1);
+    t->n = 0;
+    t->src = src;
+    if (src.n >= UINT32_MAX) return refuse(t, "it is larger than 4 GiB", UINT32_MAX, why);
+    if (!t->nodes) json_tape_grow(t);
+    struct scan_stop stop = fn(t, &used);
+    if (stop.what) return refuse(t, stop.what, (size_t)(stop.at - (const unsigned char *)src.p), why);
+    uint32_t twice = name_twice(t);
+    if (twice) return refuse(t, "a name stands twice in the outermost object", t->nodes[twice].start - 1, why);
+    return OK;
+}
+
+enum err json_scan(struct json_tape *t, struct str src, const struct json_limits *limits, struct fault *why)
+{
+    return json_scan_with(json_scan_best(src), t, src, limits, why);
+}

@@ -1,0 +1,141 @@
+/* Strings of JSON, both ways: escapes resolved and compared, plain text escaped (RFC 8259 section 7).
+ * Called by everyone who reads or writes JSON. Owns nothing. Spans given here have passed a scan. */
+#include "json/json.h"
+
+static unsigned hex4(const char *p)
+{
+    unsigned unit = 0;
+    for (int i = 0; i < 4; i++) unit = unit << 4 | (unsigned)(p[i] <= '9' ? p[i] - '0' : (p[i] | 32) - 'a' + 10);
+    return unit;
+}
+
+static size_t put_utf8(uint32_t point, char out[4])
+{
+    if (point < 0x80) {
+        out[0] = (char)point;
+        return 1;
+    }
+    size_t n = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, point >>= 6) out[i] = (char)(0x80 | (point & 0x3F));
+    out[0] = (char)(0xF00u >> n | point); /* 0xC0, 0xE0, 0xF0 in the low byte */
+    return n;
+}
+
+/* The character behind the backslash at s.p: its bytes; returns how long the escape is. */
+static size_t resolve(struct str s, char out[4], size_t *ret_n)
+{
+    static const char SHORT[256] = {['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t', ['"'] = '"', ['\\'] = '\\', ['/'] = '/'};
+    must(s.n >= 2);
+    if (s.p[1] != 'u') {
+        out[0] = SHORT[(unsigned char)s.p[1]];
+        *ret_n = 1;
+        return 2;
+    }
+    must(s.n >= 6);
+    uint32_t point = hex4(s.p + 2);
+    bool is_pair = point >= 0xD800 && point <= 0xDFFF;
+    if (is_pair) {
+        must(s.n >= 12);
+        point = 0x10000 + ((point - 0xD800) << 10) + (hex4(s.p + 8) - 0xDC00);
+    }
+    *ret_n = put_utf8(point, out);
+    return is_pair ? 12 : 6;
+}
+
+void json_span_unescape(struct str s, struct buf *out)
+{
+    struct str plain, rest;
+    while (str_cut(s, '\\', &plain, &rest)) {
+        char bytes[4];
+        size_t n, used;
+        buf_str(out, plain);
+        used = resolve(str_from(s, plain.n), bytes, &n);
+        buf_add(out, bytes, n);
+        s = str_from(s, plain.n + used);
+    }
+    buf_str(out, plain);
+}
+
+bool json_span_eq(struct str s, struct str want)
+{
+    struct str plain, rest;
+    while (str_cut(s, '\\', &plain, &rest)) {
+        char bytes[4];
+        size_t n, used;
+        if (!str_starts(want, plain)) return false;
+        want = str_from(want, plain.n);
+        used = resolve(str_from(s, plain.n), bytes, &n);
+        if (!str_starts(want, str_make(bytes, n))) return false;
+        want = str_from(want, n);
+        s = str_from(s, plain.n + used);
+    }
+    return str_eq(plain, want);
+}
+
+bool json_eq(const struct json_tape *t, uint32_t at, struct str plain)
+{
+    const struct json_node *node = &t->nodes[at];
+    if (node->type != JSON_STRING) return false;
+    if (!(node->flags & JSON_ESCAPED)) return str_eq(json_text(t, at), plain);
+    return json_span_eq(json_text(t, at), plain);
+}
+
+bool json_unescape(const struct json_tape *t, uint32_t at, struct buf *out)
+{
+    if (t->nodes[at].type != JSON_STRING) return false;
+    if (t->nodes[at].flags & JSON_ESCAPED) json_span_unescape(json_text(t, at), out);
+    else buf_str(out, json_text(t, at));
+    return true;
+}
+
+struct str json_str(const struct json_tape *t, uint32_t at, struct buf *out)
+{
+    if (t->nodes[at].type != JSON_STRING) return STR_NONE;
+    if (!(t->nodes[at].flags & JSON_ESCAPED)) return json_text(t, at);
+    size_t from = out->n;
+    json_span_unescape(json_text(t, at), out);
+    return out->over ? STR_NONE : str_from(buf_view(out), from);
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------- */
+
+static bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
+
+/* Bytes from `at` on that stand in a string as they are; eight at a time while they are ASCII. */
+static size_t plain_run(struct str s, size_t at)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+    size_t end = at;
+    for (uint64_t x; s.n - end >= sizeof x; end += sizeof x) {
+        memcpy(&x, s.p + end, sizeof x);
+        uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
+        if ((x | (x - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops) break;
+    }
+    while (end < s.n && is_plain((unsigned char)s.p[end])) end++;
+    return end - at;
+}
+
+static void escape_control(struct buf *out, unsigned char c)
+{
+    static const char SHORT[256] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\\'] = '\\'};
+    static const char HEX[] = "0123456789abcdef";
+    char text[6] = {'\\', SHORT[c], '0', '0', HEX[c >> 4], HEX[c & 15]};
+    if (!text[1]) text[1] = 'u';
+    buf_add(out, text, SHORT[c] ? 2 : 6);
+}
+
+void json_escape(struct buf *out, struct str s)
+{
+    for (size_t at = 0; at < s.n;) {
+        size_t run = plain_run(s, at);
+        buf_add(out, s.p ? s.p + at : NULL, run);
+        at += run;
+        if (at >= s.n) break;
+        uint32_t point;
+        size_t n = str_utf8_at(s, at, &point);
+        if (n == 0) buf_str(out, S("\xEF\xBF\xBD")); /* U+FFFD for each byte that is no UTF-8 */
+        else if (n == 1) escape_control(out, (unsigned char)s.p[at]);
+        else buf_add(out, s.p + at, n);
+        at += n ? n : 1;
+    }
+}

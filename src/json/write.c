@@ -1,0 +1,146 @@
+/* The writer: objects, arrays and values into a buffer, commas and colons by themselves.
+ * Called by everyone who makes JSON. Owns nothing but its few words; the buffer is the caller's. */
+#include "json/json.h"
+
+void json_write(struct json_writer *w, struct buf *out) { *w = (struct json_writer){.out = out}; }
+
+bool json_write_done(struct json_writer *w)
+{
+    must(w->depth == 0 && !w->has_name);
+    return !w->out->over;
+}
+
+/* A value is about to come: the comma before it, and in an object its name must have been written. */
+static void before_value(struct json_writer *w)
+{
+    if (w->is_object & 1) {
+        must(w->has_name);
+        w->has_name = false;
+        return;
+    }
+    if (w->has_items & 1) buf_char(w->out, ',');
+    w->has_items |= w->depth > 0;
+}
+
+static void open_container(struct json_writer *w, bool is_object)
+{
+    before_value(w);
+    must(w->depth < JSON_WRITE_DEPTH);
+    w->depth++;
+    w->is_object = w->is_object << 1 | is_object;
+    w->has_items <<= 1;
+    buf_char(w->out, is_object ? '{' : '[');
+}
+
+void json_put_object(struct json_writer *w) { open_container(w, true); }
+void json_put_array(struct json_writer *w) { open_container(w, false); }
+
+void json_put_end(struct json_writer *w)
+{
+    must(w->depth > 0 && !w->has_name);
+    buf_char(w->out, w->is_object & 1 ? '}' : ']');
+    w->depth--;
+    w->is_object >>= 1;
+    w->has_items >>= 1;
+}
+
+static void put_quoted(struct json_writer *w, struct str s)
+{
+    buf_char(w->out, '"');
+    json_escape(w->out, s);
+    buf_char(w->out, '"');
+}
+
+void json_put_name(struct json_writer *w, struct str name)
+{
+    must((w->is_object & 1) && !w->has_name);
+    if (w->has_items & 1) buf_char(w->out, ',');
+    w->has_items |= 1;
+    w->has_name = true;
+    put_quoted(w, name);
+    buf_char(w->out, ':');
+}
+
+void json_put_str(struct json_writer *w, struct str s)
+{
+    before_value(w);
+    put_quoted(w, s);
+}
+
+void json_put_span(struct json_writer *w, struct str escaped)
+{
+    before_value(w);
+    buf_char(w->out, '"');
+    buf_str(w->out, escaped);
+    buf_char(w->out, '"');
+}
+
+void json_put_u64(struct json_writer *w, uint64_t v)
+{
+    before_value(w);
+    buf_u64(w->out, v);
+}
+
+void json_put_i64(struct json_writer *w, int64_t v)
+{
+    before_value(w);
+    buf_i64(w->out, v);
+}
+
+void json_put_raw(struct json_writer *w, struct str json)
+{
+    must(json.n > 0);
+    before_value(w);
+    buf_str(w->out, json);
+}
+
+void json_put_bool(struct json_writer *w, bool v) { json_put_raw(w, v ? S("true") : S("false")); }
+void json_put_null(struct json_writer *w) { json_put_raw(w, S("null")); }
+
+void json_add_object(struct json_writer *w, struct str name)
+{
+    json_put_name(w, name);
+    json_put_object(w);
+}
+
+void json_add_array(struct json_writer *w, struct str name)
+{
+    json_put_name(w, name);
+    json_put_array(w);
+}
+
+void json_add_str(struct json_writer *w, struct str name, struct str s)
+{
+    json_put_name(w, name);
+    json_put_str(w, s);
+}
+
+void json_add_u64(struct json_writer *w, struct str name, uint64_t v)
+{
+    json_put_name(w, name);
+    json_put_u64(w, v);
+}
+
+void json_add_i64(struct json_writer *w, struct str name, int64_t v)
+{
+    json_put_name(w, name);
+    json_put_i64(w, v);
+}
+
+void json_add_bool(struct json_writer *w, struct str name, bool v)
+{
+    json_put_name(w, name);
+    json_put_bool(w, v);
+}
+
+void json_add_null(struct json_writer *w, struct str name)
+{
+    json_put_name(w, name);
+    json_put_null(w);
+}
+
+void json_add_raw(struct json_writer *w, struct str name, struct str json)
+{
+    json_put_name(w, name);
+    json_put_raw(w, json);
+}
