@@ -2,6 +2,7 @@
  * Accepted by server.c; freed at the end of a turn in which it died, never inside a callback. */
 #include "server_priv.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -99,6 +100,86 @@ static void delist(struct conn *c)
     atomic_fetch_sub_explicit(&s->stats.connections, 1, memory_order_relaxed);
 }
 
+static void hand_to_link(struct conn *c, int fd, struct tls_server *tls)
+{
+    struct fault why;
+    if (link_accept(&c->link, c->server->loop, fd, tls, &ON_LINK, &why) == OK) {
+        c->linked = true;
+        return;
+    }
+    LOG(LOG_WARN, "http.accept", why.text);
+    close(fd);
+    conn_kill(c);
+}
+
+/* ---- PROXY v2: before TLS, read to the byte so that nothing of what follows is taken ------------------------------ */
+
+struct proxy_wait {
+    struct watch watch;
+    struct conn *conn;
+    struct tls_server *tls;
+    size_t n, size; /* received; the header's size as far as known */
+    char bytes[PROXY_MAX];
+};
+
+/* Gives the socket back. */
+static int stop_waiting(struct conn *c)
+{
+    struct proxy_wait *w = c->wait;
+    int fd = w->watch.fd;
+    watch_stop(&w->watch);
+    if (w->tls) tls_server_unref(w->tls);
+    free(w);
+    c->wait = NULL;
+    return fd;
+}
+
+static void proxy_whole(struct conn *c)
+{
+    struct tls_server *tls = c->wait->tls;
+    if (tls) tls_server_ref(tls);
+    hand_to_link(c, stop_waiting(c), tls);
+    if (tls) tls_server_unref(tls);
+}
+
+static void on_proxy_bytes(struct watch *watch, unsigned events)
+{
+    (void)events;
+    struct proxy_wait *w = CONTAINER_OF(watch, struct proxy_wait, watch);
+    struct conn *c = w->conn;
+    struct fault why;
+    if (c->dead) return;
+    ssize_t n = recv(watch->fd, w->bytes + w->n, w->size - w->n, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (n <= 0) {
+        conn_kill(c);
+        return;
+    }
+    w->n += (size_t)n;
+    if (proxy_parse(str_make(w->bytes, w->n), &c->peer, &w->size, &why) != OK) {
+        LOG(LOG_WARN, "http.proxy", why.text, F_Z("peer", c->peer.text));
+        conn_kill(c);
+    } else if (w->n == w->size) {
+        proxy_whole(c);
+    }
+}
+
+static void wait_for_proxy(struct conn *c, int fd, struct tls_server *tls)
+{
+    struct proxy_wait *w = mem_alloc(sizeof *w);
+    w->conn = c;
+    w->size = PROXY_HEAD;
+    if (watch_start(c->server->loop, &w->watch, fd, WATCH_READ, on_proxy_bytes) != OK) {
+        free(w);
+        close(fd);
+        conn_kill(c);
+        return;
+    }
+    w->tls = tls;
+    if (tls) tls_server_ref(tls);
+    c->wait = w;
+}
+
 void conn_accept(struct http_server *s, int fd, const struct sockaddr *peer, struct tls_server *tls)
 {
     struct conn *c = mem_alloc(sizeof *c);
@@ -108,21 +189,17 @@ void conn_accept(struct http_server *s, int fd, const struct sockaddr *peer, str
     c->is_tls = tls != NULL;
     peer_set(&c->peer, peer);
     enlist(c);
-    conn_deadline(c, c->options->o.limits.head_ms);
-    struct fault why;
-    if (link_accept(&c->link, s->loop, fd, tls, &ON_LINK, &why) == OK) {
-        c->linked = true;
-        return;
-    }
-    LOG(LOG_WARN, "http.accept", why.text);
-    close(fd);
-    conn_kill(c);
+    const struct http_server_options *o = &c->options->o;
+    conn_deadline(c, o->limits.head_ms);
+    if (o->proxy_protocol && peer_is_in(c->peer.addr, o->trusted, o->n_trusted)) wait_for_proxy(c, fd, tls);
+    else hand_to_link(c, fd, tls);
 }
 
 void conn_free(struct conn *c)
 {
     struct http_server *s = c->server;
     if (c->proto) c->proto->done(c);
+    if (c->wait) close(stop_waiting(c));
     if (c->linked) link_close(&c->link);
     timer_cancel(s->loop, &c->timer);
     loop_undefer(s->loop, &c->later);

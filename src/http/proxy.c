@@ -111,7 +111,6 @@ struct str peer_forwarded(struct http_fields fields, const struct http_network *
 
 /* ---- PROXY v2 ------------------------------------------------------------------------------------------------------- */
 
-#define HEAD 16
 static const char SIGNATURE[12] = {'\r', '\n', '\r', '\n', '\0', '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
 
 static enum err bad_proxy(struct fault *why, const char *what)
@@ -134,18 +133,17 @@ static enum err proxy_address(struct str block, uint8_t family, struct peer *pee
     }
 }
 
-enum err proxy_parse(struct str bytes, struct peer *peer, size_t *ret_used, struct fault *why)
+enum err proxy_parse(struct str bytes, struct peer *peer, size_t *ret_size, struct fault *why)
 {
-    *ret_used = 0;
+    *ret_size = PROXY_HEAD;
     size_t known = bytes.n < sizeof SIGNATURE ? bytes.n : sizeof SIGNATURE;
     if (known && memcmp(bytes.p, SIGNATURE, known) != 0) return bad_proxy(why, "it does not begin with the signature");
-    if (bytes.n < HEAD) return OK;
+    if (bytes.n < PROXY_HEAD) return OK;
     uint8_t version = (uint8_t)bytes.p[12], family = (uint8_t)bytes.p[13];
     size_t length = (size_t)(uint8_t)bytes.p[14] << 8 | (uint8_t)bytes.p[15];
     if (version != 0x20 && version != 0x21) return bad_proxy(why, "unknown version or command");
-    if (HEAD + length > PROXY_MAX) return bad_proxy(why, "it is too long");
-    if (bytes.n < HEAD + length) return OK;
-    if (version == 0x21) TRY(proxy_address(str_make(bytes.p + HEAD, length), family, peer, why));
-    *ret_used = HEAD + length;
-    return OK;
+    if (PROXY_HEAD + length > PROXY_MAX) return bad_proxy(why, "it is too long");
+    *ret_size = PROXY_HEAD + length;
+    if (version == 0x20 || bytes.n < *ret_size) return OK; /* LOCAL: the proxy speaks for itself */
+    return proxy_address(str_make(bytes.p + PROXY_HEAD, length), family, peer, why);
 }

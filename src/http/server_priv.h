@@ -89,9 +89,11 @@ void peer_set(struct peer *p, const struct sockaddr *sa);
 bool peer_is_in(const uint8_t addr[16], const struct http_network *networks, size_t n);
 /* The client behind trusted proxies: the rightmost address that no trusted proxy owns; STR_NONE: none given. */
 struct str peer_forwarded(struct http_fields fields, const struct http_network *trusted, size_t n);
-/* PROXY protocol v2. ret_used 0: more bytes needed (never more than PROXY_MAX). LOCAL leaves the peer as it is. */
+/* PROXY protocol v2. ret_size: how long the header is, as far as known; it is whole, and the peer set, when that many
+ * bytes are there. LOCAL leaves the peer as it is. */
+#define PROXY_HEAD 16
 #define PROXY_MAX 2048
-MUST_USE enum err proxy_parse(struct str bytes, struct peer *peer, size_t *ret_used, struct fault *why);
+MUST_USE enum err proxy_parse(struct str bytes, struct peer *peer, size_t *ret_size, struct fault *why);
 
 /* ---- streams ----------------------------------------------------------------------------------------------------------- */
 
@@ -166,6 +168,7 @@ struct conn {
     struct defer later;
     uint64_t deadline; /* 0: none; the timer may fire earlier */
     struct peer peer;
+    struct proxy_wait *wait; /* while a PROXY header is expected; it has the socket then */
     bool is_tls, dead, linked;
     struct h2 *h2;
     struct h1 h1;
