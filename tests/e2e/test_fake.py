@@ -94,7 +94,7 @@ def _():
             ({"headers": {"anthropic-version": "2023-06-01"}}, 401, "x-api-key header is required"),
             ({"headers": {"x-api-key": UPSTREAM_KEY}}, 400, "anthropic-version: header is required"),
             ({"max_tokens": ...}, 400, "max_tokens: Field required"),
-            ({"max_tokens": "9"}, 400, "max_tokens: Input should be a valid an integer"),
+            ({"max_tokens": "9"}, 400, "max_tokens: Input should be a valid value: an integer"),
             ({"model": "claude-9"}, 404, "model: claude-9"),
             ({"unheard": 1}, 400, "Extra inputs are not permitted"),
             ({"temperature": 1.5}, 400, "temperature"),

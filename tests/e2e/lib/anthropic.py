@@ -8,7 +8,10 @@ FIELDS = {
     "model": str, "messages": list, "max_tokens": int, "system": (str, list), "stream": bool, "temperature": (int, float),
     "top_p": (int, float), "top_k": int, "stop_sequences": list, "tools": list, "tool_choice": dict, "metadata": dict,
     "thinking": dict, "service_tier": str, "container": str, "mcp_servers": list, "context_management": dict, "output_config": dict,
+    "cache_control": dict, "diagnostics": dict, "inference_geo": str, "speed": str, "user_profile_id": str, "workspace_id": str,
 }
+NULLABLE = ("cache_control", "container", "diagnostics", "inference_geo", "speed")
+VERSIONS = ("2023-06-01", "2026-10-21")  # the second since SDK 1.0; it takes role "system" within a conversation
 COUNT_FIELDS = {"model", "messages", "system", "tools", "tool_choice", "thinking", "context_management", "output_config", "mcp_servers"}
 BLOCKS = {
     "user": ("text", "image", "document", "tool_result", "search_result"),
@@ -46,14 +49,16 @@ def _wrong(message):
 
 
 def _head(fake, request):
-    given = request.get("x-api-key")
-    if given is None:
+    given, bearer = request.get("x-api-key"), request.get("authorization")  # the SDK sends its key as a bearer token since 1.0
+    if given is None and bearer is None:
         return 401, error(401, "x-api-key header is required")
-    if given != fake.key:
+    if given not in (None, fake.key):
         return 401, error(401, "invalid x-api-key")
+    if bearer not in (None, f"Bearer {fake.key}"):
+        return 401, error(401, "invalid bearer token")
     if request.get("anthropic-version") is None:
         return _wrong("anthropic-version: header is required")
-    if request.get("anthropic-version") not in ("2023-06-01", "2023-01-01"):
+    if request.get("anthropic-version") not in VERSIONS:
         return _wrong("anthropic-version: unsupported version")
     return None
 
@@ -66,8 +71,10 @@ def _fields(body, counting):
     for name, value in body.items():
         if name not in FIELDS or (counting and name not in COUNT_FIELDS):
             return _wrong(f"{name}: Extra inputs are not permitted")
+        if value is None and name in NULLABLE:
+            continue
         if not schema.is_a(value, FIELDS[name]):
-            return _wrong(f"{name}: Input should be a valid {schema.say(FIELDS[name])}")
+            return _wrong(f"{name}: Input should be a valid value: {schema.say(FIELDS[name])}")
     return None
 
 
@@ -157,13 +164,17 @@ def _results(at, blocks, open_ids):
     return None
 
 
-def _messages(messages, betas):
+def _takes_system(request):
+    return request.get("anthropic-version") >= "2026-10-21" or "mid-conversation-system" in (request.get("anthropic-beta") or "")
+
+
+def _messages(messages, takes_system):
     if not messages:
         return _wrong("messages: at least one message is required")
     open_ids = []
     for at, message in enumerate(messages):
         role = message.get("role") if isinstance(message, dict) else None
-        if role not in BLOCKS or (role == "system" and "mid-conversation-system" not in betas):
+        if role not in BLOCKS or (role == "system" and not takes_system):
             return _wrong(f"messages.{at}.role: Input should be 'user' or 'assistant'")
         if at == 0 and role != "user":
             return _wrong('messages: first message must use the "user" role')
@@ -191,7 +202,7 @@ def refuse(fake, request):
     if kind != "application/json" or not isinstance(request.json, dict):
         return _wrong("The request body is not valid JSON.")
     body = request.json
-    wrong = _fields(body, counting) or _ranges(body) or _tools(body) or _messages(body["messages"], request.get("anthropic-beta") or "")
+    wrong = _fields(body, counting) or _ranges(body) or _tools(body) or _messages(body["messages"], _takes_system(request))
     if wrong:
         return wrong
     marks = _cache_marks(body)
