@@ -102,9 +102,12 @@ static void threads_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(made_key_reads_back),    cmocka_unit_test(rotated_key_keeps_its_id),
-        cmocka_unit_test(every_changed_letter_is_refused), cmocka_unit_test(other_forms_are_refused),
-        cmocka_unit_test(digest_is_sha256),       cmocka_unit_test(threads_agree),
+        cmocka_unit_test(made_key_reads_back),
+        cmocka_unit_test(rotated_key_keeps_its_id),
+        cmocka_unit_test(every_changed_letter_is_refused),
+        cmocka_unit_test(other_forms_are_refused),
+        cmocka_unit_test(digest_is_sha256),
+        cmocka_unit_test(threads_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,356 @@
+/* The catalogue: reading its files, judging them, finding models. Called by control at each new generation and by the
+ * commands. Owns all text and models in one arena. Format: docs/prices.md. */
+#include "catalog/catalog.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MODELS_MAX = 20000, PERIODS_MAX = 64, LEAP = 3 };
+
+struct entry {
+    const struct catalog_model *model;
+    struct str name, key; /* key: "openai gpt-5.5" */
+};
+struct catalog {
+    struct arena arena;
+    struct entry *entries;
+    unsigned n, cap;
+    struct map names; /* key → entry number + 1 */
+};
+struct reading {
+    struct catalog *catalog;
+    const char *file;
+    struct fault *why;
+    struct str vendor, source, kept_file; /* kept_file: in the arena; its address tells this reading from others */
+    int32_t checked_day;
+};
+
+static const char *const CAPABILITIES[] = {"tools", "vision", "reasoning", "cache", "audio", "json", "documents"};
+
+const char *capability_name(unsigned bit) { return bit < COUNTOF(CAPABILITIES) ? CAPABILITIES[bit] : NULL; }
+
+struct catalog *catalog_new(void)
+{
+    struct catalog *c = mem_alloc(sizeof *c);
+    arena_init(&c->arena, KIB(64), MIB(128));
+    map_init(&c->names);
+    return c;
+}
+
+void catalog_free(struct catalog *c)
+{
+    if (!c) return;
+    map_done(&c->names);
+    arena_done(&c->arena);
+    free(c->entries);
+    free(c);
+}
+
+static enum err wrong(const struct reading *r, unsigned line, const char *what)
+{
+    return FAIL(r->why, ERR_CONFIG, "%s:%u: %s", r->file, line, what);
+}
+
+/* Only these names; each at most once (yaml_read saw to that). */
+static enum err only(const struct reading *r, const struct yaml_node *map, const char *const *names, bool cells)
+{
+    if (map->kind != YAML_MAP) return wrong(r, map->line, "must be a map of keys");
+    for (const struct yaml_node *n = map->first; n; n = n->next) {
+        const char *const *known = names;
+        while (*known && !str_eq(str_z(*known), n->name)) known++;
+        if (!*known && !(cells && price_is_cell(n->name)))
+            return FAIL(r->why, ERR_CONFIG, "%s:%u: \"%.*s\" is not a key here", r->file, n->line,
+                        (int)(n->name.n < 60 ? n->name.n : 60), n->name.p);
+    }
+    return OK;
+}
+
+static enum err text_of(const struct reading *r, const struct yaml_node *map, const char *name, bool needed, struct str *ret_text)
+{
+    const struct yaml_node *n = yaml_find(map, str_z(name));
+    if (yaml_is_null(n)) return needed ? FAIL(r->why, ERR_CONFIG, "%s:%u: %s is missing", r->file, map->line, name) : OK;
+    if (n->kind != YAML_TEXT || n->text.n == 0 || n->text.n > 1024)
+        return FAIL(r->why, ERR_CONFIG, "%s:%u: %s must be a text", r->file, n->line, name);
+    *ret_text = n->text;
+    return OK;
+}
+
+static enum err count_of(const struct reading *r, const struct yaml_node *map, const char *name, uint64_t *ret_count)
+{
+    struct str text = STR_NONE;
+    TRY(text_of(r, map, name, false, &text));
+    if (text.n && (!str_u64(text, ret_count) || *ret_count == 0 || *ret_count > 1000000000))
+        return FAIL(r->why, ERR_CONFIG, "%s:%u: %s must be a whole number of tokens", r->file, map->line, name);
+    return OK;
+}
+
+static enum err day_of(const struct reading *r, const struct yaml_node *map, const char *name, int32_t *ret_day)
+{
+    struct str text = STR_NONE;
+    TRY(text_of(r, map, name, false, &text));
+    if (text.n && !clock_parse_day(text, ret_day))
+        return FAIL(r->why, ERR_CONFIG, "%s:%u: %s must be a day, as 2026-11-23", r->file, map->line, name);
+    return OK;
+}
+
+static enum err flag_of(const struct reading *r, const struct yaml_node *map, const char *name, bool *ret_flag)
+{
+    struct str text = STR_NONE;
+    TRY(text_of(r, map, name, false, &text));
+    if (text.n && !str_eq(text, S("true")) && !str_eq(text, S("false")))
+        return FAIL(r->why, ERR_CONFIG, "%s:%u: %s must be true or false", r->file, map->line, name);
+    *ret_flag = str_eq(text, S("true"));
+    return OK;
+}
+
+/* The cells of a period are its members beside the dates; price_read() gets a map of them alone. */
+static enum err period_price(const struct reading *r, const struct yaml_node *map, struct catalog_period *p)
+{
+    struct yaml_node cells = {.kind = YAML_MAP, .line = map->line}, **end = &cells.first;
+    struct fault what;
+    for (const struct yaml_node *n = map->first; n; n = n->next) {
+        if (!price_is_cell(n->name)) continue;
+        struct yaml_node *copy = arena_alloc(&r->catalog->arena, sizeof *copy);
+        if (!copy) return wrong(r, n->line, "the catalogue is too large");
+        *copy = *n;
+        copy->next = NULL;
+        *end = copy;
+        end = &copy->next;
+    }
+    if (price_read(&cells, &p->price, &p->cells, &what) == OK) return OK;
+    return FAIL(r->why, ERR_CONFIG, "%s:%s", r->file, what.text);
+}
+
+static enum err read_period(const struct reading *r, const struct yaml_node *map, struct catalog_period *p)
+{
+    static const char *const NAMES[] = {"from", "to", "source", "checked", "confirmed", NULL};
+    TRY(only(r, map, NAMES, true));
+    p->from_day = INT32_MIN;
+    p->to_day = INT32_MAX;
+    p->source = r->source;
+    p->checked_day = r->checked_day;
+    TRY(day_of(r, map, "from", &p->from_day));
+    TRY(day_of(r, map, "to", &p->to_day));
+    TRY(day_of(r, map, "checked", &p->checked_day));
+    TRY(text_of(r, map, "source", false, &p->source));
+    TRY(flag_of(r, map, "confirmed", &p->confirmed));
+    if (p->source.n == 0 || p->checked_day == 0)
+        return wrong(r, map->line, "a price needs its source and the day it was checked");
+    if (p->to_day < p->from_day) return wrong(r, map->line, "the period ends before it begins");
+    return period_price(r, map, p);
+}
+
+/* A price that moves more than three times is more often a slip of a decimal than a decision of the vendor. */
+static enum err check_leap(const struct reading *r, unsigned line, const struct catalog_period *was,
+                           const struct catalog_period *is)
+{
+    for (unsigned cell = 0; cell < USAGE_CELLS && !is->confirmed; cell++) {
+        uint64_t a = was->price.per[cell], b = is->price.per[cell], low = a < b ? a : b, high = a < b ? b : a;
+        bool both = was->cells & is->cells & 1u << cell;
+        if (both && high > low * LEAP)
+            return FAIL(r->why, ERR_CONFIG,
+                        "%s:%u: the price of %s moves more than %d times against the period before; is the unit right? "
+                        "If it is, write confirmed: true",
+                        r->file, line, usage_cell_name((enum usage_cell)cell), LEAP);
+    }
+    return OK;
+}
+
+static enum err read_periods(const struct reading *r, const struct yaml_node *list, struct catalog_model *m)
+{
+    if (list->kind != YAML_LIST || list->n == 0 || list->n > PERIODS_MAX)
+        return wrong(r, list->line, "prices must be a list of periods, oldest first");
+    m->periods = arena_alloc(&r->catalog->arena, list->n * sizeof *m->periods);
+    if (!m->periods) return wrong(r, list->line, "the catalogue is too large");
+    for (const struct yaml_node *n = list->first; n; n = n->next) {
+        struct catalog_period *p = &m->periods[m->n_periods], *before = m->n_periods ? p - 1 : NULL;
+        TRY(read_period(r, n, p));
+        if (before && p->from_day <= before->from_day)
+            return wrong(r, n->line, "periods must stand in the order of their days, each with another `from`");
+        if (before && before->to_day != INT32_MAX && before->to_day >= p->from_day)
+            return wrong(r, n->line, "overlaps with the period before");
+        if (before) TRY(check_leap(r, n->line, before, p));
+        m->n_periods++;
+    }
+    return OK;
+}
+
+static enum err read_capabilities(const struct reading *r, const struct yaml_node *list, unsigned *ret_mask)
+{
+    if (yaml_is_null(list)) return OK;
+    if (list->kind != YAML_LIST) return wrong(r, list->line, "can must be a list of words");
+    for (const struct yaml_node *n = list->first; n; n = n->next) {
+        unsigned bit = 0;
+        while (capability_name(bit) && !str_eq(n->text, str_z(capability_name(bit)))) bit++;
+        if (!capability_name(bit))
+            return FAIL(r->why, ERR_CONFIG,
+                        "%s:%u: \"%.*s\" is not a capability; there are tools, vision, reasoning, cache, audio, json, documents",
+                        r->file, n->line, (int)(n->text.n < 60 ? n->text.n : 60), n->text.p ? n->text.p : "");
+        *ret_mask |= 1u << bit;
+    }
+    return OK;
+}
+
+static struct entry *entry_find(const struct catalog *c, struct str key)
+{
+    uintptr_t at = (uintptr_t)map_find(&c->names, key);
+    return at ? &c->entries[at - 1] : NULL;
+}
+
+static enum err enter(const struct reading *r, unsigned line, struct str name, const struct catalog_model *m)
+{
+    struct catalog *c = r->catalog;
+    struct buf key;
+    struct str own;
+    buf_init(&key, KIB(2));
+    buf_fmt(&key, "%.*s %.*s", STR_ARG(r->vendor), STR_ARG(name));
+    bool kept = arena_str(&c->arena, buf_view(&key), &own);
+    buf_done(&key);
+    if (!kept || c->n == MODELS_MAX) return wrong(r, line, "the catalogue is too large");
+    struct entry *old = entry_find(c, own);
+    if (old && old->model->file.p == r->kept_file.p)
+        return FAIL(r->why, ERR_CONFIG, "%s:%u: the name %.*s stands twice in this file", r->file, line, STR_ARG(name));
+    if (old) { /* this file's word wins */
+        old->model = m;
+        return OK;
+    }
+    if (c->n == c->cap) {
+        c->cap = c->cap ? 2 * c->cap : 64;
+        c->entries = mem_resize(c->entries, c->cap * sizeof *c->entries);
+    }
+    c->entries[c->n++] = (struct entry){.model = m, .name = name, .key = own};
+    must(map_add(&c->names, own, (void *)(uintptr_t)c->n));
+    return OK;
+}
+
+static enum err read_aliases(const struct reading *r, const struct yaml_node *list, const struct catalog_model *m)
+{
+    if (yaml_is_null(list)) return OK;
+    if (list->kind != YAML_LIST) return wrong(r, list->line, "aliases must be a list of names");
+    for (const struct yaml_node *n = list->first; n; n = n->next) {
+        if (n->kind != YAML_TEXT || n->text.n == 0 || n->text.n > 128) return wrong(r, n->line, "an alias must be a name");
+        TRY(enter(r, n->line, n->text, m));
+    }
+    return OK;
+}
+
+static enum err read_model(const struct reading *r, const struct yaml_node *map)
+{
+    static const char *const NAMES[] = {"id", "aliases", "can", "context", "max_output", "prices", "note", NULL};
+    TRY(only(r, map, NAMES, false));
+    struct catalog_model *m = arena_alloc(&r->catalog->arena, sizeof *m);
+    if (!m) return wrong(r, map->line, "the catalogue is too large");
+    m->vendor = r->vendor;
+    m->file = r->kept_file;
+    m->line = map->line;
+    struct str note = STR_NONE;
+    TRY(text_of(r, map, "id", true, &m->id));
+    TRY(text_of(r, map, "note", false, &note));
+    if (m->id.n > 128) return wrong(r, map->line, "an id has at most 128 characters");
+    TRY(count_of(r, map, "context", &m->context));
+    TRY(count_of(r, map, "max_output", &m->max_output));
+    TRY(read_capabilities(r, yaml_find(map, S("can")), &m->capabilities));
+    const struct yaml_node *prices = yaml_find(map, S("prices"));
+    if (!yaml_is_null(prices)) TRY(read_periods(r, prices, m));
+    TRY(enter(r, map->line, m->id, m));
+    return read_aliases(r, yaml_find(map, S("aliases")), m);
+}
+
+enum err catalog_add(struct catalog *c, const char *file, struct str text, struct fault *why)
+{
+    static const char *const NAMES[] = {"catalog", "vendor", "source", "checked", "models", NULL};
+    struct reading r = {.catalog = c, .file = file, .why = why};
+    struct yaml_node *root;
+    struct str version = STR_NONE;
+    if (!arena_str(&c->arena, str_z(file), &r.kept_file)) return wrong(&r, 1, "the catalogue is too large");
+    TRY(yaml_read(file, text, &c->arena, &root, why));
+    if (yaml_is_null(root)) return FAIL(why, ERR_CONFIG, "%s: is empty; a catalogue begins with catalog: 1", file);
+    TRY(only(&r, root, NAMES, false));
+    TRY(text_of(&r, root, "catalog", true, &version));
+    if (!str_eq(version, S("1"))) return wrong(&r, root->line, "a catalogue of another version; this program reads catalog: 1");
+    TRY(text_of(&r, root, "vendor", true, &r.vendor));
+    TRY(text_of(&r, root, "source", false, &r.source));
+    TRY(day_of(&r, root, "checked", &r.checked_day));
+    const struct yaml_node *models = yaml_find(root, S("models"));
+    if (yaml_is_null(models)) return OK;
+    if (models->kind != YAML_LIST) return wrong(&r, models->line, "models must be a list");
+    for (const struct yaml_node *n = models->first; n; n = n->next) TRY(read_model(&r, n));
+    return OK;
+}
+
+static enum err add_file(struct catalog *c, const char *file, struct fault *why)
+{
+    struct buf text;
+    char piece[8192];
+    size_t n;
+    FILE *in = fopen(file, "re");
+    if (!in) return FAIL(why, ERR_CONFIG, "cannot read the catalogue file %s: %s", file, strerror(errno));
+    buf_init(&text, MIB(16));
+    while ((n = fread(piece, 1, sizeof piece, in)) > 0) buf_add(&text, piece, n);
+    enum err got = ferror(in) ? FAIL(why, ERR_CONFIG, "cannot read the catalogue file %s: %s", file, strerror(errno)) : OK;
+    fclose(in);
+    if (got == OK && text.over) got = FAIL(why, ERR_CONFIG, "the catalogue file %s is larger than 16 MiB", file);
+    if (got == OK) got = catalog_add(c, file, buf_view(&text), why);
+    buf_done(&text);
+    return got;
+}
+
+enum err catalog_load(const struct str *files, unsigned n, struct catalog **ret_catalog, struct fault *why)
+{
+    struct catalog *c = catalog_new();
+    for (unsigned i = 0; i < n; i++) {
+        char *file = str_dup_z(files[i]);
+        enum err got = add_file(c, file, why);
+        free(file);
+        if (got == OK) continue;
+        catalog_free(c);
+        return got;
+    }
+    *ret_catalog = c;
+    return OK;
+}
+
+/* "gpt-6-sol-2026-10-01" → "gpt-6-sol-YYYY-MM-DD", "claude-opus-5-20260801" → "claude-opus-5-YYYYMMDD": the form in which
+ * an alias says that every dated snapshot has the same price. False: no date at the end. */
+static bool undate(struct str id, struct buf *out)
+{
+    static const char *const FORMS[] = {"-YYYY-MM-DD", "-YYYYMMDD"};
+    for (size_t i = 0; i < COUNTOF(FORMS); i++) {
+        size_t n = strlen(FORMS[i]), k = 0;
+        if (id.n <= n) continue;
+        const char *end = id.p + id.n - n;
+        while (k < n && (FORMS[i][k] == '-' ? end[k] == '-' : end[k] >= '0' && end[k] <= '9')) k++;
+        if (k < n) continue;
+        buf_add(out, id.p, id.n - n);
+        buf_add(out, FORMS[i], n);
+        return true;
+    }
+    return false;
+}
+
+const struct catalog_model *catalog_find(const struct catalog *c, struct str vendor, struct str id)
+{
+    struct buf key;
+    buf_init(&key, KIB(2));
+    buf_fmt(&key, "%.*s %.*s", STR_ARG(vendor), STR_ARG(id));
+    const struct entry *e = entry_find(c, buf_view(&key));
+    buf_clear(&key);
+    buf_fmt(&key, "%.*s ", STR_ARG(vendor));
+    if (!e && undate(id, &key)) e = entry_find(c, buf_view(&key));
+    buf_done(&key);
+    return e ? e->model : NULL;
+}
+
+bool catalog_next(const struct catalog *c, struct str vendor, unsigned *at, struct str *ret_name,
+                  const struct catalog_model **ret_model)
+{
+    while (*at < c->n) {
+        const struct entry *e = &c->entries[(*at)++];
+        if (!str_eq(e->model->vendor, vendor)) continue;
+        *ret_name = e->name;
+        *ret_model = e->model;
+        return true;
+    }
+    return false;
+}

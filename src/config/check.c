@@ -1,0 +1,245 @@
+/* What can only be judged when the whole file is read: names that stand once, names that must exist, things that need
+ * each other. Also finishes: providers find their kind and formats, missing timeouts come from the file's. Called by the
+ * reader. Owns nothing. */
+#include "config/priv.h"
+
+#include <stdio.h>
+
+static void at(struct reader *r, const char *fmt, ...) PRINTF(2, 3);
+static void at(struct reader *r, const char *fmt, ...)
+{
+    va_list args;
+    char text[160];
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    buf_clear(&r->path);
+    buf_str(&r->path, str_z(text));
+}
+
+static void complain_format(struct reader *r, const struct config_provider *p, struct str name)
+{
+    struct buf known;
+    buf_init(&known, 256);
+    for (unsigned f = 0; f < WIRE_FORMATS; f++) buf_fmt(&known, "%s%s", f ? ", " : "", wire_format_name((enum wire_format)f));
+    config_complain(r, (unsigned)p->line, "\"%.*s\" is not a wire format; there are %s", STR_ARG(name), buf_z(&known));
+    buf_done(&known);
+}
+
+static void finish_formats(struct reader *r, struct config_provider *p)
+{
+    p->format_mask = p->formats.n ? 0 : p->how->formats;
+    for (unsigned i = 0; i < p->formats.n; i++) {
+        enum wire_format f;
+        if (wire_format_find(p->formats.at[i], &f)) p->format_mask |= 1u << f;
+        else complain_format(r, p, p->formats.at[i]);
+    }
+}
+
+static void finish_timeouts(struct config_timeouts *own, const struct config_timeouts *all)
+{
+    if (own->connect == CONFIG_UNSET) own->connect = all->connect;
+    if (own->first_byte == CONFIG_UNSET) own->first_byte = all->first_byte;
+    if (own->gap == CONFIG_UNSET) own->gap = all->gap;
+    if (own->total == CONFIG_UNSET) own->total = all->total;
+}
+
+static void complain_kind(struct reader *r, const struct config_provider *p)
+{
+    struct buf known;
+    buf_init(&known, 256);
+    for (unsigned i = 0; provider_kind_at(i); i++) buf_fmt(&known, "%s%s", i ? ", " : "", provider_kind_at(i)->name);
+    config_complain(r, (unsigned)p->line, "\"%.*s\" is not a kind of provider; there are %s", STR_ARG(p->kind), buf_z(&known));
+    buf_done(&known);
+}
+
+static void check_provider(struct reader *r, struct config_provider *p)
+{
+    unsigned line = (unsigned)p->line;
+    finish_timeouts(&p->timeouts, &r->config->timeouts);
+    p->how = provider_kind_find(p->kind);
+    if (!p->how) {
+        complain_kind(r, p);
+        return;
+    }
+    finish_formats(r, p);
+    if (p->how->needs_url && p->url.n == 0) config_complain(r, line, "url is missing: what the vendor's SDK takes as base URL");
+    if (p->how->needs_key && p->key.n == 0) config_complain(r, line, "key is missing: write env:NAME or file:path");
+    if (!p->how->needs_url && p->url.n) config_complain(r, line, "kind %s has no url; remove it", p->how->name);
+}
+
+static void check_providers(struct reader *r)
+{
+    struct config *c = r->config;
+    struct map names;
+    map_init(&names);
+    for (unsigned i = 0; i < c->providers.n; i++) {
+        struct config_provider *p = &c->providers.at[i], *first;
+        at(r, "providers[%u]", i);
+        check_provider(r, p);
+        if (map_add(&names, p->name, p)) continue;
+        first = map_find(&names, p->name);
+        config_complain(r, (unsigned)p->line, "the name %.*s is taken by line %llu", STR_ARG(p->name),
+                        (unsigned long long)first->line);
+    }
+    map_done(&names);
+}
+
+static void complain_provider(struct reader *r, const struct config_deployment *d)
+{
+    const struct config *c = r->config;
+    struct str near = STR_NONE;
+    unsigned best = 4;
+    for (unsigned i = 0; i < c->providers.n; i++) {
+        unsigned far = str_distance(c->providers.at[i].name, d->provider);
+        if (far >= best) continue;
+        best = far;
+        near = c->providers.at[i].name;
+    }
+    if (near.n)
+        config_complain(r, (unsigned)d->line, "there is no provider %.*s; did you mean %.*s?", STR_ARG(d->provider),
+                        STR_ARG(near));
+    else config_complain(r, (unsigned)d->line, "there is no provider %.*s; add it under providers", STR_ARG(d->provider));
+}
+
+static bool is_pattern(struct str name) { return name.n && name.p[name.n - 1] == '*'; }
+
+static void check_deployment(struct reader *r, const struct config_route *route, struct config_deployment *d)
+{
+    const struct config *c = r->config;
+    unsigned line = (unsigned)d->line, i = 0;
+    while (i < c->providers.n && !str_eq(c->providers.at[i].name, d->provider)) i++;
+    d->provider_index = i;
+    if (i == c->providers.n) complain_provider(r, d);
+    if (!is_pattern(d->model)) return;
+    if (d->model.n > 1) config_complain(r, line, "model is a whole name, or * alone for the name that was asked for");
+    else if (!is_pattern(route->name)) config_complain(r, line, "model * needs a route whose name ends in *");
+    else if (i < c->providers.n && c->providers.at[i].how && !c->providers.at[i].how->needs_url)
+        config_complain(r, line, "model * cannot go to provider %.*s, whose models are named one by one", STR_ARG(d->provider));
+}
+
+static void check_name(struct reader *r, struct map *names, struct str name, struct config_route *route)
+{
+    if (map_add(names, name, route)) return;
+    const struct config_route *first = map_find(names, name);
+    config_complain(r, (unsigned)route->line, "the name %.*s is taken by the route in line %llu", STR_ARG(name),
+                    (unsigned long long)first->line);
+}
+
+static void check_routes(struct reader *r)
+{
+    struct config *c = r->config;
+    struct map names;
+    map_init(&names);
+    for (unsigned i = 0; i < c->routes.n; i++) {
+        struct config_route *route = &c->routes.at[i];
+        at(r, "routes[%u]", i);
+        check_name(r, &names, route->name, route);
+        for (unsigned k = 0; k < route->aliases.n; k++) check_name(r, &names, route->aliases.at[k], route);
+        if (route->deployments.n == 0) config_complain(r, (unsigned)route->line, "has no deployments; add at least one");
+        for (unsigned k = 0; k < route->deployments.n; k++) {
+            at(r, "routes[%u].deployments[%u]", i, k);
+            check_deployment(r, route, &route->deployments.at[k]);
+        }
+    }
+    map_done(&names);
+}
+
+static bool only_loopback(const struct config_listener *l, unsigned n)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    for (unsigned i = 0; i < n; i++)
+        if (!config_address(l[i].address, &address, &len) || !config_address_is_loopback(&address)) return false;
+    return true;
+}
+
+static void check_listeners(struct reader *r)
+{
+    const struct config *c = r->config;
+    buf_clear(&r->path);
+    if (c->listen.n == 0) config_complain(r, 1, "listen names no address; write listen: 127.0.0.1:8400");
+    if (c->admin_listen.n && c->admin_key.n == 0)
+        config_complain(r, (unsigned)c->admin_listen.at[0].line,
+                        "admin.key is missing: the admin API is never open; write env:AQUIFER_ADMIN_KEY");
+    if (c->metrics_key.n == 0 && !only_loopback(c->metrics_listen.at, c->metrics_listen.n))
+        config_complain(r, (unsigned)c->metrics_listen.at[0].line,
+                        "metrics.key is missing: only a loopback address may go without; write env:NAME");
+}
+
+static void check_addresses(struct reader *r)
+{
+    const struct config *c = r->config;
+    const struct {
+        const struct config_listener *at;
+        unsigned n;
+    } LISTS[] = {
+        {c->listen.at, c->listen.n}, {c->admin_listen.at, c->admin_listen.n}, {c->metrics_listen.at, c->metrics_listen.n}};
+    struct map taken;
+    map_init(&taken);
+    for (size_t i = 0; i < COUNTOF(LISTS); i++)
+        for (unsigned k = 0; k < LISTS[i].n; k++)
+            if (!map_add(&taken, LISTS[i].at[k].address, r))
+                config_complain(r, (unsigned)LISTS[i].at[k].line, "two listeners want %.*s; give one of them another port",
+                                STR_ARG(LISTS[i].at[k].address));
+    map_done(&taken);
+}
+
+static void check_path_prefix(struct reader *r)
+{
+    struct str p = r->config->path_prefix;
+    const struct yaml_node *n = yaml_find(r->config->root, S("path_prefix"));
+    bool good = p.n > 1 && p.p[0] == '/' && p.p[p.n - 1] != '/';
+    for (size_t i = 0; i < p.n; i++)
+        if ((unsigned char)p.p[i] <= ' ' || strchr("?#%\\", p.p[i]) || (p.p[i] == '/' && i + 1 < p.n && p.p[i + 1] == '/'))
+            good = false;
+    at(r, "path_prefix");
+    if (p.n && !good) config_complain(r, n->line, "\"%.*s\" must begin with / and not end in it, as /llm", STR_ARG(p));
+}
+
+static void check_networks(struct reader *r)
+{
+    const struct yaml_node *n = yaml_find(r->config->root, S("trusted_proxies"));
+    struct http_network network;
+    struct fault what;
+    at(r, "trusted_proxies");
+    for (unsigned i = 0; i < r->config->trusted_proxies.n; i++)
+        if (http_network_parse(r->config->trusted_proxies.at[i], &network, &what) != OK)
+            config_complain(r, n->line, "%s", what.text);
+    if (r->config->proxy_protocol && r->config->trusted_proxies.n == 0) {
+        at(r, "proxy_protocol");
+        config_complain(r, yaml_find(r->config->root, S("proxy_protocol"))->line,
+                        "needs trusted_proxies: nobody else may send the header");
+    }
+}
+
+static void check_engine(struct reader *r)
+{
+    struct config_engine *e = &r->config->engine;
+    struct map names;
+    map_init(&names);
+    for (unsigned i = 0; i < e->models.n; i++) {
+        struct config_engine_model *m = &e->models.at[i];
+        if (m->context == CONFIG_UNSET) m->context = e->context;
+        at(r, "engine.models[%u]", i);
+        if (!map_add(&names, m->name, m)) config_complain(r, (unsigned)m->line, "the name %.*s stands twice", STR_ARG(m->name));
+    }
+    map_done(&names);
+    if (e->models_dir.n) return;
+    struct buf dir;
+    buf_init(&dir, KIB(8));
+    buf_fmt(&dir, "%.*s/models", STR_ARG(r->config->data));
+    must(arena_str(&r->config->arena, buf_view(&dir), &e->models_dir));
+    buf_done(&dir);
+}
+
+void config_check(struct reader *r)
+{
+    check_listeners(r);
+    check_addresses(r);
+    check_path_prefix(r);
+    check_networks(r);
+    check_providers(r);
+    check_routes(r);
+    check_engine(r);
+}
