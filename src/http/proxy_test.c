@@ -80,7 +80,7 @@ static void assert_peer(struct bench *b, const char *want)
     size_t at;
     assert_true(str_find(buf_view(&b->got), S("\r\n\r\n"), &at));
     struct str got = str_from(buf_view(&b->got), at + 4);
-    if (!str_eq(got, str_z(want))) print_error("got %.*s, want %s\n", STR_ARG(got), want);
+    if (!str_eq(got, str_z(want))) print_error("got %.*s, want %s\n", STR_ARG(got), want ? want : "none");
     assert_true(str_eq(got, str_z(want)));
 }
 
