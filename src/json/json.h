@@ -181,15 +181,15 @@ struct json_ref { /* one value in a document, by value; borrowed from it */
     const void *value; /* NULL: not there */
 };
 
-/* `name` stands before the line in errors ("catalog/models.json:12: …"). Depth at most 64; the text is copied.
- * No name may stand twice in any object. */
+/* `name` stands before the line in errors ("catalog/models.json:12: …") and may be empty. The text is copied. Depth at
+ * most 64; no name may stand twice in any object. ERR_BAD_JSON tells line and byte, or the path. */
 enum err json_doc_read(struct str name, struct str text, struct json_doc **ret_doc, struct fault *why) MUST_USE;
 void json_doc_free(struct json_doc *doc); /* NULL is fine */
 struct json_ref json_doc_root(const struct json_doc *doc);
 
 static inline bool json_ref_ok(struct json_ref r) { return r.value; }
 enum json_type json_ref_type(struct json_ref r);
-/* ERR_BAD_REQUEST: "models[3].price.input must be a string, it is a number". Booleans: ask for JSON_TRUE. */
+/* ERR_BAD_REQUEST: "models[3].price.input must be a string, but is a number." Booleans: ask for JSON_TRUE. */
 enum err json_ref_want(struct json_ref r, enum json_type type, struct fault *why) MUST_USE;
 /* ERR_BAD_REQUEST unless all names of the object are in the NULL-terminated list; says the nearest known name. */
 enum err json_ref_only(struct json_ref object, const char *const *names, struct fault *why) MUST_USE;

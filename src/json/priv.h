@@ -34,3 +34,7 @@ struct scan_stop json_string_fault(const unsigned char *p, const unsigned char *
 
 /* Which bytes may follow a backslash (but for u): b f n r t " \ / */
 extern const bool JSON_SHORT_ESCAPE[256];
+
+/* Whole numbers by value of a text that has passed the grammar of numbers; see json_u64(). */
+bool json_text_u64(struct str text, uint64_t *ret_value);
+bool json_text_i64(struct str text, int64_t *ret_value);

@@ -1,6 +1,6 @@
 /* Reading the tape: members, elements, numbers and truth values by node number.
  * Called by wire and gateway between a scan and the next. Owns nothing: spans borrow from the text. */
-#include "json/json.h"
+#include "json/priv.h"
 
 struct json_iter json_each(const struct json_tape *t, uint32_t container)
 {
@@ -102,31 +102,33 @@ static bool whole_size(struct str text, uint64_t *ret_size)
     return true;
 }
 
-static bool number_of(const struct json_tape *t, uint32_t at, bool *ret_negative, uint64_t *ret_size)
-{
-    struct str text = json_text(t, at);
-    if (t->nodes[at].type != JSON_NUMBER) return false;
-    *ret_negative = text.p[0] == '-';
-    text = str_from(text, *ret_negative);
-    return str_u64(text, ret_size) || whole_size(text, ret_size);
-}
-
-bool json_u64(const struct json_tape *t, uint32_t at, uint64_t *ret_value)
+bool json_text_u64(struct str text, uint64_t *ret_value)
 {
     uint64_t size;
-    bool negative;
-    if (!number_of(t, at, &negative, &size) || (negative && size)) return false;
+    if (str_u64(text, ret_value)) return true;
+    bool negative = str_starts(text, S("-"));
+    if (!whole_size(str_from(text, negative), &size) || (negative && size)) return false;
     *ret_value = size;
     return true;
 }
 
-bool json_i64(const struct json_tape *t, uint32_t at, int64_t *ret_value)
+bool json_text_i64(struct str text, int64_t *ret_value)
 {
     uint64_t size;
-    bool negative;
-    if (!number_of(t, at, &negative, &size) || size > (uint64_t)INT64_MAX + negative) return false;
+    bool negative = str_starts(text, S("-"));
+    if (!whole_size(str_from(text, negative), &size) || size > (uint64_t)INT64_MAX + negative) return false;
     *ret_value = negative ? (int64_t)(0 - size) : (int64_t)size;
     return true;
+}
+
+bool json_u64(const struct json_tape *t, uint32_t at, uint64_t *ret_value)
+{
+    return t->nodes[at].type == JSON_NUMBER && json_text_u64(json_text(t, at), ret_value);
+}
+
+bool json_i64(const struct json_tape *t, uint32_t at, int64_t *ret_value)
+{
+    return t->nodes[at].type == JSON_NUMBER && json_text_i64(json_text(t, at), ret_value);
 }
 
 bool json_bool(const struct json_tape *t, uint32_t at, bool *ret_value)
