@@ -41,11 +41,12 @@ class Judgement(unittest.TestCase):
         self.assertEqual(rows.void_notes({"x": s}), ["x: a round is void: 3 errors"])
 
     def test_any_error_voids_a_measurement(self):
-        fine = {"errors": 0, "non200": 0, "requests": 9}
-        self.assertIsNone(measure.why_void(fine, {(1, 1): 0}, {(1, 1): 5}))
-        self.assertIn("errors", measure.why_void({**fine, "errors": 1}, {}, {}))
-        self.assertIn("200", measure.why_void({**fine, "non200": 1}, {}, {}))
-        self.assertIn("process", measure.why_void(fine, {(1, 1): 0}, {(2, 2): 5}))
+        fine = {"errors": 0, "non200": 0, "requests": 9, "cpu_ns": 10**9, "uncounted_ns": 10**7, "same_processes": True}
+        self.assertIsNone(measure.why_void(fine))
+        self.assertIn("errors", measure.why_void({**fine, "errors": 1}))
+        self.assertIn("200", measure.why_void({**fine, "non200": 1}))
+        self.assertIn("process", measure.why_void({**fine, "same_processes": False}))
+        self.assertIn("threads", measure.why_void({**fine, "uncounted_ns": 10**9}))
 
     def test_latency_goals_count_from_direct(self):
         found = {"direct": series(10.0), "nginx": series(20.0),

@@ -10,6 +10,7 @@ import procs
 from targets import BenchError
 
 LOAD_MARGIN_S = 60
+UNCOUNTED_SHARE, UNCOUNTED_NS = 0.02, 40_000_000
 
 
 def load(bench, target, options, core=None):
@@ -24,36 +25,57 @@ def load(bench, target, options, core=None):
     return json.loads(done.stdout)
 
 
+class Window:
+    """What the target's processes and its processor did between two moments."""
+
+    def __init__(self, bench, target):
+        self.bench, self.target = bench, target
+        self.threads, self.ticks, self.core = self.read()
+
+    def read(self):
+        pids = self.target.pids()
+        return procs.cpu_by_thread(pids), procs.ticks_ns(pids), procs.core_busy_ns(self.bench.gateway_core)
+
+    def close(self):
+        threads, ticks, core = self.read()
+        spent = sum(threads.values()) - sum(self.threads.values())
+        return {
+            "cpu_ns": spent,
+            "uncounted_ns": ticks - self.ticks - spent,
+            "foreign_ns": max(0, core - self.core - spent),
+            "same_processes": {pid for pid, _ in self.threads} == {pid for pid, _ in threads},
+        }
+
+
 def cpu(bench, target, options, warm_ms):
     """Processor time of all the target's threads, from rest to rest, with what the load saw in between."""
     load(bench, target, {**options, "ms": warm_ms})
     pids = target.pids()
     rested = procs.wait_for_rest(pids)
-    before = procs.cpu_by_thread(pids)
+    window = Window(bench, target)
     seen = load(bench, target, options)
-    during = procs.cpu_ns(pids)
+    at_end = procs.cpu_ns(pids)
     rested = procs.wait_for_rest(pids) and rested
-    after = procs.cpu_by_thread(target.pids())
-    spent = sum(after.values()) - sum(before.values())
-    seen |= {
-        "cpu_ns": spent,
-        "cpu_after_ns": sum(after.values()) - during,
-        "threads_ended": len(set(before) - set(after)),
-        "rested": rested,
-        "core_share": spent / (seen["seconds"] * 1e9),
-    }
-    seen["void"] = why_void(seen, before, after)
+    seen |= window.close()
+    seen["cpu_after_ns"] = max(0, procs.cpu_ns(pids) - at_end)
+    seen["rested"] = rested
+    seen["core_share"] = seen["cpu_ns"] / (seen["seconds"] * 1e9)
+    seen["foreign_share"] = seen["foreign_ns"] / (seen["seconds"] * 1e9)
+    seen["void"] = why_void(seen)
     return seen
 
 
-def why_void(seen, before, after):
+def why_void(seen):
     """Text, or None for a measurement that counts."""
     if seen["errors"] or seen["non200"]:
         return f"{seen['errors']} errors, {seen['non200']} answers that were not 200"
     if not seen["requests"]:
         return "no request was completed"
-    if {pid for pid, _ in before} != {pid for pid, _ in after}:
+    if not seen.get("same_processes", True):
         return "a process of the target ended or was started"
+    # A thread that ends takes its precise account with it; the coarse one tells whether that matters.
+    if seen.get("uncounted_ns", 0) > UNCOUNTED_SHARE * seen["cpu_ns"] + UNCOUNTED_NS:
+        return f"threads that ended took {seen['uncounted_ns'] / 1e6:.0f} ms that cannot be counted"
     return None
 
 

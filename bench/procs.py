@@ -12,6 +12,7 @@ REST_SHARE = 0.01
 REST_WINDOWS = 2
 REST_MAX_S = 30.0
 FILES = 65536
+TICK_NS = 10**9 // os.sysconf("SC_CLK_TCK")
 ENGINES = ("llama-server",)
 
 
@@ -50,6 +51,25 @@ def cpu_by_thread(pids):
 
 def cpu_ns(pids):
     return sum(cpu_by_thread(pids).values())
+
+
+def ticks_ns(pids):
+    """The same by the kernel's coarser account, which also holds what ended threads took. Steps of one tick."""
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])  # utime, stime: fields 14 and 15 of proc(5)
+    return total * TICK_NS
+
+
+def core_busy_ns(core):
+    """Time that one processor did anything for anybody (user to steal, without idle and iowait)."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _iowait, irq, softirq, steal = (int(word) for word in fields[:8])
+            return (user + nice + system + irq + softirq + steal) * TICK_NS
+    return 0
 
 
 def pss_kb(pids):

@@ -129,6 +129,10 @@ def number(value, digits=2, unit=""):
     return "-" if value is None else f"{value:.{digits}f}{unit}"
 
 
+def percent(share):
+    return "-" if share is None else f"{share * 100:.1f} %"
+
+
 def text_of(series, label, digits=2, unit=""):
     return "-" if label not in series else series[label].text(digits) + unit
 
@@ -140,16 +144,15 @@ def void_notes(series):
 def cpu_detail(title, series):
     lines = [f"### {title}", "",
              "| target | CPU us median (min-max) | of nginx | per s and core | achieved /s | core in use | p50 us "
-             "| p99 us | after the last answer | void |",
-             "|---|---|---|---|---|---|---|---|---|---|"]
+             "| p99 us | after the last answer | others on the core | void |",
+             "|---|---|---|---|---|---|---|---|---|---|---|"]
     for label, s in series.items():
         median = s.median()
         rate = s.of("rate_seen")
-        after = s.of("after_share")
         lines.append(f"| {label} | {s.text()} | {number(ratio(series, label))} | "
                      f"{number(1e6 / median if median else None, 0)} | {number(rate, 0)} | "
                      f"{number(s.of('core_share'))} | {number(s.of('p50_us'), 0)} | {number(s.of('p99_us'), 0)} | "
-                     f"{number(after * 100 if after is not None else None, 1, ' %')} | {len(s.voids)} |")
+                     f"{percent(s.of('after_share'))} | {percent(s.of('foreign_share'))} | {len(s.voids)} |")
     return lines + [""]
 
 
@@ -257,7 +260,7 @@ def run_latency(bench, name, plan):
             measure.load(bench, target, {**options, "ms": plan.warm_ms}, bench.gateway_core)
             procs.wait_for_rest(target.pids())
             seen = measure.load(bench, target, options, bench.gateway_core)
-            void = measure.why_void(seen, {}, {})
+            void = measure.why_void(seen)
             series[target.label].add(seen["p50_us"], seen, void)
             tell(name, turn, target.label, f"p50 {seen['p50_us']} us", void)
     return latency_results(series, syncs), latency_detail(series, syncs), {**series, "fdatasync": syncs}
