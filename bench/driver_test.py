@@ -43,6 +43,7 @@ class Judgement(unittest.TestCase):
     def test_any_error_voids_a_measurement(self):
         fine = {"errors": 0, "non200": 0, "requests": 9, "cpu_ns": 10**9, "uncounted_ns": 10**7, "same_processes": True}
         self.assertIsNone(measure.why_void(fine))
+        self.assertIsNone(measure.why_void({"errors": 0, "non200": 0, "requests": 9}))
         self.assertIn("errors", measure.why_void({**fine, "errors": 1}))
         self.assertIn("200", measure.why_void({**fine, "non200": 1}))
         self.assertIn("process", measure.why_void({**fine, "same_processes": False}))

@@ -144,7 +144,7 @@ def void_notes(series):
 def cpu_detail(title, series):
     lines = [f"### {title}", "",
              "| target | CPU us median (min-max) | of nginx | per s and core | achieved /s | core in use | p50 us "
-             "| p99 us | after the last answer | others on the core | void |",
+             "| p99 us | after the last answer | others | void |",
              "|---|---|---|---|---|---|---|---|---|---|---|"]
     for label, s in series.items():
         median = s.median()
@@ -322,3 +322,10 @@ ROWS = {
     "1k": run_cpu, "1k-tls": run_cpu, "100k": run_cpu, "chunk": run_cpu, "memory": run_memory, "memory-tls": run_memory,
     "crowd": run_crowd, "latency": run_latency, "start": run_start, **{name: run_cpu for name in EXTRA},
 }
+
+
+def not_measured(name, why):
+    """The line of a row that could not be run."""
+    say(f"{name}: {why}")
+    title = CPU_ROWS[name].title if name in CPU_ROWS else name
+    return [Result(title, "not measured", "-", "-", "-", None, [f"{name}: {why}"])]

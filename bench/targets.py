@@ -37,6 +37,7 @@ class Bench:
         self.work = work
         self.gateway_core, self.load_core = cores
         self.port = port
+        self.mock_pids = []
         self.bodies = traffic.write_bodies(work)
         self.admin_key = secrets.token_hex(24)
         make_certificates(work)
@@ -105,6 +106,7 @@ class Mock(Program):
         for name, value in options.items():
             argv += [f"--{name}"] + ([] if value is True else [str(value)])
         super().__init__(bench, "mock", argv, core)
+        bench.mock_pids = [self.child.pid]
         wait_for_port(self, self.port)
 
 
