@@ -19,7 +19,7 @@
 
 #define EVENT_HEAD                                                                                   \
     "data: {\"id\":\"chatcmpl-C9x8Yh2mQvT4LkWc1RzNnE5uBfJ0a\",\"object\":\"chat.completion.chunk\"," \
-    "\"created\":1763888400,\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\","      \
+    "\"created\":1763888400,\"model\":\"gpt-4o-mini-2024-07-18\","                                   \
     "\"system_fingerprint\":\"fp_51db84afab\","
 
 #define USAGE                                                                   \
