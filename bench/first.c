@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -29,6 +30,7 @@ static pid_t spawn(char **argv, uint64_t core)
     CPU_ZERO(&set);
     CPU_SET((int)core, &set);
     if (sched_setaffinity(0, sizeof set, &set) < 0) die("processor %ju", (uintmax_t)core);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* it ends with us, however we end */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     int none = open("/dev/null", O_RDONLY);
     dup2(none, STDIN_FILENO);

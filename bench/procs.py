@@ -2,8 +2,10 @@
 
 Used by measure.py and rows.py. Nothing here changes a process.
 """
+import ctypes
 import os
 import resource
+import signal
 import time
 from pathlib import Path
 
@@ -12,6 +14,8 @@ REST_SHARE = 0.01
 REST_WINDOWS = 2
 REST_MAX_S = 30.0
 FILES = 65536
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+LIBC = ctypes.CDLL(None)
 TICK_NS = 10**9 // os.sysconf("SC_CLK_TCK")
 ENGINES = ("llama-server",)
 
@@ -110,5 +114,9 @@ def files_raise():
 
 
 def pin(core):
-    """For subprocess' preexec_fn: the child runs on one processor."""
-    return lambda: os.sched_setaffinity(0, {core})
+    """For subprocess' preexec_fn: the child runs on one processor, and ends when we do, however that happens."""
+    def prepare():
+        os.sched_setaffinity(0, {core})
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return prepare
