@@ -18,8 +18,16 @@
 #define MODEL_NAME_MAX 96
 
 struct price_period {
-    int64_t from_ms; /* in force from then on, until the next one */
-    struct price price;
+    int64_t from_ms;    /* in force from then on, until the next one; INT64_MIN: always was */
+    struct price price; /* known false: the one before has ended */
+};
+
+/* What the catalogue says of a model that a deployment with `model: "*"` may be asked for. */
+struct model_facts {
+    struct str name;
+    struct price_period *prices;
+    unsigned n_prices;
+    uint64_t max_output, context; /* tokens; 0 unknown */
 };
 
 struct header {
@@ -32,10 +40,10 @@ struct provider {
     const struct provider_kind *kind;
     struct http_origin *origin; /* NULL for kind local */
     struct str base_path;
-    struct secret key;          /* "" none */
-    uint32_t formats;           /* bit mask of enum wire_format it speaks */
+    struct secret key; /* "" none */
+    uint32_t formats;  /* bit mask of enum wire_format it speaks */
     struct http_deadlines deadlines;
-    struct header *headers;     /* extra ones, on every call */
+    struct header *headers; /* extra ones, on every call */
     unsigned n_headers;
 };
 
@@ -46,32 +54,33 @@ struct body_default {
 
 struct deployment {
     const struct provider *provider;
-    struct str model;          /* the upstream's id; "*": the asked name */
+    struct str model; /* the upstream's id; "*": the asked name */
     struct str region, tier;
     struct deployment_state *state; /* breaker; shared by all generations that name it (route room) */
-    struct board_row *row;     /* metrics of (route, provider, model, …); NULL until bound */
-    struct price_period *prices; /* oldest first */
+    struct board_row *row;          /* metrics of (route, provider, model, …); NULL until bound */
+    struct price_period *prices;    /* oldest first */
     unsigned n_prices;
     bool allow_unpriced;
-    uint64_t max_output;       /* tokens; 0 unknown */
-    uint64_t context;          /* tokens; 0 unknown */
+    uint64_t max_output; /* tokens; 0 unknown */
+    uint64_t context;    /* tokens; 0 unknown */
     struct header *headers;
     unsigned n_headers;
     struct body_default *defaults;
     unsigned n_defaults;
-    struct str *drop;          /* top-level fields removed from requests, counted */
+    struct str *drop; /* top-level fields removed from requests, counted */
     unsigned n_drop;
-    struct engine_row *engine; /* provider kind local */
+    const struct map *models;  /* model "*": name → struct model_facts of its provider's kind; NULL otherwise */
+    struct engine_row *engine; /* provider kind local: NULL until the engine keeper has named its row; ask the board again */
 };
 
 struct route {
-    struct str name;           /* may end in '*' : a pattern */
+    struct str name; /* may end in '*' : a pattern */
     bool is_pattern;
     struct str display_name, description; /* for /v1/models; "" none */
-    struct deployment *deployments; /* tried in order */
+    struct deployment *deployments;       /* tried in order */
     unsigned n_deployments;
-    uint32_t total_ms;         /* for all attempts together until the first byte; 0 none */
-    int64_t created_s;         /* Unix seconds, for /v1/models */
+    uint32_t total_ms; /* for all attempts together until the first byte; 0 none */
+    int64_t created_s; /* Unix seconds, for /v1/models */
 };
 
 struct key_limits {
@@ -89,22 +98,22 @@ struct key {
     int64_t old_until_ms;               /* 0: none */
     int64_t expires_ms;                 /* 0: never */
     bool revoked;
-    struct str *routes;                 /* allowed names or patterns; n_routes 0: all */
+    struct str *routes; /* allowed names or patterns; n_routes 0: all */
     unsigned n_routes;
     struct key_limits limits;
-    uint32_t place;                     /* of its meter on the board */
+    uint32_t place; /* of its meter on the board */
 };
 
 struct settings { /* the gateway's own, reloadable */
     struct http_server_options server;
     struct journal_options journal;
-    uint64_t memory_max;      /* bytes; resolved from percent by the gateway */
-    uint32_t heartbeat_ms;    /* default 15 s; 0 off */
-    uint32_t drain_ms;        /* default 5 min */
-    size_t answer_hold_max;   /* non-stream answers are held whole up to this (default 8 MiB) */
-    size_t event_max;         /* longest SSE event (default 4 MiB) */
-    unsigned attempts_max;    /* default 3 */
-    uint64_t assume_output;   /* tokens reserved when neither request, deployment nor catalogue bounds it */
+    uint64_t memory_max;    /* bytes; percent were resolved when it was loaded */
+    uint32_t heartbeat_ms;  /* default 15 s; 0 off */
+    uint32_t drain_ms;      /* default 5 min */
+    size_t answer_hold_max; /* non-stream answers are held whole up to this (default 8 MiB) */
+    size_t event_max;       /* longest SSE event (default 4 MiB) */
+    unsigned attempts_max;  /* default 3 */
+    uint64_t assume_output; /* tokens reserved when neither request, deployment nor catalogue bounds it */
     bool access_log;
     enum log_level log_level;
 };
@@ -112,17 +121,19 @@ struct settings { /* the gateway's own, reloadable */
 struct generation {
     _Atomic unsigned refs;
     uint64_t number;
-    char hash[65];            /* SHA-256 of the published file, hex */
+    char hash[65]; /* SHA-256 of the published file, hex */
     struct arena arena;
     struct settings settings;
     struct provider *providers;
     unsigned n_providers;
-    struct route *routes;     /* file order */
+    struct route *routes; /* file order */
     unsigned n_routes;
-    struct map exact;         /* name or alias → struct route */
-    struct route **patterns;  /* longest first */
+    struct map exact;        /* name or alias → struct route */
+    struct route **patterns; /* longest first */
     unsigned n_patterns;
-    struct map keys;          /* id → struct key */
+    struct map keys;      /* id → struct key */
+    struct map *catalogs; /* one per kind of provider that a "*" deployment uses */
+    unsigned n_catalogs;
 };
 
 /* Parses and resolves a published file (secrets from env: and file:). Engine rows are found on the board. */
@@ -136,3 +147,25 @@ unsigned generation_nearest(const struct generation *g, const struct key *k, str
 const struct key *generation_key(const struct generation *g, struct str id);
 bool key_may_call(const struct key *k, struct str route_name);
 const struct price *deployment_price(const struct deployment *d, int64_t wall_ms); /* NULL: none in force */
+/* The same for any deployment, also one with model "*": `asked` is the name that goes upstream. NULL: unpriced. */
+const struct price *deployment_price_of(const struct deployment *d, struct str asked, int64_t wall_ms);
+/* Limits of the model: the deployment's own, else the catalogue's; 0 unknown. */
+uint64_t deployment_max_output(const struct deployment *d, struct str asked);
+uint64_t deployment_context(const struct deployment *d, struct str asked);
+
+/* ---- control: writing one (another library: it knows configuration and catalogue) ------------------------------------- */
+
+struct config;
+struct catalog;
+struct generation_source {
+    uint64_t number;
+    const struct config *config;
+    const struct catalog *catalog;
+    const struct key *keys; /* by place */
+    size_t n_keys;
+    int64_t created_s; /* of the routes: when this data directory was made */
+};
+/* The document that generation_load() reads. Logs a warning for each deployment without a price that does not allow it. */
+MUST_USE enum err generation_write(const struct generation_source *s, struct buf *out, struct fault *why);
+/* Everything but the number equal? Then there is nothing to publish. */
+bool generation_is_same(struct str a, struct str b);

@@ -1,0 +1,306 @@
+/* The parts of a generation: settings, providers, routes, keys. Called by load.c; everything lands in the generation's
+ * arena. Secrets are resolved here, in the gateway, from the references that the file holds. */
+#include "generation/priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config/config.h"
+
+/* ---- settings --------------------------------------------------------------------------------------------------------- */
+
+static uint64_t number_in(const char *path, const char *label)
+{
+    char line[256];
+    uint64_t value = 0;
+    FILE *in = fopen(path, "re");
+    while (in && fgets(line, sizeof line, in)) {
+        struct str s = str_trim(str_make(line, strcspn(line, "\n")));
+        if (!str_starts(s, str_z(label))) continue;
+        s = str_trim(str_from(s, strlen(label)));
+        if (str_u64(str_make(s.p, strspn(s.p, "0123456789")), &value)) break;
+    }
+    if (in) fclose(in);
+    return value;
+}
+
+/* What there is: the cgroup's limit (version 2, else 1), or the machine's memory. */
+static uint64_t memory_there_is(void)
+{
+    uint64_t all = number_in("/proc/meminfo", "MemTotal:") * 1024;
+    uint64_t group = number_in("/sys/fs/cgroup/memory.max", "");
+    if (!group) group = number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes", "");
+    if (!all) all = MIB(1024);
+    return group && group < all ? group : all;
+}
+
+static void load_limits(struct load *l, uint32_t o, struct http_limits *limits)
+{
+    http_limits_default(limits);
+    limits->head_max = load_u64(l, o, "head", limits->head_max);
+    limits->fields_max = (unsigned)load_u64(l, o, "fields", limits->fields_max);
+    limits->body_max = load_u64(l, o, "body", limits->body_max);
+    limits->inflate_ratio = (unsigned)load_u64(l, o, "inflate_ratio", limits->inflate_ratio);
+    limits->h2_streams_max = (unsigned)load_u64(l, o, "h2_streams", limits->h2_streams_max);
+    limits->head_ms = (uint32_t)load_u64(l, o, "client_head_ms", limits->head_ms);
+    limits->body_gap_ms = (uint32_t)load_u64(l, o, "client_body_ms", limits->body_gap_ms);
+    limits->idle_ms = (uint32_t)load_u64(l, o, "client_idle_ms", limits->idle_ms);
+    limits->write_gap_ms = (uint32_t)load_u64(l, o, "client_write_ms", limits->write_gap_ms);
+}
+
+static void load_trusted(struct load *l, uint32_t o, struct http_server_options *server)
+{
+    unsigned n;
+    struct str *cidrs = load_strs(l, o, "trusted_proxies", &n);
+    struct http_network *networks = n ? load_alloc(l, n * sizeof *networks) : NULL;
+    for (unsigned i = 0; networks && i < n; i++)
+        if (http_network_parse(cidrs[i], &networks[i], NULL) != OK) l->bad = true;
+    server->trusted = networks;
+    server->n_trusted = networks ? n : 0;
+}
+
+static void load_journal(struct load *l, uint32_t o, struct journal_options *j)
+{
+    j->dir = load_str(l, o, "journal_dir").p;
+    if (!j->dir) l->bad = true;
+    j->safety = load_flag(l, o, "journal_process") ? LEDGER_PROCESS : LEDGER_DISK;
+    j->on_stall = load_flag(l, o, "journal_release") ? LEDGER_RELEASE : LEDGER_HOLD;
+    j->stall_ms = (uint32_t)load_u64(l, o, "journal_stall_ms", 1000);
+    j->max_bytes = load_u64(l, o, "journal_max_bytes", MIB(1024));
+    j->segment_bytes = (uint32_t)load_u64(l, o, "journal_segment_bytes", MIB(4));
+}
+
+void load_settings(struct load *l, uint32_t o)
+{
+    struct settings *s = &l->g->settings;
+    uint64_t percent = load_u64(l, o, "memory_percent", 75), level = load_u64(l, o, "log_level", LOG_INFO);
+    load_limits(l, o, &s->server.limits);
+    load_trusted(l, o, &s->server);
+    s->server.proxy_protocol = load_flag(l, o, "proxy_protocol");
+    s->server.path_prefix = load_str(l, o, "path_prefix");
+    load_journal(l, o, &s->journal);
+    s->memory_max = load_u64(l, o, "memory_max", 0);
+    if (!s->memory_max) s->memory_max = memory_there_is() / 100 * percent;
+    s->heartbeat_ms = (uint32_t)load_u64(l, o, "heartbeat_ms", 15000);
+    s->drain_ms = (uint32_t)load_u64(l, o, "drain_ms", 300000);
+    s->answer_hold_max = load_u64(l, o, "answer_hold_max", MIB(8));
+    s->event_max = load_u64(l, o, "event_max", MIB(4));
+    s->attempts_max = (unsigned)load_u64(l, o, "attempts_max", 3);
+    s->assume_output = load_u64(l, o, "assume_output", 4096);
+    s->access_log = load_flag(l, o, "access_log");
+    s->log_level = level <= LOG_ERROR ? (enum log_level)level : LOG_INFO;
+}
+
+/* ---- providers -------------------------------------------------------------------------------------------------------- */
+
+static enum err resolve(struct load *l, struct str reference, struct str *ret_value)
+{
+    struct buf value;
+    buf_init(&value, KIB(64) + 1);
+    enum err got = config_secret(reference, &value, l->why);
+    if (got == OK && !arena_str(&l->g->arena, buf_view(&value), ret_value)) l->full = true;
+    if (value.cap) explicit_bzero(value.p, value.cap);
+    buf_done(&value);
+    return got;
+}
+
+enum err load_headers(struct load *l, uint32_t object, struct header **ret_headers, unsigned *ret_n)
+{
+    struct json_iter it;
+    uint32_t at;
+    struct header *out = load_array(l, object, "headers", sizeof *out, ret_n, &it);
+    for (unsigned i = 0; i < *ret_n && json_next(l->tape, &it, &at); i++) {
+        out[i].name = load_str(l, at, "name");
+        out[i].value = load_str(l, at, "value");
+        if (!config_is_reference(out[i].value)) continue;
+        TRY(resolve(l, out[i].value, &out[i].value));
+        if (!http_field_value_is_valid(out[i].value))
+            return FAIL(l->why, ERR_CONFIG, "the value of header %.*s is not fit for a header field", STR_ARG(out[i].name));
+    }
+    *ret_headers = out;
+    return OK;
+}
+
+static enum err load_origin(struct load *l, uint32_t o, struct provider *p)
+{
+    struct http_origin_options options = {
+        .url = load_str(l, o, "url"), .ca_file = load_str(l, o, "ca_file"), .proxy = load_str(l, o, "proxy")};
+    struct fault what = {0};
+    if (!options.url.n) return OK;
+    if (http_origin_new(&options, &p->origin, &p->base_path, &what) == OK) return OK;
+    return FAIL(l->why, what.code, "provider %.*s: %s", STR_ARG(p->name), what.text);
+}
+
+static enum err load_provider(struct load *l, uint32_t o, struct provider *p)
+{
+    p->name = load_str(l, o, "name");
+    p->kind = provider_kind_find(load_str(l, o, "kind"));
+    if (!p->kind) return FAIL(l->why, ERR_CONFIG, "provider %.*s is of a kind that this program does not know", STR_ARG(p->name));
+    p->formats = (uint32_t)load_u64(l, o, "formats", p->kind->formats);
+    p->deadlines = (struct http_deadlines){
+        .connect_ms = (uint32_t)load_u64(l, o, "connect_ms", 5000),
+        .first_byte_ms = (uint32_t)load_u64(l, o, "first_byte_ms", 600000),
+        .gap_ms = (uint32_t)load_u64(l, o, "gap_ms", 300000),
+        .total_ms = (uint32_t)load_u64(l, o, "total_ms", 0),
+    };
+    struct str key = load_str(l, o, "key");
+    if (key.n) TRY(resolve(l, key, &p->key.value));
+    if (!http_field_value_is_valid(p->key.value))
+        return FAIL(l->why, ERR_CONFIG, "provider %.*s: its key is not fit for a header field (a line end inside?)",
+                    STR_ARG(p->name));
+    TRY(load_headers(l, o, &p->headers, &p->n_headers));
+    return load_origin(l, o, p);
+}
+
+enum err load_providers(struct load *l)
+{
+    struct json_iter it;
+    uint32_t at;
+    unsigned n;
+    struct provider *out = load_array(l, 0, "providers", sizeof *out, &n, &it);
+    l->g->providers = out;
+    for (l->g->n_providers = 0; l->g->n_providers < n && json_next(l->tape, &it, &at);) {
+        l->g->n_providers++; /* counted first: what it holds already is freed when it fails */
+        TRY(load_provider(l, at, &out[l->g->n_providers - 1]));
+    }
+    return OK;
+}
+
+/* ---- routes ----------------------------------------------------------------------------------------------------------- */
+
+static void load_defaults(struct load *l, uint32_t o, struct deployment *d)
+{
+    struct json_iter it;
+    uint32_t at;
+    d->defaults = load_array(l, o, "defaults", sizeof *d->defaults, &d->n_defaults, &it);
+    for (unsigned i = 0; i < d->n_defaults && json_next(l->tape, &it, &at); i++) {
+        uint32_t value = json_find(l->tape, at, S("value"));
+        d->defaults[i].name = load_str(l, at, "name");
+        if (!value || !arena_str(&l->g->arena, json_raw(l->tape, value), &d->defaults[i].raw)) l->bad = true;
+    }
+}
+
+enum err load_deployment(struct load *l, uint32_t o, struct deployment *d)
+{
+    uint64_t provider = load_u64(l, o, "provider", UINT64_MAX), catalog = load_u64(l, o, "catalog", UINT64_MAX);
+    if (provider >= l->g->n_providers) {
+        l->bad = true;
+        return OK;
+    }
+    d->provider = &l->g->providers[provider];
+    d->models = catalog < l->g->n_catalogs ? &l->g->catalogs[catalog] : NULL;
+    d->model = load_str(l, o, "model");
+    d->region = load_str(l, o, "region");
+    d->tier = load_str(l, o, "tier");
+    d->allow_unpriced = load_flag(l, o, "allow_unpriced");
+    d->max_output = load_u64(l, o, "max_output", 0);
+    d->context = load_u64(l, o, "context", 0);
+    load_prices(l, o, &d->prices, &d->n_prices);
+    load_defaults(l, o, d);
+    d->drop = load_strs(l, o, "drop", &d->n_drop);
+    if (!d->provider->origin && l->board) d->engine = board_engine_find(l->board, d->model);
+    return load_headers(l, o, &d->headers, &d->n_headers);
+}
+
+static void load_route(struct load *l, uint32_t o, struct route *r)
+{
+    struct json_iter it;
+    uint32_t at;
+    unsigned n, n_aliases;
+    r->name = load_str(l, o, "name");
+    r->is_pattern = str_ends(r->name, S("*"));
+    r->display_name = load_str(l, o, "display_name");
+    r->description = load_str(l, o, "description");
+    r->total_ms = (uint32_t)load_u64(l, o, "total_ms", 0);
+    r->created_s = load_i64(l, o, "created_s", 0);
+    struct str *aliases = load_strs(l, o, "aliases", &n_aliases);
+    if (r->name.n == 0 || (!r->is_pattern && !map_add(&l->g->exact, r->name, r))) l->bad = true;
+    for (unsigned i = 0; i < n_aliases; i++)
+        if (!map_add(&l->g->exact, aliases[i], r)) l->bad = true;
+    r->deployments = load_array(l, o, "deployments", sizeof *r->deployments, &n, &it);
+    for (r->n_deployments = 0; r->n_deployments < n && json_next(l->tape, &it, &at);)
+        if (load_deployment(l, at, &r->deployments[r->n_deployments++]) != OK) return;
+}
+
+static int longer_first(const void *a, const void *b)
+{
+    const struct route *const *x = a, *const *y = b;
+    return (*x)->name.n<(*y)->name.n ? 1 : (*x)->name.n>(*y)->name.n ? -1 : str_cmp((*x)->name, (*y)->name);
+}
+
+void load_routes(struct load *l)
+{
+    struct json_iter it;
+    uint32_t at;
+    unsigned n;
+    struct generation *g = l->g;
+    g->routes = load_array(l, 0, "routes", sizeof *g->routes, &n, &it);
+    g->patterns = load_alloc(l, n * sizeof(struct route *));
+    for (g->n_routes = 0; g->patterns && g->n_routes < n && json_next(l->tape, &it, &at) && l->why->code == OK;) {
+        struct route *r = &g->routes[g->n_routes++];
+        load_route(l, at, r);
+        if (r->is_pattern) g->patterns[g->n_patterns++] = r;
+    }
+    if (g->n_patterns) qsort(g->patterns, g->n_patterns, sizeof *g->patterns, longer_first);
+}
+
+/* ---- keys ------------------------------------------------------------------------------------------------------------- */
+
+static int nibble(char c)
+{
+    const char *at = c ? strchr("0123456789abcdef", c) : NULL;
+    return at ? (int)(at - "0123456789abcdef") : -1;
+}
+
+/* True: there was one. */
+static bool load_digest(struct load *l, uint32_t o, const char *name, uint8_t ret_digest[KEY_DIGEST_LEN])
+{
+    uint32_t node = json_find(l->tape, o, str_z(name));
+    struct str hex = node ? json_text(l->tape, node) : STR_NONE;
+    for (unsigned i = 0; node && i < KEY_DIGEST_LEN; i++) {
+        int high = 2 * i + 1 < hex.n ? nibble(hex.p[2 * i]) : -1, low = 2 * i + 1 < hex.n ? nibble(hex.p[2 * i + 1]) : -1;
+        if (high < 0 || low < 0) {
+            l->bad = true;
+            return true;
+        }
+        ret_digest[i] = (uint8_t)(high << 4 | low);
+    }
+    return node;
+}
+
+static void load_key(struct load *l, uint32_t o, struct key *k)
+{
+    struct str id = load_str(l, o, "id");
+    if (id.n != KEY_ID_LEN) {
+        l->bad = true;
+        return;
+    }
+    memcpy(k->id, id.p, KEY_ID_LEN);
+    k->name = load_str(l, o, "name");
+    if (!load_digest(l, o, "digest", k->digest)) l->bad = true;
+    load_digest(l, o, "old_digest", k->old_digest);
+    k->old_until_ms = load_i64(l, o, "old_until_ms", 0);
+    k->expires_ms = load_i64(l, o, "expires_ms", 0);
+    k->revoked = load_flag(l, o, "revoked");
+    k->routes = load_strs(l, o, "routes", &k->n_routes);
+    k->limits.requests_per_minute = (uint32_t)load_u64(l, o, "requests_per_minute", 0);
+    k->limits.tokens_per_minute = load_u64(l, o, "tokens_per_minute", 0);
+    k->limits.concurrency = (uint32_t)load_u64(l, o, "concurrency", 0);
+    k->limits.spend_day = load_i64(l, o, "spend_day", -1);
+    k->limits.spend_month = load_i64(l, o, "spend_month", -1);
+    k->place = (uint32_t)load_u64(l, o, "place", BOARD_KEYS);
+    if (k->place >= BOARD_KEYS || !map_add(&l->g->keys, str_make(k->id, KEY_ID_LEN), k)) l->bad = true;
+    for (unsigned i = 0; i < k->n_routes; i++) { /* an alias in a key means its route */
+        const struct route *r = map_find(&l->g->exact, k->routes[i]);
+        if (r) k->routes[i] = r->name;
+    }
+}
+
+void load_keys(struct load *l)
+{
+    struct json_iter it;
+    uint32_t at;
+    unsigned n;
+    struct key *keys = load_array(l, 0, "keys", sizeof *keys, &n, &it);
+    for (unsigned i = 0; i < n && json_next(l->tape, &it, &at); i++) load_key(l, at, &keys[i]);
+}

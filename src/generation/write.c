@@ -1,0 +1,303 @@
+/* From configuration, catalogue and keys to the document that gateways load. Called by control. Deterministic: the same
+ * input gives the same bytes, so that nothing is published when nothing changed. Holds no secrets but digests. */
+#include <stdio.h>
+
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "generation/priv.h"
+
+struct writing {
+    const struct generation_source *source;
+    struct json_writer w;
+    struct str kinds[16]; /* vendors whose whole catalogue goes along */
+    unsigned n_kinds;
+};
+
+static void add_strs(struct json_writer *w, const char *name, const struct str *at, unsigned n)
+{
+    if (n == 0) return;
+    json_add_array(w, str_z(name));
+    for (unsigned i = 0; i < n; i++) json_put_str(w, at[i]);
+    json_put_end(w);
+}
+
+static void add_text(struct json_writer *w, const char *name, struct str s)
+{
+    if (s.n) json_add_str(w, str_z(name), s);
+}
+
+static void put_settings(struct json_writer *w, const struct config *c)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } NUMBERS[] = {
+        {"head", c->limits.head},
+        {"fields", c->limits.fields},
+        {"body", c->limits.body},
+        {"inflate_ratio", c->limits.inflate_ratio},
+        {"h2_streams", c->limits.h2_streams},
+        {"client_head_ms", c->client_timeouts.head},
+        {"client_body_ms", c->client_timeouts.body},
+        {"client_idle_ms", c->client_timeouts.idle},
+        {"client_write_ms", c->client_timeouts.write},
+        {"journal_stall_ms", c->ledger.stall},
+        {"journal_max_bytes", c->ledger.max_bytes},
+        {"journal_segment_bytes", c->ledger.segment},
+        {"memory_max", c->memory_max},
+        {"memory_percent", c->memory_percent},
+        {"heartbeat_ms", c->heartbeat},
+        {"drain_ms", c->drain},
+        {"answer_hold_max", c->limits.answer},
+        {"event_max", c->limits.event},
+        {"attempts_max", c->limits.attempts},
+        {"assume_output", c->assume_output},
+        {"log_level", c->log.level},
+    };
+    struct buf dir;
+    buf_init(&dir, KIB(8));
+    buf_fmt(&dir, "%.*s/journal", STR_ARG(c->data));
+    json_add_object(w, S("settings"));
+    for (size_t i = 0; i < COUNTOF(NUMBERS); i++) json_add_u64(w, str_z(NUMBERS[i].name), NUMBERS[i].value);
+    json_add_str(w, S("journal_dir"), buf_view(&dir));
+    json_add_bool(w, S("journal_process"), c->ledger.safety == LEDGER_PROCESS);
+    json_add_bool(w, S("journal_release"), c->ledger.on_stall == LEDGER_RELEASE);
+    json_add_bool(w, S("proxy_protocol"), c->proxy_protocol);
+    json_add_bool(w, S("access_log"), c->log.access);
+    add_text(w, "path_prefix", c->path_prefix);
+    add_strs(w, "trusted_proxies", c->trusted_proxies.at, c->trusted_proxies.n);
+    json_put_end(w);
+    buf_done(&dir);
+}
+
+static void put_headers(struct json_writer *w, const struct config_field *at, unsigned n)
+{
+    if (n == 0) return;
+    json_add_array(w, S("headers"));
+    for (unsigned i = 0; i < n; i++) {
+        json_put_object(w);
+        json_add_str(w, S("name"), at[i].name);
+        json_add_str(w, S("value"), at[i].value);
+        json_put_end(w);
+    }
+    json_put_end(w);
+}
+
+static void put_provider(struct json_writer *w, const struct config_provider *p)
+{
+    json_put_object(w);
+    json_add_str(w, S("name"), p->name);
+    json_add_str(w, S("kind"), p->kind);
+    add_text(w, "url", p->url);
+    add_text(w, "key", p->key);
+    add_text(w, "ca_file", p->ca_file);
+    add_text(w, "proxy", p->proxy);
+    json_add_u64(w, S("formats"), p->format_mask);
+    json_add_u64(w, S("connect_ms"), p->timeouts.connect);
+    json_add_u64(w, S("first_byte_ms"), p->timeouts.first_byte);
+    json_add_u64(w, S("gap_ms"), p->timeouts.gap);
+    json_add_u64(w, S("total_ms"), p->timeouts.total);
+    put_headers(w, p->headers.at, p->headers.n);
+    json_put_end(w);
+}
+
+/* ---- prices ----------------------------------------------------------------------------------------------------------- */
+
+static void put_period(struct json_writer *w, int32_t from_day, const uint64_t *per)
+{
+    json_put_object(w);
+    if (from_day != INT32_MIN) json_add_i64(w, S("from_ms"), (int64_t)from_day * 86400000);
+    if (per) json_add_object(w, S("per"));
+    for (unsigned c = 0; per && c < USAGE_CELLS; c++)
+        if (per[c]) json_add_u64(w, str_z(usage_cell_name((enum usage_cell)c)), per[c]);
+    if (per) json_put_end(w);
+    json_put_end(w);
+}
+
+/* A period that ends without a next one beginning there is followed by one without a price. */
+static void put_periods(struct json_writer *w, const struct catalog_model *m)
+{
+    if (m->n_periods == 0) return;
+    json_add_array(w, S("prices"));
+    for (unsigned i = 0; i < m->n_periods; i++) {
+        const struct catalog_period *p = &m->periods[i], *next = i + 1 < m->n_periods ? p + 1 : NULL;
+        put_period(w, p->from_day, p->price.per);
+        if (p->to_day != INT32_MAX && (!next || next->from_day > p->to_day + 1)) put_period(w, p->to_day + 1, NULL);
+    }
+    json_put_end(w);
+}
+
+static void put_own_price(struct json_writer *w, const struct config_price *p)
+{
+    json_add_array(w, S("prices"));
+    put_period(w, INT32_MIN, p->per);
+    json_put_end(w);
+}
+
+static void put_catalog(struct json_writer *w, const struct catalog *c, struct str vendor)
+{
+    const struct catalog_model *m;
+    struct str name;
+    unsigned at = 0;
+    json_put_object(w);
+    json_add_array(w, S("models"));
+    while (catalog_next(c, vendor, &at, &name, &m)) {
+        json_put_object(w);
+        json_add_str(w, S("name"), name);
+        if (m->max_output) json_add_u64(w, S("max_output"), m->max_output);
+        if (m->context) json_add_u64(w, S("context"), m->context);
+        put_periods(w, m);
+        json_put_end(w);
+    }
+    json_put_end(w);
+    json_put_end(w);
+}
+
+/* ---- routes ----------------------------------------------------------------------------------------------------------- */
+
+static unsigned kind_number(struct writing *g, struct str kind)
+{
+    unsigned i = 0;
+    while (i < g->n_kinds && !str_eq(g->kinds[i], kind)) i++;
+    if (i == g->n_kinds && i < COUNTOF(g->kinds)) g->kinds[g->n_kinds++] = kind;
+    return i;
+}
+
+static void put_defaults(struct json_writer *w, const struct config_deployment *d)
+{
+    if (d->defaults.n == 0) return;
+    json_add_array(w, S("defaults"));
+    for (unsigned i = 0; i < d->defaults.n; i++) {
+        json_put_object(w);
+        json_add_str(w, S("name"), d->defaults.at[i].name);
+        json_add_raw(w, S("value"), d->defaults.at[i].json);
+        json_put_end(w);
+    }
+    json_put_end(w);
+}
+
+static void warn_unpriced(const struct config *c, const struct config_route *r, const struct config_deployment *d)
+{
+    char where[64];
+    snprintf(where, sizeof where, "line %llu", (unsigned long long)d->line);
+    LOG(LOG_WARN, "price.unknown", "nobody told a price for this deployment: it is refused until one is set, or allow_unpriced",
+        F_STR("route", r->name), F_STR("provider", d->provider), F_STR("model", d->model), F_STR("file", c->file),
+        F_Z("at", where));
+}
+
+static void put_deployment(struct writing *g, const struct config_route *r, const struct config_deployment *d)
+{
+    const struct config *c = g->source->config;
+    struct json_writer *w = &g->w;
+    struct str kind = c->providers.at[d->provider_index].kind;
+    bool any = str_eq(d->model, S("*"));
+    const struct catalog_model *m = any ? NULL : catalog_find(g->source->catalog, kind, d->model);
+    uint64_t max_output = d->max_output != CONFIG_UNSET ? d->max_output : m ? m->max_output : 0;
+    uint64_t context = d->context != CONFIG_UNSET ? d->context : m ? m->context : 0;
+    json_put_object(w);
+    json_add_u64(w, S("provider"), d->provider_index);
+    json_add_str(w, S("model"), d->model);
+    add_text(w, "region", d->region);
+    add_text(w, "tier", d->tier);
+    if (any) json_add_u64(w, S("catalog"), kind_number(g, kind));
+    if (d->price.given) put_own_price(w, &d->price);
+    else if (m && m->n_periods) put_periods(w, m);
+    else if (!any && !d->allow_unpriced) warn_unpriced(c, r, d);
+    if (d->allow_unpriced) json_add_bool(w, S("allow_unpriced"), true);
+    if (max_output) json_add_u64(w, S("max_output"), max_output);
+    if (context) json_add_u64(w, S("context"), context);
+    put_headers(w, d->headers.at, d->headers.n);
+    put_defaults(w, d);
+    add_strs(w, "drop", d->drop.at, d->drop.n);
+    json_put_end(w);
+}
+
+static void put_route(struct writing *g, const struct config_route *r)
+{
+    struct json_writer *w = &g->w;
+    json_put_object(w);
+    json_add_str(w, S("name"), r->name);
+    add_strs(w, "aliases", r->aliases.at, r->aliases.n);
+    add_text(w, "display_name", r->display_name);
+    add_text(w, "description", r->description);
+    if (r->total) json_add_u64(w, S("total_ms"), r->total);
+    json_add_i64(w, S("created_s"), g->source->created_s);
+    json_add_array(w, S("deployments"));
+    for (unsigned i = 0; i < r->deployments.n; i++) put_deployment(g, r, &r->deployments.at[i]);
+    json_put_end(w);
+    json_put_end(w);
+}
+
+/* ---- keys ------------------------------------------------------------------------------------------------------------- */
+
+static void add_digest(struct json_writer *w, const char *name, const uint8_t digest[KEY_DIGEST_LEN])
+{
+    char hex[2 * KEY_DIGEST_LEN + 1];
+    for (int i = 0; i < KEY_DIGEST_LEN; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    json_add_str(w, str_z(name), str_z(hex));
+}
+
+static void put_key(struct json_writer *w, const struct key *k)
+{
+    json_put_object(w);
+    json_add_str(w, S("id"), str_z(k->id));
+    json_add_str(w, S("name"), k->name);
+    add_digest(w, "digest", k->digest);
+    if (k->old_until_ms) {
+        add_digest(w, "old_digest", k->old_digest);
+        json_add_i64(w, S("old_until_ms"), k->old_until_ms);
+    }
+    if (k->expires_ms) json_add_i64(w, S("expires_ms"), k->expires_ms);
+    if (k->revoked) json_add_bool(w, S("revoked"), true);
+    add_strs(w, "routes", k->routes, k->n_routes);
+    if (k->limits.requests_per_minute) json_add_u64(w, S("requests_per_minute"), k->limits.requests_per_minute);
+    if (k->limits.tokens_per_minute) json_add_u64(w, S("tokens_per_minute"), k->limits.tokens_per_minute);
+    if (k->limits.concurrency) json_add_u64(w, S("concurrency"), k->limits.concurrency);
+    if (k->limits.spend_day >= 0) json_add_i64(w, S("spend_day"), k->limits.spend_day);
+    if (k->limits.spend_month >= 0) json_add_i64(w, S("spend_month"), k->limits.spend_month);
+    json_add_u64(w, S("place"), k->place);
+    json_put_end(w);
+}
+
+/* ---- the whole -------------------------------------------------------------------------------------------------------- */
+
+static void put_all(struct writing *g)
+{
+    const struct generation_source *s = g->source;
+    struct json_writer *w = &g->w;
+    json_put_object(w);
+    json_add_u64(w, S("number"), s->number);
+    json_add_u64(w, S("format"), GENERATION_FORMAT);
+    put_settings(w, s->config);
+    json_add_array(w, S("providers"));
+    for (unsigned i = 0; i < s->config->providers.n; i++) put_provider(w, &s->config->providers.at[i]);
+    json_put_end(w);
+    json_add_array(w, S("routes"));
+    for (unsigned i = 0; i < s->config->routes.n; i++) put_route(g, &s->config->routes.at[i]);
+    json_put_end(w);
+    json_add_array(w, S("catalogs"));
+    for (unsigned i = 0; i < g->n_kinds; i++) put_catalog(w, s->catalog, g->kinds[i]);
+    json_put_end(w);
+    json_add_array(w, S("keys"));
+    for (size_t i = 0; i < s->n_keys; i++) put_key(w, &s->keys[i]);
+    json_put_end(w);
+    json_put_end(w);
+}
+
+enum err generation_write(const struct generation_source *s, struct buf *out, struct fault *why)
+{
+    struct writing g = {.source = s};
+    must(s->number > 0);
+    json_write(&g.w, out);
+    put_all(&g);
+    if (!json_write_done(&g.w))
+        return FAIL(why, ERR_LIMIT, "the generation is too large: %zu keys, %u routes", s->n_keys, s->config->routes.n);
+    return OK;
+}
+
+/* The number is the first member: all behind its comma must be equal. */
+bool generation_is_same(struct str a, struct str b)
+{
+    struct str head, a_rest, b_rest;
+    return str_cut(a, ',', &head, &a_rest) && str_cut(b, ',', &head, &b_rest) && str_eq(a_rest, b_rest);
+}
