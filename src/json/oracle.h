@@ -49,7 +49,7 @@ static bool oracle_depth_over(yyjson_doc *doc, const struct json_limits *limits)
 }
 
 /* `got` is what a scan of the text with the limits said, t its tape. */
-UNUSED static bool oracle_agrees(const struct json_tape *t, struct str text, enum err got, const struct json_limits *limits)
+static bool oracle_agrees(const struct json_tape *t, struct str text, enum err got, const struct json_limits *limits)
 {
     yyjson_doc *doc = text.n ? yyjson_read(text.p, text.n, YYJSON_READ_NUMBER_AS_RAW) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc);
@@ -60,4 +60,36 @@ UNUSED static bool oracle_agrees(const struct json_tape *t, struct str text, enu
     }
     yyjson_doc_free(doc);
     return agrees;
+}
+
+static void oracle_same(const struct json_tape *a, const struct json_tape *b)
+{
+    must(a->n == b->n);
+    must(a->n == 0 || memcmp(a->nodes, b->nodes, a->n * sizeof *a->nodes) == 0);
+}
+
+/* Scans with every twin that can run: the same tape node by node, the same error word by word, and yyjson agrees. */
+UNUSED static enum err oracle_scan(struct json_tape *t, struct str text, const struct json_limits *limits, struct fault *why)
+{
+    static scan_fn *const TWINS[] = {
+        json_scan_scalar,
+#if defined(__x86_64__)
+        json_scan_sse2, json_scan_avx2,
+#endif
+    };
+    enum err first = json_scan_with(TWINS[0], t, text, limits, why);
+    for (size_t i = 1; i < COUNTOF(TWINS) && text.n >= SCAN_LEAST; i++) {
+        struct json_tape other;
+        struct fault other_why;
+        if (i == 2 && json_scan_best(text) != TWINS[2]) continue; /* no AVX2 here */
+        json_tape_init(&other, t->max_nodes);
+        must(json_scan_with(TWINS[i], &other, text, limits, &other_why) == first);
+        if (first != OK) must(strcmp(other_why.text, why->text) == 0);
+        oracle_same(t, &other);
+        json_tape_done(&other);
+    }
+    struct json_limits used = limits ? *limits : JSON_LIMITS;
+    bool is_bounded = t->max_nodes < text.n; /* yyjson has no such bound */
+    must(is_bounded || oracle_agrees(t, text, first, &used));
+    return first;
 }

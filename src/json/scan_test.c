@@ -6,47 +6,14 @@
 
 static struct json_tape tape;
 
-static scan_fn *const TWINS[] = {
-    json_scan_scalar,
-#if defined(__x86_64__)
-    json_scan_sse2, json_scan_avx2,
-#endif
-};
-
-static bool can_run(size_t twin, struct str text)
-{
-    if (twin == 0) return true;
-#if defined(__x86_64__)
-    if (twin == 2 && !__builtin_cpu_supports("avx2")) return false;
-#endif
-    return text.n >= SCAN_LEAST;
-}
-
 static char *exact; /* the text at hand, copied into a block of its size so that ASan sees a byte too far */
 
-/* All twins say the same, node by node and word by word. */
 static enum err scan_all(struct str text, const struct json_limits *limits, struct fault *why)
 {
     free(exact);
     exact = malloc(text.n ? text.n : 1);
     if (text.n) memcpy(exact, text.p, text.n);
-    struct str copy = str_make(exact, text.n);
-    enum err first = json_scan_with(TWINS[0], &tape, copy, limits, why);
-    for (size_t i = 1; i < COUNTOF(TWINS); i++) {
-        struct json_tape other;
-        struct fault other_why;
-        if (!can_run(i, text)) continue;
-        json_tape_init(&other, tape.max_nodes);
-        enum err got = json_scan_with(TWINS[i], &other, copy, limits, &other_why);
-        assert_int_equal(got, first);
-        if (got) assert_string_equal(other_why.text, why->text);
-        assert_int_equal(other.n, tape.n);
-        if (tape.n) assert_memory_equal(other.nodes, tape.nodes, tape.n * sizeof *tape.nodes);
-        json_tape_done(&other);
-    }
-    struct json_limits used = limits ? *limits : JSON_LIMITS;
-    if (tape.max_nodes > 1000) assert_true(oracle_agrees(&tape, copy, first, &used));
-    return first;
+    return oracle_scan(&tape, str_make(exact, text.n), limits, why);
 }
 
 /* Each text is also looked at behind and before spaces, so that it meets every step of the vectors. */
