@@ -25,11 +25,10 @@ bool http_field_value_is_valid(struct str value);                      /* no CR,
 struct tls_server; /* certificate, key, ALPN h2 + http/1.1; TLS 1.2 and 1.3 */
 struct tls_client; /* full verification, SNI, session cache for resumption shared by all loops */
 
-MUST_USE enum err tls_server_new(const char *cert_file, const char *key_file, struct tls_server **ret_tls,
-                                 struct fault *why);
+MUST_USE enum err tls_server_new(const char *cert_file, const char *key_file, struct tls_server **ret_tls, struct fault *why);
 void tls_server_ref(struct tls_server *t);
 void tls_server_unref(struct tls_server *t);
-/* ca_file NULL: the system's. */
+/* ca_file NULL: the system's. The same file, unchanged, gives the same object. */
 MUST_USE enum err tls_client_new(const char *ca_file, struct tls_client **ret_tls, struct fault *why);
 void tls_client_ref(struct tls_client *t);
 void tls_client_unref(struct tls_client *t);
@@ -40,15 +39,15 @@ struct http_server;
 struct http_stream;
 
 struct http_limits {
-    size_t head_max;          /* request line and fields, bytes (default 64 KiB) */
-    unsigned fields_max;      /* default 128 */
-    size_t body_max;          /* after decompression (default 32 MiB) */
-    unsigned inflate_ratio;   /* a body that grows more than this many times (and over 1 MiB) is a bomb (default 100) */
-    uint32_t head_ms;         /* first byte of a head to its end (default 30 s) */
-    uint32_t body_gap_ms;     /* longest silence inside a body (default 30 s) */
-    uint32_t idle_ms;         /* kept-alive connection without a request (default 10 min) */
-    uint32_t write_gap_ms;    /* a client that takes nothing for so long is gone (default 5 min) */
-    unsigned h2_streams_max;  /* concurrent per connection (default 256) */
+    size_t head_max;         /* request line and fields, bytes (default 64 KiB) */
+    unsigned fields_max;     /* default 128 */
+    size_t body_max;         /* after decompression (default 32 MiB) */
+    unsigned inflate_ratio;  /* a body that grows more than this many times (and over 1 MiB) is a bomb (default 100) */
+    uint32_t head_ms;        /* first byte of a head to its end (default 30 s) */
+    uint32_t body_gap_ms;    /* longest silence inside a body (default 30 s) */
+    uint32_t idle_ms;        /* kept-alive connection without a request (default 10 min) */
+    uint32_t write_gap_ms;   /* a client that takes nothing for so long is gone (default 5 min) */
+    unsigned h2_streams_max; /* concurrent per connection (default 256) */
 };
 void http_limits_default(struct http_limits *l);
 
@@ -63,8 +62,8 @@ struct http_server_options {
     struct http_limits limits;
     const struct http_network *trusted; /* X-Forwarded-For and PROXY v2 count only from these peers */
     size_t n_trusted;
-    bool proxy_protocol;      /* trusted peers must begin with a PROXY v2 header */
-    struct str path_prefix;   /* "" or "/llm": cut from the path; other paths are not found */
+    bool proxy_protocol;    /* trusted peers must begin with a PROXY v2 header */
+    struct str path_prefix; /* "" or "/llm": cut from the path; other paths are not found */
     /* Asks for memory before a body buffer grows; false → 503 (the memory ceiling). May be NULL. Given back by a
      * negative amount. */
     bool (*take_memory)(void *user, int64_t bytes);
@@ -73,13 +72,13 @@ struct http_server_options {
 
 /* One request as the handler sees it. Lives until http_stream_release_request() or the end of the stream. */
 struct http_request {
-    struct str method;           /* "POST" */
-    struct str path;             /* as sent, without prefix and query */
-    struct str query;            /* after '?', "" when none */
-    struct str authority;        /* Host or :authority */
-    struct str peer;             /* the client's address as text, behind trusted proxies */
-    struct http_fields fields;   /* without pseudo-fields */
-    struct str body;             /* whole and decoded; "" before on_request() */
+    struct str method;         /* "POST" */
+    struct str path;           /* as sent, without prefix and query */
+    struct str query;          /* after '?', "" when none */
+    struct str authority;      /* Host or :authority */
+    struct str peer;           /* the client's address as text, behind trusted proxies */
+    struct http_fields fields; /* without pseudo-fields */
+    struct str body;           /* whole and decoded; "" before on_request() */
     bool is_head, is_tls, is_h2;
 };
 
@@ -145,27 +144,28 @@ void http_stream_release_request(struct http_stream *s);
 /* Where calls go. Same key: same pool, also across generations. Reference-counted, immutable, shared by loops. */
 struct http_origin {
     _Atomic unsigned refs;
-    struct str key;       /* "https://api.example.com:443 ca=… proxy=…" */
-    struct str host;      /* name or address literal without brackets; SNI and verification use it */
+    uint64_t hash;   /* of the key */
+    struct str key;  /* "https://api.example.com:443 ca=… proxy=…"; no secrets */
+    struct str host; /* name or address literal without brackets; SNI and verification use it */
     uint16_t port;
-    struct str authority; /* Host field: host[:port] */
+    struct str authority;   /* Host field: host[:port] */
     struct tls_client *tls; /* NULL: plain */
-    struct str proxy_host; /* HTTP CONNECT proxy; "" none */
+    struct str proxy_host;  /* HTTP CONNECT proxy; "" none */
     uint16_t proxy_port;
     struct str proxy_authorization; /* value of Proxy-Authorization, "" none; a secret */
 };
 struct http_origin_options {
-    struct str url;       /* http(s)://host[:port][/base] */
-    struct str ca_file;   /* "" system */
-    struct str proxy;     /* "" or http://[user:password@]host:port */
+    struct str url;     /* http(s)://host[:port][/base] */
+    struct str ca_file; /* "" system */
+    struct str proxy;   /* "" or http://[user:password@]host:port */
 };
 /* ret_base_path: the URL's path without a trailing slash ("" or "/v1"), pointing into o->url. */
-MUST_USE enum err http_origin_new(const struct http_origin_options *o, struct http_origin **ret_origin,
-                                  struct str *ret_base_path, struct fault *why);
+MUST_USE enum err http_origin_new(const struct http_origin_options *o, struct http_origin **ret_origin, struct str *ret_base_path,
+                                  struct fault *why);
 void http_origin_ref(struct http_origin *o);
 void http_origin_unref(struct http_origin *o);
 
-struct http_deadlines { /* milliseconds; 0: none */
+struct http_deadlines {     /* milliseconds; 0: none */
     uint32_t connect_ms;    /* name, TCP (both families raced), proxy and TLS; default 5 s */
     uint32_t first_byte_ms; /* from the call's start to the answer's head; default 10 min */
     uint32_t gap_ms;        /* longest silence inside the answer; default 5 min */
@@ -183,10 +183,10 @@ struct http_call_handler {
 };
 struct http_call_request {
     struct str method;
-    struct str target;          /* path and query */
-    struct http_fields fields;  /* without Host, Content-Length, Connection, Transfer-Encoding */
-    const struct str *pieces;   /* the body, to be sent in order; bytes stay valid until the answer's head or the end */
-    size_t n_pieces;            /* the array itself is copied */
+    struct str target;         /* path and query */
+    struct http_fields fields; /* without Host, Content-Length, Connection, Transfer-Encoding */
+    const struct str *pieces;  /* the body, to be sent in order; bytes stay valid until the answer's head or the end */
+    size_t n_pieces;           /* the array itself is copied */
 };
 struct http_client_stats {
     _Atomic uint64_t calls, reused, connects, connect_failures, stale_retries, tls_handshakes, tls_resumed;
@@ -199,16 +199,16 @@ struct http_client_options {
 };
 
 struct http_client *http_client_new(struct loop *l, const struct http_client_options *o); /* NULL: defaults */
-void http_client_free(struct http_client *c); /* fails no calls: they must be over */
+void http_client_free(struct http_client *c);                                             /* fails no calls: they must be over */
 const struct http_client_stats *http_client_stats_get(const struct http_client *c);
 
 /* Starts a call; never calls back before it returns. A stale kept-alive connection is retried once, transparently, when
  * not one byte of an answer had come. Redirects are never followed. The origin is referenced while it is used. */
 struct http_call *http_call_start(struct http_client *c, struct http_origin *o, const struct http_call_request *r,
                                   const struct http_deadlines *d, const struct http_call_handler *h, void *user);
-void http_call_pause(struct http_call *c);  /* no on_body() until resumed; the upstream feels it; gap deadline rests */
+void http_call_pause(struct http_call *c); /* no on_body() until resumed; the upstream feels it; gap deadline rests */
 void http_call_resume(struct http_call *c);
-void http_call_cancel(struct http_call *c); /* closes the socket now; no more callbacks; c is gone */
+void http_call_cancel(struct http_call *c);         /* closes the socket now; no more callbacks; c is gone */
 bool http_call_was_sent(const struct http_call *c); /* any byte of the request reached the kernel's socket buffer */
 
 /* ---- SSE: whole events out of any cut of the bytes ------------------------------------------------------------------ */
@@ -221,16 +221,16 @@ struct sse_event {
     bool has_data;
 };
 struct sse_reader {
-    struct buf carry;   /* an event not yet whole, or the one handed out that began in earlier bytes */
-    struct buf joined;  /* the data of an event with several lines */
-    struct str fresh;   /* handed in and not yet looked at */
+    struct buf carry;  /* an event not yet whole, or the one handed out that began in earlier bytes */
+    struct buf joined; /* the data of an event with several lines */
+    struct str fresh;  /* handed in and not yet looked at */
     size_t event_max;
-    bool blank;         /* the line has no byte yet */
-    bool after_cr;      /* a CR ended the last line; an LF now belongs to it */
-    bool at_end;        /* … and that line was blank: the event is whole when we know about the LF */
-    bool handed_out;    /* carry is the event handed out last */
-    bool begun;         /* past the place of a byte order mark */
-    bool failed;        /* an event over event_max */
+    bool blank;      /* the line has no byte yet */
+    bool after_cr;   /* a CR ended the last line; an LF now belongs to it */
+    bool at_end;     /* … and that line was blank: the event is whole when we know about the LF */
+    bool handed_out; /* carry is the event handed out last */
+    bool begun;      /* past the place of a byte order mark */
+    bool failed;     /* an event over event_max */
 };
 void sse_init(struct sse_reader *r, size_t event_max);
 void sse_done(struct sse_reader *r);

@@ -11,10 +11,7 @@
 #define QUEUE_MAX MIB(1024) /* owners stop at HTTP_QUEUE_HIGH; this only bounds a mistake */
 #define IOV_BATCH 64
 
-size_t link_queued(const struct link *k)
-{
-    return k->out.n - k->out_at;
-}
+size_t link_queued(const struct link *k) { return k->out.n - k->out_at; }
 
 static void update_watch(struct link *k)
 {
@@ -137,10 +134,8 @@ size_t link_write(struct link *k, struct iovec *v, int n)
     if (k->state == LINK_BROKEN) return 0;
     size_t asked = total(v, n);
     size_t taken = 0;
-    if (k->ssl)
-        taken = link_tls_write(k, v, n, false);
-    else if (link_queued(k) == 0)
-        taken = push(k, v, n);
+    if (k->ssl) taken = link_tls_write(k, v, n, false);
+    else if (link_queued(k) == 0) taken = push(k, v, n);
     if (k->state == LINK_OPEN && taken < asked) {
         k->wants_drain = true;
         update_watch(k);
@@ -188,10 +183,8 @@ static void plain_readable(struct link *k)
         link_deliver(k, at, (size_t)n);
     } else if (n == 0) {
         struct fault none = {0};
-        if (k->state == LINK_BROKEN)
-            tell_error(k, k->error);
-        else
-            link_tell(k, &none);
+        if (k->state == LINK_BROKEN) tell_error(k, k->error);
+        else link_tell(k, &none);
     } else if (errno != EAGAIN && errno != EINTR) {
         tell_error(k, errno);
     }
@@ -202,14 +195,10 @@ static void on_ready(struct watch *w, unsigned events)
     struct link *k = CONTAINER_OF(w, struct link, watch);
     if (events & WATCH_WRITE) on_writable(k);
     if (!(events & WATCH_READ) || k->state == LINK_CLOSED || k->told) return;
-    if (k->state == LINK_BROKEN && !k->reading)
-        tell_error(k, k->error);
-    else if (k->state != LINK_SHAKING && !k->reading)
-        return;
-    else if (k->ssl)
-        link_tls_readable(k);
-    else
-        plain_readable(k);
+    if (k->state == LINK_BROKEN && !k->reading) tell_error(k, k->error);
+    else if (k->state != LINK_SHAKING && !k->reading) return;
+    else if (k->ssl) link_tls_readable(k);
+    else plain_readable(k);
 }
 
 static enum err take_over(struct link *k, struct loop *l, int fd, const struct link_handler *h, struct fault *why)
@@ -246,8 +235,8 @@ enum err link_accept(struct link *k, struct loop *l, int fd, struct tls_server *
     return start(k, tls, why);
 }
 
-enum err link_connect(struct link *k, struct loop *l, int fd, const struct http_origin *tls_origin,
-                      const struct link_handler *h, struct fault *why)
+enum err link_connect(struct link *k, struct loop *l, int fd, const struct http_origin *tls_origin, const struct link_handler *h,
+                      struct fault *why)
 {
     TRY(take_over(k, l, fd, h, why));
     k->origin = tls_origin;

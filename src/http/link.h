@@ -14,10 +14,10 @@ struct ssl_st;
 struct link;
 
 struct link_handler {
-    void (*on_open)(struct link *k);                  /* TCP connected and TLS shaken hands */
+    void (*on_open)(struct link *k); /* TCP connected and TLS shaken hands */
     /* Received bytes, in the loop's scratch or in the buffer given by link_read_into(). */
     void (*on_data)(struct link *k, struct str bytes);
-    void (*on_drained)(struct link *k);               /* the queue fell below HTTP_QUEUE_LOW after having been over it, or to 0 */
+    void (*on_drained)(struct link *k); /* the queue fell below HTTP_QUEUE_LOW after having been over it, or to 0 */
     /* The peer closed its side (code OK; one may still send), or an error (ERR_IO, ERR_UPSTREAM_TLS; ERR_UPSTREAM_CUT:
      * TLS ended without close_notify). Called at most once; the owner then calls link_close(). */
     void (*on_closed)(struct link *k, const struct fault *why);
@@ -27,32 +27,32 @@ struct link {
     struct loop *loop;
     const struct link_handler *handler;
     struct watch watch;
-    int fd;                 /* -1: closed */
-    int error;              /* errno that broke it */
-    struct ssl_st *ssl;     /* NULL: plain */
+    int fd;                           /* -1: closed */
+    int error;                        /* errno that broke it */
+    struct ssl_st *ssl;               /* NULL: plain */
     const struct http_origin *origin; /* of a TLS client; borrowed from the owner */
-    struct buf out;         /* queued bytes as they go out (TLS: encrypted) */
-    size_t out_at;          /* of them, already sent */
-    char *into;             /* link_read_into() target */
+    struct buf out;                   /* queued bytes as they go out (TLS: encrypted) */
+    size_t out_at;                    /* of them, already sent */
+    char *into;                       /* link_read_into() target */
     size_t into_room;
-    unsigned char state;    /* enum link_state */
-    bool reading;           /* the owner wants data */
-    bool was_high;          /* the queue was over HTTP_QUEUE_LOW */
-    bool wants_drain;       /* link_write() was refused bytes */
-    bool told;              /* on_closed() was called */
+    unsigned char state; /* enum link_state */
+    bool reading;        /* the owner wants data */
+    bool was_high;       /* the queue was over HTTP_QUEUE_LOW */
+    bool wants_drain;    /* link_write() was refused bytes */
+    bool told;           /* on_closed() was called */
 };
 
 enum link_state {
     LINK_CLOSED = 0, /* never opened, or closed by the owner */
     LINK_SHAKING,    /* TLS handshake */
     LINK_OPEN,
-    LINK_BROKEN,     /* sending failed: what the peer had sent before is still read, then on_closed() comes */
+    LINK_BROKEN, /* sending failed: what the peer had sent before is still read, then on_closed() comes */
 };
 
 /* Takes over an accepted, non-blocking socket. on_open may come before this returns for plain links. On an error the
  * socket stays the caller's. */
-MUST_USE enum err link_accept(struct link *k, struct loop *l, int fd, struct tls_server *tls,
-                              const struct link_handler *h, struct fault *why);
+MUST_USE enum err link_accept(struct link *k, struct loop *l, int fd, struct tls_server *tls, const struct link_handler *h,
+                              struct fault *why);
 /* Takes over a connected, non-blocking socket as client; with TLS (tls_origin not NULL) the handshake begins. */
 MUST_USE enum err link_connect(struct link *k, struct loop *l, int fd, const struct http_origin *tls_origin,
                                const struct link_handler *h, struct fault *why);

@@ -103,9 +103,8 @@ static enum err name_peer(SSL *ssl, const struct http_origin *o, struct fault *w
     memcpy(host, o->host.p, o->host.n);
     host[o->host.n] = '\0';
     X509_VERIFY_PARAM *want = SSL_get0_param(ssl);
-    bool ok = is_address(host)
-                  ? X509_VERIFY_PARAM_set1_ip_asc(want, host) == 1
-                  : X509_VERIFY_PARAM_set1_host(want, host, 0) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+    bool ok = is_address(host) ? X509_VERIFY_PARAM_set1_ip_asc(want, host) == 1
+                               : X509_VERIFY_PARAM_set1_host(want, host, 0) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
     if (!ok) return FAIL(why, ERR_UPSTREAM_TLS, "%s cannot be verified as a host name", host);
     X509_VERIFY_PARAM_set_hostflags(want, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return OK;
@@ -156,8 +155,8 @@ static void fill_fault(struct link *k, struct fault *ret_why)
     if (SSL_is_server(k->ssl)) {
         ignore_err(FAIL(ret_why, ERR_IO, "TLS failed: %s", said));
     } else if (verify != X509_V_OK) {
-        ignore_err(FAIL(ret_why, ERR_UPSTREAM_TLS, "its certificate is not to be trusted: %s",
-                        X509_verify_cert_error_string(verify)));
+        ignore_err(
+            FAIL(ret_why, ERR_UPSTREAM_TLS, "its certificate is not to be trusted: %s", X509_verify_cert_error_string(verify)));
     } else {
         ignore_err(FAIL(ret_why, ERR_UPSTREAM_TLS, "TLS failed: %s", *said ? said : "a broken record"));
     }
@@ -340,7 +339,4 @@ struct str link_alpn(const struct link *k)
     return n ? str_make((const char *)name, n) : S("");
 }
 
-bool link_was_resumed(const struct link *k)
-{
-    return k->ssl && SSL_session_reused(k->ssl);
-}
+bool link_was_resumed(const struct link *k) { return k->ssl && SSL_session_reused(k->ssl); }

@@ -38,10 +38,7 @@ enum err sse_finish(struct sse_reader *r, struct fault *why)
     return OK;
 }
 
-size_t sse_pending(const struct sse_reader *r)
-{
-    return r->handed_out ? 0 : r->carry.n;
-}
+size_t sse_pending(const struct sse_reader *r) { return r->handed_out ? 0 : r->carry.n; }
 
 /* ---- finding the blank line ---------------------------------------------------------------------------------------
  */
@@ -127,10 +124,8 @@ static void read_line(struct sse_reader *r, struct sse_event *ev, struct str lin
 {
     struct str field, value;
     if (str_cut(line, ':', &field, &value) && value.n > 0 && value.p[0] == ' ') value = str_from(value, 1);
-    if (str_eq(field, S("data")))
-        add_data(r, ev, value);
-    else if (str_eq(field, S("event")))
-        ev->name = value;
+    if (str_eq(field, S("data"))) add_data(r, ev, value);
+    else if (str_eq(field, S("event"))) ev->name = value;
 }
 
 static struct str skip_mark(struct sse_reader *r, struct str raw)
@@ -175,10 +170,8 @@ static bool gather(struct sse_reader *r, size_t n, struct str *ret_raw)
 static void empty_carry(struct sse_reader *r)
 {
     r->handed_out = false;
-    if (r->carry.cap > CARRY_KEPT)
-        buf_done(&r->carry);
-    else
-        buf_clear(&r->carry);
+    if (r->carry.cap > CARRY_KEPT) buf_done(&r->carry);
+    else buf_clear(&r->carry);
 }
 
 bool sse_next(struct sse_reader *r, struct sse_event *ret_event)

@@ -62,9 +62,8 @@ static enum err load_certificate(SSL_CTX *ctx, const char *cert_file, const char
     char text[160];
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
-        return FAIL(why, ERR_CONFIG,
-                    "cannot use the certificate file %s: %s; it must hold PEM certificates, ours first", cert_file,
-                    tls_error_text(text, sizeof text));
+        return FAIL(why, ERR_CONFIG, "cannot use the certificate file %s: %s; it must hold PEM certificates, ours first",
+                    cert_file, tls_error_text(text, sizeof text));
     if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1)
         return FAIL(why, ERR_CONFIG, "cannot use the key file %s: %s; it must hold the certificate's PEM key", key_file,
                     tls_error_text(text, sizeof text));
@@ -93,10 +92,7 @@ enum err tls_server_new(const char *cert_file, const char *key_file, struct tls_
     return OK;
 }
 
-void tls_server_ref(struct tls_server *t)
-{
-    atomic_fetch_add(&t->refs, 1);
-}
+void tls_server_ref(struct tls_server *t) { atomic_fetch_add(&t->refs, 1); }
 
 void tls_server_unref(struct tls_server *t)
 {
@@ -105,10 +101,7 @@ void tls_server_unref(struct tls_server *t)
     free(t);
 }
 
-SSL_CTX *tls_server_context(const struct tls_server *t)
-{
-    return t->ctx;
-}
+SSL_CTX *tls_server_context(const struct tls_server *t) { return t->ctx; }
 
 /* ---- client: the contexts -------------------------------------------------------------------------------------------
  */
@@ -121,6 +114,7 @@ struct remembered {
 
 struct tls_client {
     unsigned refs; /* under clients.lock */
+    unsigned serial;
     struct tls_client *next;
     char *ca_file; /* "" the system's */
     struct stat ca_stat;
@@ -134,6 +128,7 @@ struct tls_client {
 static struct {
     pthread_mutex_t lock;
     struct tls_client *first;
+    unsigned made;
 } clients = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static int on_session(SSL *ssl, SSL_SESSION *session);
@@ -144,8 +139,7 @@ static enum err load_authorities(SSL_CTX *ctx, const char *ca_file, struct fault
     ERR_clear_error();
     if (*ca_file == '\0') {
         if (SSL_CTX_set_default_verify_paths(ctx) == 1) return OK;
-        return FAIL(why, ERR_CONFIG, "cannot use the system's certificate authorities: %s",
-                    tls_error_text(text, sizeof text));
+        return FAIL(why, ERR_CONFIG, "cannot use the system's certificate authorities: %s", tls_error_text(text, sizeof text));
     }
     if (SSL_CTX_load_verify_locations(ctx, ca_file, NULL) == 1) return OK;
     return FAIL(why, ERR_CONFIG, "cannot use the CA file %s: %s; it must hold PEM certificates", ca_file,
@@ -162,10 +156,8 @@ static enum err make_context(const char *ca_file, SSL_CTX **ret_ctx, struct faul
     SSL_CTX_sess_set_new_cb(ctx, on_session);
     must(SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)"\x08http/1.1", 9) == 0);
     enum err e = load_authorities(ctx, ca_file, why);
-    if (e == OK)
-        *ret_ctx = ctx;
-    else
-        SSL_CTX_free(ctx);
+    if (e == OK) *ret_ctx = ctx;
+    else SSL_CTX_free(ctx);
     return e;
 }
 
@@ -190,8 +182,8 @@ static enum err find_or_make(const char *ca_file, const struct stat *st, struct 
         SSL_CTX *ctx = NULL;
         TRY(make_context(ca_file, &ctx, why));
         t = mem_alloc(sizeof *t);
-        *t = (struct tls_client){
-            .next = clients.first, .ca_file = str_dup_z(str_z(ca_file)), .ca_stat = *st, .ctx = ctx};
+        *t = (struct tls_client){.next = clients.first, .ca_file = str_dup_z(str_z(ca_file)), .ca_stat = *st, .ctx = ctx};
+        t->serial = ++clients.made;
         must(pthread_mutex_init(&t->lock, NULL) == 0);
         SSL_CTX_set_app_data(ctx, t);
         clients.first = t;
@@ -246,10 +238,9 @@ void tls_client_unref(struct tls_client *t)
     if (last) free_client(t);
 }
 
-SSL_CTX *tls_client_context(const struct tls_client *t)
-{
-    return t->ctx;
-}
+SSL_CTX *tls_client_context(const struct tls_client *t) { return t->ctx; }
+
+unsigned tls_client_serial(const struct tls_client *t) { return t->serial; }
 
 /* ---- client: the sessions -------------------------------------------------------------------------------------------
  */

@@ -1,0 +1,708 @@
+/* The upstream client against scripted servers: reuse, framing, refusals, deadlines, retry, back-pressure, cancel. */
+#include "http/peer_test.h"
+
+#include "http/client.h"
+
+static struct loop *loop;
+static struct http_client *client;
+
+/* What became of one call. */
+struct seen {
+    struct http_call *call;
+    int status, heads, ends;
+    enum err error;
+    char text[320], type[64], body[4096];
+    size_t body_n;
+    bool over;
+    void (*on_body)(struct seen *s);
+};
+
+static void on_head(struct http_call *c, int status, struct http_fields fields, void *user)
+{
+    struct seen *s = user;
+    assert_ptr_equal(c, s->call);
+    assert_int_equal(s->heads++, 0);
+    s->status = status;
+    struct str type = http_field_get(fields, S("content-type"));
+    snprintf(s->type, sizeof s->type, "%.*s", STR_ARG(type));
+}
+
+static void on_body(struct http_call *c, struct str bytes, void *user)
+{
+    struct seen *s = user;
+    assert_ptr_equal(c, s->call);
+    assert_false(c->is_paused);
+    for (size_t i = 0; i < bytes.n && s->body_n + i < sizeof s->body - 1; i++) s->body[s->body_n + i] = bytes.p[i];
+    s->body_n += bytes.n;
+    if (s->on_body) s->on_body(s);
+}
+
+static void on_end(struct http_call *c, void *user)
+{
+    struct seen *s = user;
+    assert_ptr_equal(c, s->call);
+    assert_false(s->over);
+    s->over = true;
+    s->ends++;
+}
+
+static void on_fail(struct http_call *c, const struct fault *why, void *user)
+{
+    struct seen *s = user;
+    assert_ptr_equal(c, s->call);
+    assert_false(s->over);
+    s->over = true;
+    s->error = why->code;
+    snprintf(s->text, sizeof s->text, "%s", why->text);
+}
+
+static const struct http_call_handler HANDLER = {on_head, on_body, on_end, on_fail};
+static const struct http_deadlines PATIENT = {PATIENCE_S * 1000, PATIENCE_S * 1000, PATIENCE_S * 1000, 0};
+
+static struct http_origin *origin_at(const char *url)
+{
+    struct http_origin *o = NULL;
+    struct str base;
+    struct fault why = {0};
+    struct http_origin_options options = {.url = str_z(url)};
+    enum err e = http_origin_new(&options, &o, &base, &why);
+    if (e != OK) print_error("%s\n", why.text);
+    assert_int_equal(e, OK);
+    return o;
+}
+
+static struct http_origin *origin_of(const struct peer *p)
+{
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", p->port);
+    return origin_at(url);
+}
+
+static void start_with(struct seen *s, struct http_origin *o, const char *method, const struct http_deadlines *d)
+{
+    static const struct http_field FIELDS[] = {{S("x-a"), S("1")}};
+    static const struct str PIECES[] = {S("{\"model\":"), S("\"m\""), S("}")};
+    struct http_call_request r = {str_z(method), S("/v1/chat?x=1"), {FIELDS, 1}, PIECES, strcmp(method, "POST") ? 0 : 3};
+    s->call = http_call_start(client, o, &r, d, &HANDLER, s);
+    assert_false(s->over);
+}
+
+static void start(struct seen *s, struct http_origin *o) { start_with(s, o, "POST", &PATIENT); }
+
+static void run(struct seen *s, struct http_origin *o)
+{
+    start(s, o);
+    run_until(loop, &s->over);
+}
+
+static void assert_fails(const struct seen *s, const struct peer *p, enum err code, const char *words)
+{
+    char name[32];
+    snprintf(name, sizeof name, "127.0.0.1:%u: ", p->port);
+    print_message("%s\n", s->text);
+    assert_int_equal(s->error, code);
+    assert_int_equal(s->ends, 0);
+    assert_ptr_equal(strstr(s->text, name), s->text);
+    assert_non_null(strstr(s->text, words));
+}
+
+static uint64_t stat_of(const _Atomic uint64_t *c) { return atomic_load(c); }
+#define STAT(name) stat_of(&http_client_stats_get(client)->name)
+
+/* Runs a script against one call. */
+static void with_peer(struct seen *s, struct peer *p, void (*script)(struct peer *))
+{
+    peer_start(p, script);
+    struct http_origin *o = origin_of(p);
+    run(s, o);
+    http_origin_unref(o);
+}
+
+/* ---- reuse and framing ---------------------------------------------------------------------------------------------- */
+
+static void answer_three(struct peer *p)
+{
+    char text[1000];
+    int fd = peer_accept(p);
+    while (peer_read_request(p, fd, text, sizeof text)) {
+        if (p->requests == 1) {
+            assert_string_equal(text, p->user);
+            peer_send(fd, S("HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 5\r\n\r\nhello"));
+        }
+        if (p->requests == 2)
+            peer_send(fd, S("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 No\r\nTransfer-Encoding: "
+                            "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"));
+        if (p->requests == 3) peer_send(fd, S("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n")); /* to HEAD */
+        if (p->requests == 4) break;
+    }
+    peer_send(fd, S("HTTP/1.1 200 OK\r\n\r\nto the end"));
+    close(fd);
+}
+
+static void one_connection_serves_many_calls(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    char want[400];
+    p.user = want;
+    peer_start(&p, answer_three);
+    snprintf(want, sizeof want,
+             "POST /v1/chat?x=1 HTTP/1.1\r\nhost: 127.0.0.1:%u\r\nx-a: 1\r\ncontent-length: 13\r\n\r\n{\"model\":\"m\"}", p.port);
+    struct http_origin *o = origin_of(&p);
+    struct seen s[4] = {0};
+    run(&s[0], o);
+    run(&s[1], o);
+    start_with(&s[2], o, "HEAD", &PATIENT);
+    run_until(loop, &s[2].over);
+    run(&s[3], o);
+    assert_int_equal(s[0].status, 200);
+    assert_string_equal(s[0].type, "a/b");
+    assert_string_equal(s[0].body, "hello");
+    assert_int_equal(s[1].status, 404);
+    assert_string_equal(s[1].body, "abcde");
+    assert_int_equal(s[2].status, 200);
+    assert_int_equal(s[2].body_n, 0);
+    assert_string_equal(s[3].body, "to the end");
+    for (int i = 0; i < 4; i++) assert_int_equal(s[i].ends, 1);
+    assert_int_equal(p.accepted, 1);
+    assert_int_equal(STAT(reused), 3);
+    assert_int_equal(STAT(connects), 1);
+    assert_int_equal(atomic_load(&http_client_stats_get(client)->idle), 0);
+    http_origin_unref(o);
+    peer_join(&p);
+}
+
+static void send_too_much(struct peer *p)
+{
+    char text[1000];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    peer_send(fd, S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"));
+    assert_true(peer_sees_close(fd));
+    close(fd);
+    fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    peer_send(fd, S("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"));
+    close(fd);
+}
+
+static void what_follows_an_answer_is_never_another(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    struct seen s[2] = {0};
+    peer_start(&p, send_too_much);
+    struct http_origin *o = origin_of(&p);
+    run(&s[0], o);
+    assert_string_equal(s[0].body, "ok");
+    run(&s[1], o);
+    assert_string_equal(s[1].body, "good");
+    assert_int_equal(p.accepted, 2);
+    http_origin_unref(o);
+    peer_join(&p);
+}
+
+static void answer_bytewise(struct peer *p)
+{
+    char text[1000];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    struct str all = S("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx: y\r\n\r\n");
+    for (size_t i = 0; i < all.n; i++) {
+        peer_send(fd, str_make(all.p + i, 1));
+        usleep(200);
+    }
+    peer_sees_close(fd);
+    close(fd);
+}
+
+static void a_byte_at_a_time_is_enough(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    struct seen s = {0};
+    with_peer(&s, &p, answer_bytewise);
+    assert_string_equal(s.body, "abc");
+    assert_int_equal(s.ends, 1);
+    http_client_free(client); /* closes the idle connection, which the script waits for */
+    client = NULL;
+    peer_join(&p);
+}
+
+/* ---- hostile servers ------------------------------------------------------------------------------------------------ */
+
+struct disaster {
+    struct str answer;
+    enum err code;
+    const char *words;
+};
+
+static void answer_and_close(struct peer *p)
+{
+    const struct disaster *d = p->user;
+    static char text[KIB(70)];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    peer_send(fd, d->answer);
+    shutdown(fd, SHUT_WR);
+    peer_sees_close(fd);
+    close(fd);
+}
+
+static void each_disaster_has_its_error(void **state)
+{
+    (void)state;
+    static const struct disaster DISASTERS[] = {
+        {S(""), ERR_UPSTREAM_CUT, "closed the connection without an answer"},
+        {S("HTTP/1.1 200 OK\r\nConte"), ERR_UPSTREAM_CUT, "inside the answer's head"},
+        {S("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"), ERR_UPSTREAM_CUT, "5 bytes"},
+        {S("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), ERR_UPSTREAM_CUT, "middle"},
+        {S("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX"), ERR_UPSTREAM_GARBAGE, "chunk"},
+        {S("HELO\r\n\r\n"), ERR_UPSTREAM_GARBAGE, "not HTTP"},
+        {S("220 smtp.example.com ready\r\n"), ERR_UPSTREAM_GARBAGE, "not HTTP"},
+    };
+    for (size_t i = 0; i < COUNTOF(DISASTERS); i++) {
+        struct peer p = {.user = (void *)(uintptr_t)&DISASTERS[i]};
+        struct seen s = {0};
+        with_peer(&s, &p, answer_and_close);
+        assert_fails(&s, &p, DISASTERS[i].code, DISASTERS[i].words);
+        peer_join(&p);
+    }
+    assert_int_equal(STAT(stale_retries), 0);
+}
+
+static void answer_without_end(struct peer *p)
+{
+    struct str part = S("x-filler: 0123456789012345678901234567890123456789\r\n");
+    static char text[1000];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    if (p->user) part = S("HTTP/1.1 102 Wait\r\n\r\n");
+    else peer_send(fd, S("HTTP/1.1 200 OK\r\n"));
+    while (peer_send(fd, part)) continue;
+    close(fd);
+}
+
+static void endless_heads_are_bounded(void **state)
+{
+    (void)state;
+    struct peer fields = {0}, interim = {.user = "1xx"};
+    struct seen s[2] = {0};
+    with_peer(&s[0], &fields, answer_without_end);
+    assert_fails(&s[0], &fields, ERR_UPSTREAM_TOO_LARGE, "too many header fields");
+    with_peer(&s[1], &interim, answer_without_end);
+    assert_fails(&s[1], &interim, ERR_UPSTREAM_GARBAGE, "interim");
+    peer_join(&fields);
+    peer_join(&interim);
+}
+
+static void nobody_listens(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    struct seen s = {0};
+    close(listen_on("127.0.0.1", &p.port));
+    struct http_origin *o = origin_of(&p);
+    run(&s, o);
+    assert_fails(&s, &p, ERR_UPSTREAM_CONNECT, "refused");
+    assert_int_equal(STAT(connect_failures), 1);
+    http_origin_unref(o);
+}
+
+static void bad_fields_are_refused_later(void **state)
+{
+    (void)state;
+    static const struct http_field FIELDS[] = {{S("x"), S("a\r\nevil: 1")}};
+    struct http_origin *o = origin_at("http://127.0.0.1:9");
+    struct seen s = {0};
+    struct http_call_request r = {S("POST"), S("/"), {FIELDS, 1}, NULL, 0};
+    s.call = http_call_start(client, o, &r, &PATIENT, &HANDLER, &s);
+    assert_false(s.over);
+    run_until(loop, &s.over);
+    assert_int_equal(s.error, ERR_INTERNAL);
+    assert_null(strstr(s.text, "evil"));
+    struct seen gone = {0}; /* cancelled before it could be told */
+    gone.call = http_call_start(client, o, &r, &PATIENT, &HANDLER, &gone);
+    http_call_cancel(gone.call);
+    uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    assert_false(gone.over);
+    http_origin_unref(o);
+}
+
+/* ---- stale connections ---------------------------------------------------------------------------------------------- */
+
+/* Answers once, then closes as soon as the next request begins to come. */
+static void close_on_second(struct peer *p)
+{
+    static char text[1000];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    peer_send(fd, S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    assert_true(recv(fd, text, 1, 0) == 1);
+    if (p->user) peer_send(fd, S("HTTP/1.1 2")); /* a byte of an answer: no more stale */
+    if (p->user) shutdown(fd, SHUT_WR);
+    if (p->user) peer_sees_close(fd);
+    close(fd); /* with unread bytes: a reset */
+    if (p->user) return;
+    for (int i = 0; i < 2; i++) { /* the second time the fresh one closes, too */
+        fd = peer_accept(p);
+        if (fd < 0) return;
+        if (!peer_read_request(p, fd, text, sizeof text)) continue;
+        if (i == 0) peer_send(fd, S("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nagain"));
+        close(fd);
+    }
+}
+
+static void a_stale_connection_costs_one_retry(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    struct seen s[3] = {0};
+    peer_start(&p, close_on_second);
+    struct http_origin *o = origin_of(&p);
+    run(&s[0], o);
+    run(&s[1], o);
+    assert_string_equal(s[1].body, "again");
+    assert_int_equal(STAT(stale_retries), 1);
+    assert_int_equal(p.requests, 2);
+    run(&s[2], o); /* a fresh connection that closes is never tried again */
+    assert_fails(&s[2], &p, ERR_UPSTREAM_CUT, "without an answer");
+    assert_int_equal(STAT(stale_retries), 1);
+    assert_int_equal(p.accepted, 3);
+    http_origin_unref(o);
+    peer_join(&p);
+}
+
+static void one_byte_of_answer_forbids_the_retry(void **state)
+{
+    (void)state;
+    struct peer p = {.user = "byte"};
+    struct seen s[2] = {0};
+    peer_start(&p, close_on_second);
+    struct http_origin *o = origin_of(&p);
+    run(&s[0], o);
+    run(&s[1], o);
+    assert_fails(&s[1], &p, ERR_UPSTREAM_CUT, "head");
+    assert_int_equal(STAT(stale_retries), 0);
+    assert_int_equal(p.accepted, 1);
+    http_origin_unref(o);
+    peer_join(&p);
+}
+
+/* ---- deadlines ------------------------------------------------------------------------------------------------------ */
+
+static void stop_somewhere(struct peer *p)
+{
+    const struct disaster *d = p->user;
+    static char text[1000];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    peer_send(fd, d->answer);
+    assert_true(peer_sees_close(fd));
+    close(fd);
+}
+
+static void silence_has_an_end(void **state)
+{
+    (void)state;
+    static const struct {
+        struct disaster d;
+        struct http_deadlines deadlines;
+    } CASES[] = {
+        {{S(""), ERR_UPSTREAM_TIMEOUT, "no answer after 60 ms"}, {0, 60, 0, 0}},
+        {{S("HTTP/1.1 200 OK\r\n"), ERR_UPSTREAM_TIMEOUT, "no answer after 60 ms"}, {30000, 60, 30000, 0}},
+        {{S("HTTP/1.1 200 OK\r\n\r\nsome"), ERR_UPSTREAM_TIMEOUT, "stopped for 60 ms"}, {30000, 30000, 60, 0}},
+        {{S("HTTP/1.1 200 OK\r\n\r\nsome"), ERR_UPSTREAM_TIMEOUT, "not whole after 90 ms"}, {30000, 30000, 30000, 90}},
+    };
+    for (size_t i = 0; i < COUNTOF(CASES); i++) {
+        struct peer p = {.user = (void *)(uintptr_t)&CASES[i].d};
+        struct seen s = {0};
+        peer_start(&p, stop_somewhere);
+        struct http_origin *o = origin_of(&p);
+        start_with(&s, o, "POST", &CASES[i].deadlines);
+        run_until(loop, &s.over);
+        assert_fails(&s, &p, CASES[i].d.code, CASES[i].d.words);
+        http_origin_unref(o);
+        peer_join(&p);
+    }
+}
+
+/* A listener whose queue is full lets nobody in: Linux drops the SYN. */
+static void connecting_has_an_end(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    int fd = listen_on("127.0.0.1", &p.port), fill[8];
+    assert_int_equal(listen(fd, 0), 0);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(p.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (size_t i = 0; i < COUNTOF(fill); i++) {
+        fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        connect(fill[i], (struct sockaddr *)&at, sizeof at);
+    }
+    struct http_origin *o = origin_of(&p);
+    struct seen s = {0};
+    struct http_deadlines d = {.connect_ms = 100};
+    start_with(&s, o, "POST", &d);
+    run_until(loop, &s.over);
+    assert_fails(&s, &p, ERR_UPSTREAM_CONNECT, "no connection after 100 ms (still connecting)");
+    http_origin_unref(o);
+    for (size_t i = 0; i < COUNTOF(fill); i++) close(fill[i]);
+    close(fd);
+}
+
+/* ---- back-pressure, cancel ------------------------------------------------------------------------------------------ */
+
+#define FLOOD MIB(100)
+
+static void flood(struct peer *p)
+{
+    static char text[KIB(64)];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    memset(text, 'x', sizeof text);
+    peer_send(fd, p->user ? S("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                          : S("HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n"));
+    for (size_t sent = 0; sent < FLOOD; sent += sizeof text) {
+        if (p->user) peer_send(fd, S("10000\r\n"));
+        if (!peer_send(fd, str_make(text, sizeof text))) break;
+        if (p->user) peer_send(fd, S("\r\n"));
+    }
+    if (p->user) peer_send(fd, S("0\r\n\r\n"));
+    peer_sees_close(fd);
+    close(fd);
+}
+
+struct slow {
+    struct seen seen;
+    struct timer timer;
+    size_t carried_max;
+};
+
+static void go_on(struct timer *t)
+{
+    struct slow *s = CONTAINER_OF(t, struct slow, timer);
+    size_t carried = s->seen.call->lane->carry.n;
+    if (carried > s->carried_max) s->carried_max = carried;
+    http_call_resume(s->seen.call);
+}
+
+static void rest_often(struct seen *seen)
+{
+    struct slow *s = CONTAINER_OF(seen, struct slow, seen);
+    if (seen->body_n / MIB(1) % 2 == 0) return;
+    http_call_pause(seen->call);
+    timer_set(loop, &s->timer, 1, go_on);
+}
+
+static void a_resting_call_holds_little(void **state)
+{
+    (void)state;
+    for (int chunked = 0; chunked < 2; chunked++) {
+        struct peer p = {.user = chunked ? "chunked" : NULL};
+        struct slow s = {.seen.on_body = rest_often};
+        with_peer(&s.seen, &p, flood);
+        assert_int_equal(s.seen.ends, 1);
+        assert_int_equal(s.seen.body_n, FLOOD);
+        assert_true(s.carried_max <= LOOP_SCRATCH);
+        http_client_free(client);
+        client = http_client_new(loop, NULL);
+        peer_join(&p);
+    }
+}
+
+static void cancel_now(struct seen *s)
+{
+    http_call_cancel(s->call);
+    s->over = true;
+}
+
+static void a_cancelled_call_closes_its_socket(void **state)
+{
+    (void)state;
+    struct peer p = {.user = "chunked"};
+    struct seen s = {.on_body = cancel_now};
+    with_peer(&s, &p, flood); /* the script ends only when its socket is closed */
+    assert_int_equal(s.ends, 0);
+    assert_int_equal(atomic_load(&http_client_stats_get(client)->open), 0);
+    peer_join(&p);
+    struct seen early = {0}; /* while it is still connecting */
+    struct http_origin *o = origin_at("http://127.0.0.1:9");
+    start(&early, o);
+    assert_false(http_call_was_sent(early.call));
+    http_call_cancel(early.call);
+    assert_int_equal(atomic_load(&http_client_stats_get(client)->open), 0);
+    http_origin_unref(o);
+}
+
+/* A request much larger than any socket buffer goes out from the caller's memory, in pieces. */
+static void swallow_slowly(struct peer *p)
+{
+    static char text[KIB(64)];
+    int fd = peer_accept(p);
+    size_t all = 0, want = *(size_t *)p->user;
+    ssize_t n;
+    while (all < want && (n = recv(fd, text, sizeof text, 0)) > 0) {
+        for (ssize_t i = 0; i < n; i++) all += text[i] == 'y';
+        usleep(100);
+    }
+    peer_send(fd, S("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"));
+    close(fd);
+}
+
+static void a_big_request_is_not_copied(void **state)
+{
+    (void)state;
+    size_t n = MIB(20);
+    struct peer p = {.user = &n};
+    struct seen s = {0};
+    struct str pieces[100];
+    char *body = malloc(n);
+    assert_non_null(body);
+    memset(body, 'y', n);
+    for (size_t i = 0; i < 100; i++) pieces[i] = str_make(body + i * (n / 100), i < 99 ? n / 100 : n - 99 * (n / 100));
+    peer_start(&p, swallow_slowly);
+    struct http_origin *o = origin_of(&p);
+    struct http_call_request r = {S("POST"), S("/"), {NULL, 0}, pieces, 100};
+    s.call = http_call_start(client, o, &r, &PATIENT, &HANDLER, &s);
+    while (!s.over && !http_call_was_sent(s.call)) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    assert_int_equal(link_queued(&s.call->lane->link), 0);
+    run_until(loop, &s.over);
+    assert_string_equal(s.body, "ok");
+    http_origin_unref(o);
+    peer_join(&p);
+    free(body);
+}
+
+static void refuse_early(struct peer *p)
+{
+    static char text[1000];
+    int fd = peer_accept(p);
+    assert_true(recv(fd, text, sizeof text, 0) > 0);
+    peer_send(fd, S("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno"));
+    usleep(20000); /* let the client's kernel have it before the reset */
+    close(fd);
+}
+
+static void an_early_answer_is_heard(void **state)
+{
+    (void)state;
+    size_t n = MIB(20);
+    struct peer p = {0};
+    struct seen s = {0};
+    char *body = calloc(1, n);
+    struct str piece = {body, n};
+    peer_start(&p, refuse_early);
+    struct http_origin *o = origin_of(&p);
+    struct http_call_request r = {S("POST"), S("/"), {NULL, 0}, &piece, 1};
+    s.call = http_call_start(client, o, &r, &PATIENT, &HANDLER, &s);
+    run_until(loop, &s.over);
+    assert_int_equal(s.status, 413);
+    assert_string_equal(s.body, "no");
+    assert_int_equal(atomic_load(&http_client_stats_get(client)->open), 0); /* half a request: not used again */
+    http_origin_unref(o);
+    peer_join(&p);
+    free(body);
+}
+
+/* ---- the pool ------------------------------------------------------------------------------------------------------- */
+
+static void serve_forever(struct peer *p)
+{
+    char text[1000];
+    int fds[8], n = 0;
+    while (n < 4 && (fds[n] = peer_accept(p)) >= 0) n++;
+    for (int i = 0; i < n; i++) peer_read_request(p, fds[i], text, sizeof text);
+    for (int i = 0; i < n; i++) peer_send(fds[i], S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    for (int i = 0; i < n; i++) peer_sees_close(fds[i]);
+    for (int i = 0; i < n; i++) close(fds[i]);
+}
+
+static void calls_at_a_time_have_connections_of_their_own(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    struct seen s[4] = {0};
+    struct http_client_options options = {.idle_max_per_origin = 2, .idle_ms = 60000, .head_max = 1000};
+    http_client_free(client);
+    client = http_client_new(loop, &options);
+    peer_start(&p, serve_forever);
+    struct http_origin *o = origin_of(&p), *same = origin_of(&p);
+    for (int i = 0; i < 4; i++) start(&s[i], i % 2 ? o : same); /* two origins of one key: one pool */
+    for (int i = 0; i < 4; i++) run_until(loop, &s[i].over);
+    for (int i = 0; i < 4; i++) assert_string_equal(s[i].body, "ok");
+    assert_int_equal(client->n_pools, 1);
+    assert_int_equal(atomic_load(&http_client_stats_get(client)->idle), 2);
+    http_origin_unref(o);
+    http_origin_unref(same);
+    http_client_free(client);
+    client = NULL;
+    peer_join(&p);
+}
+
+static void see_idle_close(struct peer *p)
+{
+    char text[1000];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    peer_send(fd, S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    assert_true(peer_sees_close(fd));
+    close(fd);
+}
+
+static void idle_connections_are_closed_first_by_us(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    struct seen s = {0};
+    struct http_client_options options = {.idle_max_per_origin = 2, .idle_ms = 50, .head_max = 1000};
+    http_client_free(client);
+    client = http_client_new(loop, &options);
+    with_peer(&s, &p, see_idle_close);
+    assert_string_equal(s.body, "ok");
+    while (atomic_load(&http_client_stats_get(client)->open) > 0) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    assert_int_equal(atomic_load(&http_client_stats_get(client)->idle), 0);
+    peer_join(&p); /* loopback is never kept warm: there was one connection */
+    assert_int_equal(STAT(connects), 1);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    loop = loop_new();
+    client = http_client_new(loop, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    http_client_free(client);
+    loop_free(loop);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(one_connection_serves_many_calls),
+        TEST(what_follows_an_answer_is_never_another),
+        TEST(a_byte_at_a_time_is_enough),
+        TEST(each_disaster_has_its_error),
+        TEST(endless_heads_are_bounded),
+        TEST(nobody_listens),
+        TEST(bad_fields_are_refused_later),
+        TEST(a_stale_connection_costs_one_retry),
+        TEST(one_byte_of_answer_forbids_the_retry),
+        TEST(silence_has_an_end),
+        TEST(connecting_has_an_end),
+        TEST(a_resting_call_holds_little),
+        TEST(a_cancelled_call_closes_its_socket),
+        TEST(a_big_request_is_not_copied),
+        TEST(an_early_answer_is_heard),
+        TEST(calls_at_a_time_have_connections_of_their_own),
+        TEST(idle_connections_are_closed_first_by_us),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

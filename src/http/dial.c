@@ -1,0 +1,183 @@
+/* From an origin to a connected socket: its name (or its proxy's), a connection, a tunnel (RFC 9110 9.3.6) when there is
+ * a proxy. Made by lane.c for the time of dialling only; owns the socket until it hands it over. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "http/client.h"
+
+#define TUNNEL_HEAD_MAX KIB(16)
+
+struct tunnel {
+    struct dial *dial;
+    struct watch watch;
+    int fd;
+    struct answer answer;
+    struct answer_head head;
+    char room[2048];
+};
+
+struct dial {
+    struct loop *loop;
+    const struct http_origin *origin; /* the pool's */
+    dial_done_fn *on_done;
+    void *user;
+    struct dns_query query;
+    struct race race;
+    struct tunnel *tunnel; /* while the proxy is asked */
+    struct defer defer;
+    const char *phase;
+    bool is_racing, is_loopback;
+};
+
+const char *dial_phase(const struct dial *d) { return d->phase; }
+bool dial_is_loopback(const struct dial *d) { return d->is_loopback; }
+
+static void done(struct dial *d, int fd, const struct fault *why) { d->on_done(d->user, fd, why); }
+
+/* ---- the tunnel ----------------------------------------------------------------------------------------------------- */
+
+/* Gives the socket back to the caller. */
+static int end_tunnel(struct dial *d)
+{
+    int fd = d->tunnel->fd;
+    watch_stop(&d->tunnel->watch);
+    answer_head_done(&d->tunnel->head);
+    free(d->tunnel);
+    d->tunnel = NULL;
+    return fd;
+}
+
+static void fail_tunnel(struct dial *d, const char *text)
+{
+    struct fault why = {0};
+    const struct http_origin *o = d->origin;
+    close(end_tunnel(d));
+    ignore_err(FAIL(&why, ERR_UPSTREAM_CONNECT, "the proxy %.*s:%u %s", STR_ARG(o->proxy_host), o->proxy_port, text));
+    done(d, -1, &why);
+}
+
+static void on_tunnel_head(struct dial *d, size_t left_over)
+{
+    int status = d->tunnel->answer.status;
+    char text[64];
+    if (status < 200 || status > 299) {
+        snprintf(text, sizeof text, "refused the connection with status %d", status);
+        fail_tunnel(d, text);
+    } else if (left_over > 0) {
+        fail_tunnel(d, "sent bytes before the connection was used");
+    } else {
+        done(d, end_tunnel(d), NULL);
+    }
+}
+
+static void on_tunnel_ready(struct watch *w, unsigned events)
+{
+    (void)events;
+    struct tunnel *t = CONTAINER_OF(w, struct tunnel, watch);
+    struct dial *d = t->dial;
+    ssize_t got = recv(t->fd, t->room, sizeof t->room, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got <= 0) {
+        fail_tunnel(d, "closed the connection when asked to connect on");
+        return;
+    }
+    char *at = t->room;
+    size_t n = (size_t)got;
+    struct fault why = {0};
+    enum answer_event event = answer_next(&t->answer, &at, &n, &why);
+    if (event == ANSWER_BAD) fail_tunnel(d, why.text);
+    else if (event == ANSWER_HEAD) on_tunnel_head(d, n);
+}
+
+/* Short enough for any socket buffer that is still empty. */
+static bool ask_proxy(int fd, const struct http_origin *o)
+{
+    struct buf ask;
+    struct str name = origin_name(o);
+    buf_init(&ask, KIB(4));
+    buf_fmt(&ask, "CONNECT %.*s HTTP/1.1\r\nhost: %.*s\r\n", STR_ARG(name), STR_ARG(name));
+    if (o->proxy_authorization.n) buf_fmt(&ask, "proxy-authorization: %.*s\r\n", STR_ARG(o->proxy_authorization));
+    buf_str(&ask, S("\r\n"));
+    bool sent = !ask.over && send(fd, ask.p, ask.n, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)ask.n;
+    explicit_bzero(ask.p, ask.n);
+    buf_done(&ask);
+    return sent;
+}
+
+static void start_tunnel(struct dial *d, int fd)
+{
+    struct tunnel *t = d->tunnel = mem_alloc(sizeof *t);
+    d->phase = "waiting for the proxy";
+    t->dial = d;
+    t->fd = fd;
+    answer_head_init(&t->head, TUNNEL_HEAD_MAX);
+    answer_init(&t->answer, true);
+    answer_lend(&t->answer, &t->head);
+    if (watch_start(d->loop, &t->watch, fd, WATCH_READ, on_tunnel_ready) != OK || !ask_proxy(fd, d->origin))
+        fail_tunnel(d, "took no request");
+}
+
+/* ---- name and connection -------------------------------------------------------------------------------------------- */
+
+static bool is_loopback(const union address *a)
+{
+    if (a->any.sa_family == AF_INET) return (ntohl(a->v4.sin_addr.s_addr) >> 24) == 127;
+    return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+}
+
+static void on_raced(struct race *r, int fd, int error)
+{
+    struct dial *d = CONTAINER_OF(r, struct dial, race);
+    d->is_racing = false;
+    if (fd >= 0 && d->origin->proxy_host.n) {
+        start_tunnel(d, fd);
+        return;
+    }
+    struct fault why = {0};
+    if (fd < 0) {
+        const char *more = r->to.n > 1 ? " at any of its addresses" : "";
+        ignore_err(FAIL(&why, ERR_UPSTREAM_CONNECT, "cannot be connected to%s: %s", more, strerror(error)));
+    }
+    done(d, fd, &why);
+}
+
+static void race_to(struct dial *d, const struct addresses *found)
+{
+    const struct http_origin *o = d->origin;
+    d->phase = "connecting";
+    d->is_racing = true;
+    d->is_loopback = found->n > 0 && is_loopback(&found->at[0]);
+    race_start(&d->race, d->loop, found, o->proxy_host.n ? o->proxy_port : o->port, on_raced);
+}
+
+static void on_name(struct dns_query *q, const struct addresses *found, const struct fault *why)
+{
+    struct dial *d = CONTAINER_OF(q, struct dial, query);
+    if (found) race_to(d, found);
+    else done(d, -1, why);
+}
+
+struct dial *dial_start(struct loop *l, struct dns *dns, const struct http_origin *o, dial_done_fn *on_done, void *user)
+{
+    struct dial *d = mem_alloc(sizeof *d);
+    struct addresses found;
+    *d = (struct dial){
+        .loop = l, .origin = o, .on_done = on_done, .user = user, .query.on_answer = on_name, .phase = "looking up the name"};
+    if (dns_find(dns, o->proxy_host.n ? o->proxy_host : o->host, &d->query, &found)) race_to(d, &found);
+    return d;
+}
+
+static void free_dial(struct defer *defer) { free(CONTAINER_OF(defer, struct dial, defer)); }
+
+void dial_cancel(struct dial *d)
+{
+    if (!d) return;
+    dns_cancel(&d->query);
+    if (d->is_racing) race_cancel(&d->race);
+    if (d->tunnel) close(end_tunnel(d));
+    d->is_racing = false;
+    loop_defer(d->loop, &d->defer, free_dial);
+}

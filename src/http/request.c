@@ -1,0 +1,149 @@
+/* A request as it goes out: one head made here, and the caller's own pieces, which are never copied. Kept until the
+ * answer's head has come, so that a stale connection costs nothing but a second sending. Used by call.c and lane.c. */
+#include <stdlib.h>
+
+#include "http/client.h"
+
+#define HEAD_MAX KIB(256)
+#define HEAD_KEPT KIB(8) /* a free request keeps its memory up to this */
+#define FREE_MAX 256
+#define IOV_MAX_HERE 64
+
+static struct request *take(struct http_client *c)
+{
+    struct request *r = c->free_requests;
+    if (!r) {
+        r = mem_alloc(sizeof *r);
+        buf_init(&r->head, HEAD_MAX);
+        return r;
+    }
+    c->free_requests = r->next;
+    c->n_free_requests--;
+    return r;
+}
+
+/* The head may hold a provider's key: it is wiped as soon as nobody can need it. */
+void request_free(struct http_client *c, struct request *r)
+{
+    if (!r) return;
+    explicit_bzero(r->head.p, r->head.n);
+    buf_clear(&r->head);
+    free(r->more);
+    r->more = NULL;
+    if (r->head.cap > HEAD_KEPT) buf_done(&r->head);
+    if (c->n_free_requests < FREE_MAX) {
+        r->next = c->free_requests;
+        c->free_requests = r;
+        c->n_free_requests++;
+        return;
+    }
+    buf_done(&r->head);
+    free(r);
+}
+
+static bool is_target(struct str target)
+{
+    for (size_t i = 0; i < target.n; i++) {
+        if ((unsigned char)target.p[i] <= 0x20 || (unsigned char)target.p[i] >= 0x7F) return false;
+    }
+    return target.n > 0 && target.p[0] == '/';
+}
+
+static enum err write_fields(struct buf *head, struct http_fields fields, struct fault *why)
+{
+    for (size_t i = 0; i < fields.n; i++) {
+        const struct http_field *f = &fields.at[i];
+        if (!http_field_is_token(f->name) || !http_field_value_is_valid(f->value))
+            return FAIL(why, ERR_INTERNAL, "the request field \"%.*s\" cannot be sent: it holds bytes that no field may hold",
+                        STR_ARG(f->name));
+        buf_str(head, f->name);
+        buf_add(head, ": ", 2);
+        buf_str(head, f->value);
+        buf_add(head, "\r\n", 2);
+    }
+    return OK;
+}
+
+static enum err write_head(struct buf *head, const struct http_origin *o, const struct http_call_request *r, uint64_t body,
+                           struct fault *why)
+{
+    if (!http_field_is_token(r->method) || !is_target(r->target))
+        return FAIL(why, ERR_INTERNAL, "the request cannot be sent: no valid method or path");
+    buf_str(head, r->method);
+    buf_char(head, ' ');
+    buf_str(head, r->target);
+    buf_str(head, S(" HTTP/1.1\r\nhost: "));
+    buf_str(head, o->authority);
+    buf_str(head, S("\r\n"));
+    TRY(write_fields(head, r->fields, why));
+    /* RFC 9110 8.6: a method that gives content a meaning says 0, too. */
+    if (body > 0 || str_eq(r->method, S("POST")) || str_eq(r->method, S("PUT")) || str_eq(r->method, S("PATCH"))) {
+        buf_str(head, S("content-length: "));
+        buf_u64(head, body);
+        buf_str(head, S("\r\n"));
+    }
+    buf_str(head, S("\r\n"));
+    if (!head->over) return OK;
+    return FAIL(why, ERR_INTERNAL, "the request's head would be over %zu bytes", HEAD_MAX);
+}
+
+static uint64_t keep_pieces(struct request *r, const struct http_call_request *from)
+{
+    uint64_t sum = 0;
+    struct str *to = r->pieces;
+    if (from->n_pieces > INLINE_PIECES) to = r->more = mem_alloc(from->n_pieces * sizeof *to);
+    for (size_t i = 0; i < from->n_pieces; i++) {
+        to[i] = from->pieces[i];
+        sum += to[i].n;
+    }
+    r->n_pieces = from->n_pieces;
+    return sum;
+}
+
+enum err request_new(struct http_client *c, const struct http_origin *o, const struct http_call_request *from,
+                     struct request **ret_request, struct fault *why)
+{
+    struct request *r = take(c);
+    uint64_t body = keep_pieces(r, from);
+    enum err e = write_head(&r->head, o, from, body, why);
+    if (e != OK) {
+        request_free(c, r);
+        return e;
+    }
+    r->all = r->head.n + body;
+    r->sent = 0;
+    *ret_request = r;
+    return OK;
+}
+
+/* The first pieces that are not yet sent; piece 0 is the head. */
+static int next_pieces(const struct request *r, struct iovec *v, size_t *ret_bytes)
+{
+    const struct str *pieces = r->more ? r->more : r->pieces;
+    uint64_t skip = r->sent;
+    int n = 0;
+    *ret_bytes = 0;
+    for (size_t i = 0; i <= r->n_pieces && n < IOV_MAX_HERE; i++) {
+        struct str piece = i == 0 ? buf_view(&r->head) : pieces[i - 1];
+        if (skip >= piece.n) {
+            skip -= piece.n;
+            continue;
+        }
+        v[n++] = (struct iovec){(char *)(uintptr_t)piece.p + skip, piece.n - skip};
+        *ret_bytes += piece.n - skip;
+        skip = 0;
+    }
+    return n;
+}
+
+bool request_send(struct request *r, struct link *k)
+{
+    struct iovec v[IOV_MAX_HERE];
+    size_t asked, taken;
+    do {
+        int n = next_pieces(r, v, &asked);
+        taken = link_write(k, v, n);
+        r->sent += taken;
+    } while (r->sent < r->all && taken == asked);
+    return r->sent < r->all;
+}
