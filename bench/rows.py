@@ -252,7 +252,8 @@ def run_latency(bench, name, plan):
     """Everything on one core, one request in flight: no wake-up crosses cores, so what is left is the gateway."""
     options = {"connections": 1, "ms": plan.ms, "body": str(bench.bodies["1k"])}
     syncs = measure.Series()
-    with Stage(bench, plan.labels, one_core=True) as stage:
+    labels = ["direct"] + [label for label in plan.labels if label != "direct"]
+    with Stage(bench, labels, one_core=True) as stage:
         series = {target.label: measure.Series() for target in stage.targets}
         for turn, target in in_turn(stage.targets, plan.rounds):
             if target is stage.targets[0]:
