@@ -53,6 +53,8 @@ enum err body_begin(struct body *b, const struct http_server_options *o, struct 
 static enum err add_plain(struct body *b, const struct http_server_options *o, struct str bytes, struct fault *why)
 {
     if (bytes.n > o->limits.body_max - b->n) return too_large(o, why);
+    if (b->expected != BODY_UNKNOWN && bytes.n > b->expected - b->n)
+        return FAIL(why, ERR_BAD_HTTP, "The request body is longer than its Content-Length.");
     while (b->cap - b->n < bytes.n) TRY(grow(b, o, next_cap(b, o), why));
     memcpy(b->p + b->n, bytes.p, bytes.n);
     b->n += bytes.n;

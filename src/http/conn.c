@@ -52,23 +52,50 @@ void conn_kill(struct conn *c)
 
 /* ---- the link ------------------------------------------------------------------------------------------------------------- */
 
+static void speak(struct conn *c, const struct proto *p)
+{
+    c->proto = p;
+    p->start(c);
+}
+
+/* HTTP/2 without TLS begins with its preface (RFC 9113 3.3), and no method of HTTP/1 is called PRI: four bytes tell. */
+#define PREFACE S("PRI ")
+
+static void sniff(struct conn *c, struct str bytes)
+{
+    size_t n = 0;
+    while (n < bytes.n && c->sniffed < PREFACE.n && bytes.p[n] == PREFACE.p[c->sniffed]) n++, c->sniffed++;
+    bool is_h2 = c->sniffed == PREFACE.n;
+    if (n == bytes.n && !is_h2) {
+        conn_deadline(c, c->options->o.limits.head_ms);
+        return;
+    }
+    speak(c, is_h2 ? &H2 : &H1);
+    if (c->sniffed) c->proto->on_data(c, str_make(PREFACE.p, c->sniffed));
+    if (n < bytes.n) c->proto->on_data(c, str_from(bytes, n));
+}
+
 static void on_open(struct link *k)
 {
     struct conn *c = conn_of(k);
-    c->proto = &H1;
-    c->proto->start(c);
+    struct str alpn = link_alpn(k);
+    if (str_eq(alpn, S("h2"))) speak(c, &H2);
+    else if (alpn.n) speak(c, &H1);
+    else conn_deadline(c, c->options->o.limits.idle_ms);
 }
 
 static void on_data(struct link *k, struct str bytes)
 {
     struct conn *c = conn_of(k);
-    if (!c->dead) c->proto->on_data(c, bytes);
+    if (c->dead) return;
+    if (c->proto) c->proto->on_data(c, bytes);
+    else sniff(c, bytes);
 }
 
 static void on_drained(struct link *k)
 {
     struct conn *c = conn_of(k);
-    if (!c->dead) c->proto->on_drained(c);
+    if (!c->dead && c->proto) c->proto->on_drained(c);
 }
 
 static void on_closed(struct link *k, const struct fault *why)

@@ -6,6 +6,7 @@
 #define SKIP_MAX KIB(256)  /* the rest of a refused body that is read to save the connection */
 #define LINGER_MAX MIB(64) /* thrown away so that the client gets to read its answer */
 #define LINGER_MS 5000
+#define STRANGE_MAX 256 /* so much is looked at to tell what is spoken */
 
 /* ---- the parser's callbacks ------------------------------------------------------------------------------------------------- */
 
@@ -158,7 +159,7 @@ static struct stream *stream_of_bad_head(struct conn *c)
 static void refuse(struct conn *c, const struct fault *why)
 {
     struct h1 *h = &c->h1;
-    if (h->in == IN_HEAD && !h->stream) h->stream = stream_of_bad_head(c);
+    if ((h->in == IN_HEAD || h->in == IN_STRANGE) && !h->stream) h->stream = stream_of_bad_head(c);
     head_give(c->server, h->builder);
     h->builder = NULL;
     h->in = IN_BAD;
@@ -338,6 +339,7 @@ static void head_whole(struct conn *c)
     struct h1 *h = &c->h1;
     struct stream *s = h->stream = stream_new(c);
     struct fault why = {0};
+    h->was_spoken = true;
     if (open_request(c, s, &why) != OK) {
         refuse(c, &why);
         return;
@@ -352,6 +354,37 @@ static void head_whole(struct conn *c)
     else body_whole(c);
 }
 
+/* `WORD WORD WORD` with another protocol's name at the end, as in a broken preface of HTTP/2. */
+static bool names_another_protocol(struct str line)
+{
+    struct str method, target, rest, version;
+    return str_cut(line, ' ', &method, &rest) && str_cut(rest, ' ', &target, &version) && !str_starts(version, S("HTTP/"));
+}
+
+/* A connection's first line has a method that is none: answered as HTTP/1.1, unless it says that it is something else. */
+static size_t take_strange(struct conn *c, struct str bytes)
+{
+    struct buf *line = &c->h1.builder->bytes;
+    struct fault why = {0};
+    size_t n = 0;
+    while (n < bytes.n && line->n < STRANGE_MAX && bytes.p[n] >= ' ' && bytes.p[n] <= '~') buf_char(line, bytes.p[n++]);
+    if (n == bytes.n && line->n < STRANGE_MAX) return n;
+    if (names_another_protocol(buf_view(line))) {
+        conn_kill(c);
+        return bytes.n;
+    }
+    ignore_err(FAIL(&why, ERR_BAD_HTTP, "The request is not valid HTTP/1.1: it does not begin with a known method."));
+    refuse(c, &why);
+    return bytes.n;
+}
+
+static size_t find_strange(struct conn *c, struct str bytes)
+{
+    c->h1.in = IN_STRANGE;
+    c->h1.builder->method_n = 0; /* its bytes stay, as the line's beginning */
+    return take_strange(c, bytes);
+}
+
 static size_t take_head(struct conn *c, struct str bytes)
 {
     struct h1 *h = &c->h1;
@@ -360,6 +393,7 @@ static size_t take_head(struct conn *c, struct str bytes)
     if (bytes.n > max - h->overhead) bytes.n = max - h->overhead;
     llhttp_errno_t e = parse(c, bytes, &used, &why);
     h->overhead += used;
+    if (e == HPE_INVALID_METHOD && !h->was_spoken) return find_strange(c, bytes);
     if (e == HPE_PAUSED) {
         head_whole(c);
         return used;
@@ -403,7 +437,7 @@ static size_t take_and_forget(struct conn *c, struct str bytes)
 }
 
 static size_t (*const TAKE[])(struct conn *c, struct str bytes) = {
-    [IN_IDLE] = take_idle,    [IN_HEAD] = take_head,      [IN_BODY] = take_body,
+    [IN_IDLE] = take_idle,    [IN_HEAD] = take_head,      [IN_STRANGE] = take_strange,   [IN_BODY] = take_body,
     [IN_DONE] = take_nothing, [IN_BAD] = take_and_forget, [IN_LINGER] = take_and_forget,
 };
 
@@ -496,7 +530,7 @@ static void on_deadline(struct conn *c)
 {
     struct h1 *h = &c->h1;
     struct fault why = {0};
-    const char *what = h->in == IN_HEAD ? "head" : "body";
+    const char *what = h->in == IN_BODY ? "body" : "head";
     if (h->in == IN_DONE || h->in == IN_BAD) {
         h1_check_progress(c);
     } else if (h->in == IN_IDLE || h->in == IN_LINGER || (h->in == IN_BODY && !h1_collects(c))) {

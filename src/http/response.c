@@ -63,7 +63,8 @@ bool response_has_body(int status) { return status != 204 && status != 304; }
 bool response_field_is_ours(struct str name)
 {
     static const struct str OURS[] = {
-        {"date", 4}, {"connection", 10}, {"keep-alive", 10}, {"content-length", 14}, {"transfer-encoding", 17},
+        {"date", 4},    {"connection", 10},       {"keep-alive", 10}, {"content-length", 14}, {"transfer-encoding", 17},
+        {"upgrade", 7}, {"proxy-connection", 16},
     };
     for (size_t i = 0; i < COUNTOF(OURS); i++)
         if (str_eq_nocase(OURS[i], name)) return true;
@@ -85,7 +86,7 @@ static void framing(struct buf *out, struct response_frame f)
 }
 
 /* A value that would split the answer, or a name that is none, is left out: nobody can say what was meant. */
-static bool may_pass(const struct http_field *f)
+bool response_field_may_pass(const struct http_field *f)
 {
     return http_field_is_token(f->name) && http_field_value_is_valid(f->value) && !response_field_is_ours(f->name);
 }
@@ -100,7 +101,7 @@ void response_head(struct buf *out, int status, struct http_fields fields, struc
     buf_str(out, date);
     buf_str(out, S("\r\n"));
     for (size_t i = 0; i < fields.n; i++) {
-        if (!may_pass(&fields.at[i])) continue;
+        if (!response_field_may_pass(&fields.at[i])) continue;
         buf_str(out, fields.at[i].name);
         buf_str(out, S(": "));
         buf_str(out, fields.at[i].value);

@@ -106,6 +106,7 @@ void http_server_free(struct http_server *s)
         s->spare_streams = next;
     }
     head_free(s->spare_builder);
+    h2_shared_free(s->h2);
     buf_done(&s->head);
     options_unref(s->options);
     free(s);

@@ -10,6 +10,7 @@
 
 struct conn;
 struct stream;
+struct h2_shared;
 
 /* ---- options: one generation, shared by the connections that began under it ----------------------------------------- */
 
@@ -101,6 +102,22 @@ enum answer { ANSWER_NONE, ANSWER_BODY, ANSWER_ENDED, ANSWER_BROKEN };
 #define LEFT_CHUNKED (-1) /* length unknown, framed */
 #define LEFT_CLOSE (-2)   /* length unknown, the connection's end ends it */
 
+/* What only a stream of an HTTP/2 connection has. */
+struct h2_part {
+    int32_t id;
+    bool collects;         /* the body is wanted */
+    bool in_ended;         /* END_STREAM came */
+    bool out_ended;        /* END_STREAM went to the link */
+    bool is_over;          /* nghttp2 has forgotten it */
+    bool waits;            /* for bytes of the handler */
+    bool was_high, is_low; /* the queue was over HTTP_QUEUE_LOW; and has fallen: on_writable() is owed */
+    uint64_t began;        /* loop_now() of its head */
+    uint64_t in_at;        /* of its last bytes in */
+    uint64_t out_at;       /* when its queue last moved, or was begun */
+    struct buf queue;      /* bytes of the answer that flow control holds back */
+    size_t queue_at;
+};
+
 struct stream {
     struct http_stream pub;
     struct conn *conn;
@@ -111,9 +128,10 @@ struct stream {
     bool told;            /* on_head or on_bad was called: on_closed is owed */
     bool is_head;         /* the request's method, known also after its release */
     bool no_body;         /* HEAD, 204, 304: writes are ignored */
-    struct h2_stream *h2;
+    struct h2_part h2;
 };
 struct stream *stream_new(struct conn *c);
+static inline struct stream *stream_of(struct http_stream *s) { return CONTAINER_OF(s, struct stream, pub); }
 void stream_release(struct stream *s); /* head and body of the request */
 /* Tells the handler and recycles. */
 void stream_close(struct stream *s, bool complete);
@@ -136,9 +154,9 @@ struct proto {
     void (*flush)(struct stream *s); /* send a head that waits */
     size_t (*queued)(const struct stream *s);
 };
-extern const struct proto H1;
+extern const struct proto H1, H2;
 
-enum h1_in { IN_IDLE, IN_HEAD, IN_BODY, IN_DONE, IN_BAD, IN_LINGER };
+enum h1_in { IN_IDLE, IN_HEAD, IN_STRANGE, IN_BODY, IN_DONE, IN_BAD, IN_LINGER };
 struct h1 {
     llhttp_t parser;
     struct head_builder *builder; /* while a head comes in */
@@ -152,6 +170,7 @@ struct h1 {
     uint64_t seen;       /* of them, taken by the client when the write deadline was last looked at */
     unsigned char in;    /* enum h1_in */
     bool keep, is_10;
+    bool was_spoken;        /* a whole head came: the client does speak HTTP/1 */
     bool chunked, collects; /* of the body under way */
     bool wants_continue;    /* and was not told to go on yet */
     struct fault *why;      /* while the parser runs: a callback's own reason to stop it */
@@ -170,6 +189,7 @@ struct conn {
     struct peer peer;
     struct proxy_wait *wait; /* while a PROXY header is expected; it has the socket then */
     bool is_tls, dead, linked;
+    unsigned char sniffed; /* bytes of HTTP/2's preface seen so far */
     struct h2 *h2;
     struct h1 h1;
 };
@@ -201,6 +221,7 @@ struct http_server {
     struct stream *spare_streams;
     unsigned n_spare_streams;
     struct head_builder *spare_builder;
+    struct h2_shared *h2;   /* callbacks and options of all sessions, made for the first one */
     struct buf head;        /* an answer's head that waits for its first bytes */
     struct stream *head_of; /* whose */
     struct defer flush, empty;
@@ -210,6 +231,7 @@ struct http_server {
     void (*on_empty)(void *user);
     struct http_server_stats stats;
 };
+void h2_shared_free(struct h2_shared *h);
 void server_flush_head(struct http_server *s);
 /* Takes the place of the one waiting head, sending the other one on. */
 struct buf *server_claim_head(struct http_server *s, struct stream *of);
@@ -225,3 +247,4 @@ void response_head(struct buf *out, int status, struct http_fields fields, struc
 bool response_has_body(int status);
 /* The server's own fields are not taken from the handler. */
 bool response_field_is_ours(struct str name);
+bool response_field_may_pass(const struct http_field *f); /* well formed and not ours */

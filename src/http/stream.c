@@ -6,8 +6,6 @@
 
 #define SPARE_MAX 256
 
-static struct stream *stream_of(struct http_stream *s) { return CONTAINER_OF(s, struct stream, pub); }
-
 struct stream *stream_new(struct conn *c)
 {
     struct http_server *server = c->server;
