@@ -12,7 +12,7 @@ struct scan_stop {
 /* Twins: the same tape and the same stop for every text; they differ in what they can look at in one step. The vector
  * ones ask for a text of at least SCAN_LEAST bytes and a processor that can. The tape has its text and a node's room. */
 typedef struct scan_stop scan_fn(struct json_tape *t, const struct json_limits *limits);
-enum { SCAN_LEAST = 32 };
+enum { SCAN_LEAST = 64 };
 scan_fn json_scan_scalar;
 #if defined(__x86_64__)
 scan_fn json_scan_sse2, json_scan_avx2;

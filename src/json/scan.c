@@ -82,9 +82,23 @@ const unsigned char *json_skip_unicode(const unsigned char *p, const unsigned ch
     return p + 12;
 }
 
+/* The plain cases of two and three bytes, which most text is made of; 0: look closely. */
+static size_t utf8_quickly(const unsigned char *p, const unsigned char *end)
+{
+    if (end - p < 3 || (p[1] & 0xC0) != 0x80) return 0;
+    if (p[0] >= 0xC2 && p[0] <= 0xDF) return 2;
+    bool is_three = p[0] > 0xE0 && p[0] < 0xF0 && p[0] != 0xED && (p[2] & 0xC0) == 0x80;
+    return is_three ? 3 : 0;
+}
+
 const unsigned char *json_skip_utf8(const unsigned char *p, const unsigned char *end)
 {
     while (p < end && *p >= 0x80) {
+        size_t quick = utf8_quickly(p, end);
+        if (quick) {
+            p += quick;
+            continue;
+        }
         uint32_t point;
         size_t n = str_utf8_at(str_make((const char *)p, (size_t)(end - p)), 0, &point);
         if (n == 0) return NULL;
@@ -127,12 +141,14 @@ struct scan_stop json_string_fault(const unsigned char *p, const unsigned char *
 
 enum { FEW_NAMES = 64 }; /* up to here comparing with all before is cheaper than a table */
 
-/* Equal names have equal marks; most different names do not. */
-static uint64_t mark_of(struct str name)
+/* One bit of 64: equal names have equal ones, most different names do not. A name with escapes may equal any other. */
+static uint64_t mark_of(const struct json_tape *t, uint32_t key)
 {
-    uint64_t sum = name.n * 0x9E3779B9u;
-    if (name.n) sum ^= (unsigned char)name.p[0] * 0x85EBu ^ (unsigned char)name.p[name.n / 2] * 0xC2B3u ^ (unsigned char)name.p[name.n - 1] * 0x27D5u;
-    return (uint64_t)1 << ((sum ^ sum >> 9) & 63);
+    struct str name = json_text(t, key);
+    if (t->nodes[key].flags & JSON_ESCAPED) return ~(uint64_t)0;
+    if (name.n == 0) return 1;
+    unsigned first = (unsigned char)name.p[0], last = (unsigned char)name.p[name.n - 1];
+    return (uint64_t)1 << ((first * 5 + last * 3 + name.n) & 63);
 }
 
 static bool same_name(const struct json_tape *t, uint32_t a, uint32_t b)
@@ -147,20 +163,21 @@ static bool same_name(const struct json_tape *t, uint32_t a, uint32_t b)
     return same;
 }
 
-/* The first name that stood before, by comparing; 0: none among the first FEW_NAMES, or no more than those. */
-static uint32_t twice_among_few(const struct json_tape *t)
+static uint32_t behind_member(const struct json_tape *t, uint32_t key) { return t->nodes[key + 1].next; }
+
+/* The first name that stood before, by comparing each with those before it whose mark it has; 0: none.
+ * ret_all false: the object has more than FEW_NAMES, and only those were looked at. */
+static uint32_t twice_among_few(const struct json_tape *t, bool *ret_all)
 {
-    uint32_t names[FEW_NAMES], n = 0, key, value;
+    uint32_t key = 1, end = t->nodes[0].next;
     uint64_t seen = 0;
-    struct json_iter it = json_each(t, 0);
-    while (n < FEW_NAMES && json_next_member(t, &it, &key, &value)) {
-        uint64_t mark = t->nodes[key].flags & JSON_ESCAPED ? ~(uint64_t)0 : mark_of(json_text(t, key));
-        if (seen & mark)
-            for (uint32_t i = 0; i < n; i++)
-                if (same_name(t, names[i], key)) return key;
+    for (unsigned n = 0; key < end && n < FEW_NAMES; n++, key = behind_member(t, key)) {
+        uint64_t mark = mark_of(t, key);
+        for (uint32_t before = 1; seen & mark && before < key; before = behind_member(t, before))
+            if (same_name(t, before, key)) return key;
         seen |= mark;
-        names[n++] = key;
     }
+    *ret_all = key >= end;
     return 0;
 }
 
@@ -183,11 +200,10 @@ static uint32_t twice_among_many(const struct json_tape *t)
 
 static uint32_t name_twice(const struct json_tape *t)
 {
-    uint32_t key, value, n = 0;
-    struct json_iter it = json_each(t, 0);
+    bool all = true;
     if (t->nodes[0].type != JSON_OBJECT) return 0;
-    while (n <= FEW_NAMES && json_next_member(t, &it, &key, &value)) n++;
-    return n <= FEW_NAMES ? twice_among_few(t) : twice_among_many(t);
+    uint32_t twice = twice_among_few(t, &all);
+    return all || twice ? twice : twice_among_many(t);
 }
 
 /* ---- the front -------------------------------------------------------------------------------------------------- */

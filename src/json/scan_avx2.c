@@ -1,4 +1,4 @@
-/* The scan with 32 bytes a step, for processors with AVX2; also checks UTF-8 beyond ASCII 32 bytes at a time. */
+/* The scan with 64 bytes a step, for processors with AVX2; also checks UTF-8 beyond ASCII 32 bytes at a time. */
 #include "json/priv.h"
 
 #if defined(__x86_64__)
@@ -19,16 +19,19 @@ SCAN_FN __m256i marks_of(const unsigned char *p)
     __m256i x = load(p);
     return or(or(is_byte(x, '"'), is_byte(x, '\\')), _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), x));
 }
-SCAN_FN uint32_t specials(const unsigned char *p) { return (uint32_t)_mm256_movemask_epi8(marks_of(p)); }
-#define STEP 32
+#define STEP 64
+enum { HALF = 32 };
+SCAN_FN uint64_t specials(const unsigned char *p)
+{
+    return (uint32_t)_mm256_movemask_epi8(marks_of(p)) | (uint64_t)(uint32_t)_mm256_movemask_epi8(marks_of(p + HALF)) << HALF;
+}
 
 SCAN_FN const unsigned char *plain_run(const unsigned char *p, const unsigned char *end)
 {
-    for (; end - p >= 4 * STEP; p += 4 * STEP) {
-        __m256i any = or(or(marks_of(p), marks_of(p + STEP)), or(marks_of(p + 2 * STEP), marks_of(p + 3 * STEP)));
+    for (; end - p >= 2 * STEP; p += 2 * STEP) {
+        __m256i any = or(or(marks_of(p), marks_of(p + HALF)), or(marks_of(p + STEP), marks_of(p + STEP + HALF)));
         if (!_mm256_testz_si256(any, any)) break;
     }
-    while (end - p >= STEP && !specials(p)) p += STEP;
     return p;
 }
 
@@ -102,11 +105,11 @@ SCAN_FN const unsigned char *utf8_run(const unsigned char *p, const unsigned cha
                                            25, 26, 27, 28, 29, 30, 31);
     const unsigned char *start = p;
     __m256i before = _mm256_setzero_si256(), errors = before;
-    for (; end - p >= STEP; p += STEP) {
+    for (; end - p >= HALF; p += HALF) {
         __m256i x = load(p);
         __m256i control = _mm256_cmpeq_epi8(_mm256_min_epu8(x, _mm256_set1_epi8(0x1F)), x);
         uint32_t stops = (uint32_t)_mm256_movemask_epi8(or(or(is_byte(x, '"'), is_byte(x, '\\')), control));
-        unsigned n = stops ? (unsigned)__builtin_ctz(stops) : STEP;
+        unsigned n = stops ? (unsigned)__builtin_ctz(stops) : HALF;
         /* what comes behind the stop is taken for ASCII: it is not part of this run */
         x = and(x, _mm256_cmpgt_epi8(_mm256_set1_epi8((char)n), count));
         errors = or(errors, utf8_errors(x, before));

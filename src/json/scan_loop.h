@@ -2,6 +2,7 @@
  * function of it with everything in registers. The twin defines beforehand:
  *   SCAN_NAME    the function's name          SCAN_FN  its attributes (target, inlining)
  *   string_end() finds a string's end; NULL: something is wrong in it
+ *   struct window, what string_end() remembers from one string to the next; zero at the start
  * Not recursive: what is open stands in a byte per level, so depth costs nothing but its limit. */
 
 enum { KIND_ARRAY, KIND_OBJECT };
@@ -14,6 +15,7 @@ struct scan {
     uint32_t depth; /* open containers */
     uint32_t open;  /* number of the innermost recorded one; while it is open its `next` holds its parent's */
     const char *what;
+    struct window window;
 };
 
 SCAN_FN bool stop(struct scan *s, const char *what)
@@ -55,7 +57,7 @@ SCAN_FN bool record(struct scan *s, const unsigned char *start, size_t len, unsi
 SCAN_FN bool take_string(struct scan *s, unsigned flags)
 {
     const unsigned char *start = s->p + 1;
-    const unsigned char *quote = string_end(start, s->end, &flags);
+    const unsigned char *quote = string_end(&s->window, start, s->end, &flags);
     if (UNLIKELY(!quote)) {
         struct scan_stop why = json_string_fault(start, s->end);
         s->p = why.at;
@@ -76,10 +78,26 @@ SCAN_FN bool take_name(struct scan *s)
 
 SCAN_FN bool is_digit(const unsigned char *p, const unsigned char *end) { return p < end && (unsigned)(*p - '0') < 10; }
 
+/* How many of the eight bytes at p are digits, counted from the first: those whose bits beside '0' make 9 at most. */
+SCAN_FN unsigned eight_digits(const unsigned char *p)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    x ^= ones * '0';
+    uint64_t others = (((x & ones * 0x7F) + ones * (0x80 - 10)) | x) & ones * 0x80;
+    return others ? (unsigned)__builtin_ctzll(others) / 8 : 8;
+}
+
 /* At least one digit; NULL: none. */
 SCAN_FN const unsigned char *digits(const unsigned char *p, const unsigned char *end)
 {
     if (!is_digit(p, end)) return NULL;
+    while (end - p >= 8) {
+        unsigned n = eight_digits(p);
+        p += n;
+        if (n < 8) return p;
+    }
     while (is_digit(p, end)) p++;
     return p;
 }

@@ -5,7 +5,11 @@
 #define SCAN_FN static inline __attribute__((always_inline))
 #define SCAN_ENTRY
 
-SCAN_FN const unsigned char *string_end(const unsigned char *p, const unsigned char *end, unsigned *flags)
+struct window {
+    char unused;
+};
+
+SCAN_FN const unsigned char *string_end(UNUSED struct window *w, const unsigned char *p, const unsigned char *end, unsigned *flags)
 {
     while (p < end) {
         if (*p == '"') return p;

@@ -3,11 +3,24 @@
  * Texts have at least SCAN_LEAST bytes: near the end the last STEP bytes are loaded and the mask is shifted, so nothing
  * is ever read outside of the text. */
 
-SCAN_FN uint64_t specials_within(const unsigned char *p, const unsigned char *end)
+/* The marks of the bytes from w->at on. It outlives a string: names and short values are near each other, and clearing
+ * bits of a mask at hand is faster than loading and comparing again for each string. */
+struct window {
+    const unsigned char *at;
+    uint64_t marks;
+};
+
+SCAN_FN uint64_t look_from(struct window *w, const unsigned char *p, const unsigned char *end)
 {
-    if (LIKELY(end - p >= STEP)) return specials(p);
-    if (UNLIKELY(p >= end)) return 0;
-    return (uint64_t)specials(end - STEP) >> (STEP - (end - p));
+    size_t moved = (uintptr_t)p - (uintptr_t)w->at;
+    if (moved < STEP) {
+        w->marks = w->marks >> moved << moved;
+        return w->marks;
+    }
+    w->at = p;
+    if (LIKELY(end - p >= STEP)) w->marks = specials(p);
+    else w->marks = p < end ? specials(end - STEP) >> (STEP - (end - p)) : 0;
+    return w->marks;
 }
 
 /* p at the backslash. NULL: no such escape. */
@@ -18,34 +31,25 @@ SCAN_FN const unsigned char *escape_end(const unsigned char *p, const unsigned c
     return json_skip_unicode(p, end);
 }
 
-SCAN_FN const unsigned char *string_end(const unsigned char *p, const unsigned char *end, unsigned *flags)
+SCAN_FN const unsigned char *string_end(struct window *w, const unsigned char *p, const unsigned char *end, unsigned *flags)
 {
-    uint64_t marks = specials_within(p, end);
     for (;;) {
+        uint64_t marks = look_from(w, p, end);
         if (!marks) {
-            if (UNLIKELY(end - p <= STEP)) return NULL;
-            p = plain_run(p + STEP, end);
-            marks = specials_within(p, end);
+            if (UNLIKELY(end - w->at <= STEP)) return NULL;
+            p = plain_run(w->at + STEP, end);
             continue;
         }
-        unsigned at = (unsigned)__builtin_ctzll(marks), c = p[at];
-        if (LIKELY(c == '"')) return p + at;
-        const unsigned char *next;
-        if (c == '\\') {
+        p = w->at + __builtin_ctzll(marks);
+        if (LIKELY(*p == '"')) return p;
+        if (*p == '\\') {
             *flags |= JSON_ESCAPED;
-            next = escape_end(p + at, end);
-        } else if (c >= 0x80) {
-            next = utf8_run(p + at, end);
+            p = escape_end(p, end);
+        } else if (*p >= 0x80) {
+            p = utf8_run(p, end);
         } else {
             return NULL;
         }
-        if (UNLIKELY(!next)) return NULL;
-        size_t moved = (size_t)(next - p);
-        if (moved < STEP) { /* go on with the marks at hand */
-            marks = marks >> moved << moved;
-            continue;
-        }
-        p = next;
-        marks = specials_within(p, end);
+        if (UNLIKELY(!p)) return NULL;
     }
 }
