@@ -43,7 +43,8 @@ static void chat_of(struct buf *out, size_t about, struct str words)
 
 static void base64_of(struct buf *out, size_t about)
 {
-    buf_str(out, S("{\"model\":\"gpt-4o-mini\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\""));
+    buf_str(out, S("{\"model\":\"gpt-4o-mini\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_"
+                   "url\":{\"url\":\""));
     buf_str(out, S("data:image/png;base64,"));
     while (out->n < about) buf_str(out, S("iVBORw0KGgoAAAANSUhEUgAA+/"));
     buf_str(out, S("\"}}]}]}"));
@@ -51,9 +52,10 @@ static void base64_of(struct buf *out, size_t about)
 
 static void event_of(struct buf *out)
 {
-    buf_str(out, S("{\"id\":\"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz01\",\"object\":\"chat.completion.chunk\",\"created\":1795422606,"
-                   "\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\","
-                   "\"choices\":[{\"index\":0,\"delta\":{\"content\":\" rain\"},\"logprobs\":null,\"finish_reason\":null}]}"));
+    buf_str(out,
+            S("{\"id\":\"chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz01\",\"object\":\"chat.completion.chunk\",\"created\":1795422606,"
+              "\"model\":\"gpt-4o-mini-2024-07-18\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\","
+              "\"choices\":[{\"index\":0,\"delta\":{\"content\":\" rain\"},\"logprobs\":null,\"finish_reason\":null}]}"));
 }
 
 static void embedding_of(struct buf *out)
@@ -96,7 +98,8 @@ static void measure(const char *text_name, const char *how, scan_fn *fn, const s
     }
     qsort(ns, ROUNDS, sizeof *ns, by_value);
     double n = (double)text.n;
-    printf("| %-12s | %8zu | %-9s | %8.3f | %.3f | %.3f |\n", text_name, text.n, how, ns[ROUNDS / 2] / 1000, ns[ROUNDS / 2] / n, ns[0] / n);
+    printf("| %-12s | %8zu | %-9s | %8.3f | %.3f | %.3f |\n", text_name, text.n, how, ns[ROUNDS / 2] / 1000, ns[ROUNDS / 2] / n,
+           ns[0] / n);
 }
 
 static void compare(const char *name, struct buf *text)

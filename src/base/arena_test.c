@@ -78,7 +78,10 @@ static void test_mem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blocks), cmocka_unit_test(test_bound), cmocka_unit_test(test_copy), cmocka_unit_test(test_mem),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_mem),
     };
     return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
 }

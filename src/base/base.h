@@ -17,7 +17,7 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define COUNTOF(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
 #define KIB(n) ((size_t)(n) << 10)
 #define MIB(n) ((size_t)(n) << 20)
 
@@ -45,52 +45,52 @@ enum err_class {
 
 /* One row per error: enum, stable code (docs/errors.md, append only), HTTP status, class, and whether the same
  * request sent again can succeed (false becomes `x-should-retry: false`). */
-#define ERRORS(X)                                                                                                      \
-    X(OK, "ok", 200, CLASS_NONE, false)                                                                                \
-    X(ERR_INTERNAL, "internal", 500, CLASS_INTERNAL, false)                                                            \
-    X(ERR_IO, "io", 500, CLASS_INTERNAL, true)                                                                         \
-    X(ERR_LIMIT, "limit", 400, CLASS_TOO_LARGE, false)                                                                 \
-    X(ERR_PARSE, "parse", 400, CLASS_REQUEST, false)                                                                   \
-    X(ERR_CONFIG, "config", 400, CLASS_REQUEST, false)                                                                 \
-    X(ERR_STORE, "store_unavailable", 503, CLASS_OVERLOADED, true)                                                     \
-    X(ERR_EXISTS, "already_exists", 400, CLASS_REQUEST, false)                                                         \
-    X(ERR_READ_ONLY, "read_only", 400, CLASS_REQUEST, false)                                                           \
-    X(ERR_BAD_HTTP, "bad_http", 400, CLASS_REQUEST, false)                                                             \
-    X(ERR_HEAD_TOO_LARGE, "head_too_large", 431, CLASS_TOO_LARGE, false)                                               \
-    X(ERR_BODY_TOO_LARGE, "body_too_large", 413, CLASS_TOO_LARGE, false)                                               \
-    X(ERR_BAD_ENCODING, "bad_content_encoding", 400, CLASS_REQUEST, false)                                             \
-    X(ERR_UNSUPPORTED_ENCODING, "unsupported_content_encoding", 415, CLASS_REQUEST, false)                             \
-    X(ERR_REQUEST_TIMEOUT, "request_timeout", 408, CLASS_TIMEOUT, true)                                                \
-    X(ERR_BAD_JSON, "bad_json", 400, CLASS_REQUEST, false)                                                             \
-    X(ERR_BAD_REQUEST, "bad_request", 400, CLASS_REQUEST, false)                                                       \
-    X(ERR_NOT_FOUND, "not_found", 404, CLASS_NOT_FOUND, false)                                                         \
-    X(ERR_METHOD, "method_not_allowed", 405, CLASS_REQUEST, false)                                                     \
-    X(ERR_KEY_MISSING, "key_missing", 401, CLASS_AUTH, false)                                                          \
-    X(ERR_KEY_INVALID, "key_invalid", 401, CLASS_AUTH, false)                                                          \
-    X(ERR_KEY_EXPIRED, "key_expired", 401, CLASS_AUTH, false)                                                          \
-    X(ERR_ROUTE_DENIED, "route_denied", 403, CLASS_PERMISSION, false)                                                  \
-    X(ERR_MODEL_UNKNOWN, "model_unknown", 404, CLASS_NOT_FOUND, false)                                                 \
-    X(ERR_MODEL_UNPRICED, "model_unpriced", 403, CLASS_PERMISSION, false)                                              \
-    X(ERR_FORMAT_UNSUPPORTED, "format_unsupported", 400, CLASS_REQUEST, false)                                         \
-    X(ERR_RATE_REQUESTS, "rate_requests", 429, CLASS_RATE, true)                                                       \
-    X(ERR_RATE_TOKENS, "rate_tokens", 429, CLASS_RATE, true)                                                           \
-    X(ERR_CONCURRENCY, "concurrency", 429, CLASS_RATE, true)                                                           \
-    X(ERR_SPEND_DAY, "spend_day", 402, CLASS_BILLING, false)                                                           \
-    X(ERR_SPEND_MONTH, "spend_month", 402, CLASS_BILLING, false)                                                       \
-    X(ERR_OVERLOADED, "overloaded", 503, CLASS_OVERLOADED, true)                                                       \
-    X(ERR_JOURNAL_FULL, "journal_full", 503, CLASS_OVERLOADED, true)                                                   \
-    X(ERR_NOT_READY, "not_ready", 503, CLASS_OVERLOADED, true)                                                         \
-    X(ERR_DRAINING, "draining", 503, CLASS_OVERLOADED, true)                                                           \
-    X(ERR_ENGINE, "engine_unavailable", 503, CLASS_OVERLOADED, true)                                                   \
-    X(ERR_UPSTREAM_DNS, "upstream_dns", 502, CLASS_UPSTREAM, true)                                                     \
-    X(ERR_UPSTREAM_CONNECT, "upstream_connect", 502, CLASS_UPSTREAM, true)                                             \
-    X(ERR_UPSTREAM_TLS, "upstream_tls", 502, CLASS_UPSTREAM, true)                                                     \
-    X(ERR_UPSTREAM_STALE, "upstream_stale", 502, CLASS_UPSTREAM, true)                                                 \
-    X(ERR_UPSTREAM_CUT, "upstream_cut", 502, CLASS_UPSTREAM, true)                                                     \
-    X(ERR_UPSTREAM_GARBAGE, "upstream_garbage", 502, CLASS_UPSTREAM, true)                                             \
-    X(ERR_UPSTREAM_TOO_LARGE, "upstream_too_large", 502, CLASS_UPSTREAM, false)                                        \
-    X(ERR_UPSTREAM_ERROR, "upstream_error", 502, CLASS_UPSTREAM, true)                                                 \
-    X(ERR_UPSTREAM_TIMEOUT, "upstream_timeout", 504, CLASS_TIMEOUT, true)                                              \
+#define ERRORS(X)                                                                          \
+    X(OK, "ok", 200, CLASS_NONE, false)                                                    \
+    X(ERR_INTERNAL, "internal", 500, CLASS_INTERNAL, false)                                \
+    X(ERR_IO, "io", 500, CLASS_INTERNAL, true)                                             \
+    X(ERR_LIMIT, "limit", 400, CLASS_TOO_LARGE, false)                                     \
+    X(ERR_PARSE, "parse", 400, CLASS_REQUEST, false)                                       \
+    X(ERR_CONFIG, "config", 400, CLASS_REQUEST, false)                                     \
+    X(ERR_STORE, "store_unavailable", 503, CLASS_OVERLOADED, true)                         \
+    X(ERR_EXISTS, "already_exists", 400, CLASS_REQUEST, false)                             \
+    X(ERR_READ_ONLY, "read_only", 400, CLASS_REQUEST, false)                               \
+    X(ERR_BAD_HTTP, "bad_http", 400, CLASS_REQUEST, false)                                 \
+    X(ERR_HEAD_TOO_LARGE, "head_too_large", 431, CLASS_TOO_LARGE, false)                   \
+    X(ERR_BODY_TOO_LARGE, "body_too_large", 413, CLASS_TOO_LARGE, false)                   \
+    X(ERR_BAD_ENCODING, "bad_content_encoding", 400, CLASS_REQUEST, false)                 \
+    X(ERR_UNSUPPORTED_ENCODING, "unsupported_content_encoding", 415, CLASS_REQUEST, false) \
+    X(ERR_REQUEST_TIMEOUT, "request_timeout", 408, CLASS_TIMEOUT, true)                    \
+    X(ERR_BAD_JSON, "bad_json", 400, CLASS_REQUEST, false)                                 \
+    X(ERR_BAD_REQUEST, "bad_request", 400, CLASS_REQUEST, false)                           \
+    X(ERR_NOT_FOUND, "not_found", 404, CLASS_NOT_FOUND, false)                             \
+    X(ERR_METHOD, "method_not_allowed", 405, CLASS_REQUEST, false)                         \
+    X(ERR_KEY_MISSING, "key_missing", 401, CLASS_AUTH, false)                              \
+    X(ERR_KEY_INVALID, "key_invalid", 401, CLASS_AUTH, false)                              \
+    X(ERR_KEY_EXPIRED, "key_expired", 401, CLASS_AUTH, false)                              \
+    X(ERR_ROUTE_DENIED, "route_denied", 403, CLASS_PERMISSION, false)                      \
+    X(ERR_MODEL_UNKNOWN, "model_unknown", 404, CLASS_NOT_FOUND, false)                     \
+    X(ERR_MODEL_UNPRICED, "model_unpriced", 403, CLASS_PERMISSION, false)                  \
+    X(ERR_FORMAT_UNSUPPORTED, "format_unsupported", 400, CLASS_REQUEST, false)             \
+    X(ERR_RATE_REQUESTS, "rate_requests", 429, CLASS_RATE, true)                           \
+    X(ERR_RATE_TOKENS, "rate_tokens", 429, CLASS_RATE, true)                               \
+    X(ERR_CONCURRENCY, "concurrency", 429, CLASS_RATE, true)                               \
+    X(ERR_SPEND_DAY, "spend_day", 402, CLASS_BILLING, false)                               \
+    X(ERR_SPEND_MONTH, "spend_month", 402, CLASS_BILLING, false)                           \
+    X(ERR_OVERLOADED, "overloaded", 503, CLASS_OVERLOADED, true)                           \
+    X(ERR_JOURNAL_FULL, "journal_full", 503, CLASS_OVERLOADED, true)                       \
+    X(ERR_NOT_READY, "not_ready", 503, CLASS_OVERLOADED, true)                             \
+    X(ERR_DRAINING, "draining", 503, CLASS_OVERLOADED, true)                               \
+    X(ERR_ENGINE, "engine_unavailable", 503, CLASS_OVERLOADED, true)                       \
+    X(ERR_UPSTREAM_DNS, "upstream_dns", 502, CLASS_UPSTREAM, true)                         \
+    X(ERR_UPSTREAM_CONNECT, "upstream_connect", 502, CLASS_UPSTREAM, true)                 \
+    X(ERR_UPSTREAM_TLS, "upstream_tls", 502, CLASS_UPSTREAM, true)                         \
+    X(ERR_UPSTREAM_STALE, "upstream_stale", 502, CLASS_UPSTREAM, true)                     \
+    X(ERR_UPSTREAM_CUT, "upstream_cut", 502, CLASS_UPSTREAM, true)                         \
+    X(ERR_UPSTREAM_GARBAGE, "upstream_garbage", 502, CLASS_UPSTREAM, true)                 \
+    X(ERR_UPSTREAM_TOO_LARGE, "upstream_too_large", 502, CLASS_UPSTREAM, false)            \
+    X(ERR_UPSTREAM_ERROR, "upstream_error", 502, CLASS_UPSTREAM, true)                     \
+    X(ERR_UPSTREAM_TIMEOUT, "upstream_timeout", 504, CLASS_TIMEOUT, true)                  \
     X(ERR_CLIENT_GONE, "client_gone", 499, CLASS_REQUEST, false)
 
 enum err {
@@ -119,10 +119,10 @@ struct fault {
 /* Sets the fault and is the code: `return FAIL(why, ERR_PARSE, "…", …);` why may be NULL. */
 #define FAIL(why, code, ...) fault_set((why), (code), HERE, __VA_ARGS__)
 /* The only macro that may hide a return. */
-#define TRY(call)                                                                                                      \
-    do {                                                                                                               \
-        enum err try_ = (call);                                                                                        \
-        if (UNLIKELY(try_ != OK)) return try_;                                                                         \
+#define TRY(call)                              \
+    do {                                       \
+        enum err try_ = (call);                \
+        if (UNLIKELY(try_ != OK)) return try_; \
     } while (0)
 enum err fault_set(struct fault *why, enum err code, const char *where, const char *fmt, ...) PRINTF(4, 5);
 static inline void ignore_err(enum err e) { (void)e; }
@@ -140,9 +140,18 @@ struct str {
 static inline struct str str_make(const char *p, size_t n) { return (struct str){p, n}; }
 static inline struct str str_z(const char *z) { return (struct str){z, z ? strlen(z) : 0}; }
 static inline bool str_eq(struct str a, struct str b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
-static inline bool str_starts(struct str s, struct str head) { return s.n >= head.n && (head.n == 0 || memcmp(s.p, head.p, head.n) == 0); }
-static inline bool str_ends(struct str s, struct str tail) { return s.n >= tail.n && (tail.n == 0 || memcmp(s.p + s.n - tail.n, tail.p, tail.n) == 0); }
-static inline struct str str_from(struct str s, size_t at) { return at >= s.n ? (struct str){s.n ? s.p + s.n : s.p, 0} : (struct str){s.p + at, s.n - at}; }
+static inline bool str_starts(struct str s, struct str head)
+{
+    return s.n >= head.n && (head.n == 0 || memcmp(s.p, head.p, head.n) == 0);
+}
+static inline bool str_ends(struct str s, struct str tail)
+{
+    return s.n >= tail.n && (tail.n == 0 || memcmp(s.p + s.n - tail.n, tail.p, tail.n) == 0);
+}
+static inline struct str str_from(struct str s, size_t at)
+{
+    return at >= s.n ? (struct str){s.n ? s.p + s.n : s.p, 0} : (struct str){s.p + at, s.n - at};
+}
 bool str_eq_nocase(struct str a, struct str b); /* ASCII only */
 int str_cmp(struct str a, struct str b);        /* bytewise order */
 struct str str_trim(struct str s);              /* spaces and tabs */
@@ -171,7 +180,11 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b); /* frees; b is empty and usable again */
-static inline void buf_clear(struct buf *b) { b->n = 0; b->over = false; }
+static inline void buf_clear(struct buf *b)
+{
+    b->n = 0;
+    b->over = false;
+}
 bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes; false: over */
 void buf_add(struct buf *b, const void *p, size_t n);
 static inline void buf_str(struct buf *b, struct str s) { buf_add(b, s.p, s.n); }
@@ -193,8 +206,8 @@ struct arena {
 };
 
 void arena_init(struct arena *a, size_t chunk_size, size_t max);
-void arena_done(struct arena *a);                     /* frees all; usable again */
-void *arena_alloc(struct arena *a, size_t n) MUST_USE; /* zeroed, 16-aligned; NULL beyond max */
+void arena_done(struct arena *a);                                             /* frees all; usable again */
+void *arena_alloc(struct arena *a, size_t n) MUST_USE;                        /* zeroed, 16-aligned; NULL beyond max */
 bool arena_str(struct arena *a, struct str s, struct str *ret_copy) MUST_USE; /* copy, NUL after it */
 
 void *mem_alloc(size_t n) MUST_USE;           /* zeroed; aborts without memory (the parent restarts us) */
@@ -212,14 +225,14 @@ void money_write(struct buf *out, money value);
 /* ---- clock and random ------------------------------------------------------------------------------------------ */
 
 uint64_t clock_mono_ns(void);
-int64_t clock_wall_ms(void);                       /* Unix milliseconds, UTC */
-int32_t clock_day(int64_t wall_ms);                /* days since 1970-01-01 UTC */
-int32_t clock_month(int64_t wall_ms);              /* year * 12 + month - 1, UTC */
-void clock_day_text(int32_t day, char out[11]);    /* "2026-11-23" */
+int64_t clock_wall_ms(void);                    /* Unix milliseconds, UTC */
+int32_t clock_day(int64_t wall_ms);             /* days since 1970-01-01 UTC */
+int32_t clock_month(int64_t wall_ms);           /* year * 12 + month - 1, UTC */
+void clock_day_text(int32_t day, char out[11]); /* "2026-11-23" */
 bool clock_parse_day(struct str text, int32_t *ret_day);
 void clock_rfc3339(int64_t wall_ms, char out[25]); /* "2026-11-23T08:16:46.000Z" */
 bool clock_parse_rfc3339(struct str text, int64_t *ret_wall_ms);
-int64_t clock_month_end_ms(int64_t wall_ms);       /* first millisecond of the next UTC month */
+int64_t clock_month_end_ms(int64_t wall_ms); /* first millisecond of the next UTC month */
 
 void random_bytes(void *out, size_t n); /* buffered getrandom(2) per thread; fit for secrets */
 uint64_t random_u64(void);
@@ -242,7 +255,7 @@ struct map {
 };
 void map_init(struct map *m);
 void map_done(struct map *m);
-void *map_find(const struct map *m, struct str key); /* NULL: none */
+void *map_find(const struct map *m, struct str key);      /* NULL: none */
 bool map_add(struct map *m, struct str key, void *value); /* false: the key stands already, nothing changed */
 
 /* ---- log ------------------------------------------------------------------------------------------------------- */
@@ -269,10 +282,11 @@ struct log_field {
 #define F_SECRET(name, s) ((struct log_field){(name), FIELD_SECRET, {NULL, (s).value.n}, 0})
 
 /* One line: time, level, process, event ("exchange.done"), text for a person, fields. Control characters are escaped. */
-#define LOG(level, event, text, ...)                                                                                   \
-    do {                                                                                                               \
-        if ((level) >= log_threshold)                                                                                  \
-            log_write((level), (event), (text), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){NULL, FIELD_STR, {0}, 0}}); \
+#define LOG(level, event, text, ...)                                                                    \
+    do {                                                                                                \
+        if ((level) >= log_threshold)                                                                   \
+            log_write((level), (event), (text),                                                         \
+                      (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){NULL, FIELD_STR, {0}, 0}}); \
     } while (0)
 extern enum log_level log_threshold;
 void log_setup(const char *process, enum log_format format, enum log_level threshold, int fd);

@@ -92,8 +92,11 @@ static void test_drop_head(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grows_to_its_bound), cmocka_unit_test(test_all_or_nothing),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_fmt), cmocka_unit_test(test_drop_head),
+        cmocka_unit_test(test_grows_to_its_bound),
+        cmocka_unit_test(test_all_or_nothing),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_fmt),
+        cmocka_unit_test(test_drop_head),
     };
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }

@@ -42,8 +42,8 @@ static void test_day_text(void **state)
     int32_t day = 5;
     assert_true(clock_parse_day(S("2024-02-29"), &day));
     assert_int_equal(day, 19782);
-    const char *bad[] = {"", "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-01", "2024-01-00", "2024-01-32",
-                         "2024-1-1", "24-01-01", "2024-01-01 ", "2024/01/01", "-024-01-01"};
+    const char *bad[] = {"",           "2023-02-29", "1900-02-29", "2024-13-01",  "2024-00-01", "2024-01-00",
+                         "2024-01-32", "2024-1-1",   "24-01-01",   "2024-01-01 ", "2024/01/01", "-024-01-01"};
     for (size_t i = 0; i < COUNTOF(bad); i++) assert_false(clock_parse_day(str_z(bad[i]), &day));
     assert_int_equal(day, 19782);
 }
@@ -81,9 +81,18 @@ static void test_rfc3339(void **state)
         clock_rfc3339(ms, text);
         assert_string_equal(text, good[i].out);
     }
-    const char *bad[] = {"", "2026-11-23", "2026-11-23T08:16Z", "2026-11-23T08:16:46", "2026-11-23T24:00:00Z",
-                         "2026-11-23T08:60:00Z", "2026-11-23T08:16:61Z", "2026-11-23T08:16:46.Z",
-                         "2026-11-23T08:16:46+0200", "2026-11-23T08:16:46+24:00", "2026-11-23T08:16:46Zx", "2026-02-30T00:00:00Z"};
+    const char *bad[] = {"",
+                         "2026-11-23",
+                         "2026-11-23T08:16Z",
+                         "2026-11-23T08:16:46",
+                         "2026-11-23T24:00:00Z",
+                         "2026-11-23T08:60:00Z",
+                         "2026-11-23T08:16:61Z",
+                         "2026-11-23T08:16:46.Z",
+                         "2026-11-23T08:16:46+0200",
+                         "2026-11-23T08:16:46+24:00",
+                         "2026-11-23T08:16:46Zx",
+                         "2026-02-30T00:00:00Z"};
     for (size_t i = 0; i < COUNTOF(bad); i++) {
         int64_t ms;
         assert_false(clock_parse_rfc3339(str_z(bad[i]), &ms));
@@ -94,7 +103,7 @@ static void test_now(void **state)
 {
     uint64_t mono = clock_mono_ns();
     assert_true(clock_mono_ns() >= mono);
-    assert_true(clock_wall_ms() > INT64_C(1577836800000)); /* 2020: seconds were not taken for milliseconds */
+    assert_true(clock_wall_ms() > INT64_C(1577836800000));  /* 2020: seconds were not taken for milliseconds */
     assert_true(clock_wall_ms() < INT64_C(95617584000000)); /* 5000 */
 }
 
@@ -102,7 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_day), cmocka_unit_test(test_day_of_time), cmocka_unit_test(test_day_text),
-        cmocka_unit_test(test_month_end), cmocka_unit_test(test_rfc3339), cmocka_unit_test(test_now),
+        cmocka_unit_test(test_month_end), cmocka_unit_test(test_rfc3339),     cmocka_unit_test(test_now),
     };
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
 }

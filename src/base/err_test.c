@@ -80,7 +80,10 @@ static void test_must(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table), cmocka_unit_test(test_fault), cmocka_unit_test(test_fault_cut), cmocka_unit_test(test_must),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_fault),
+        cmocka_unit_test(test_fault_cut),
+        cmocka_unit_test(test_must),
     };
     return cmocka_run_group_tests_name("err", tests, NULL, NULL);
 }

@@ -37,8 +37,9 @@ static void test_json(void **state)
 {
     log_setup("control", LOG_JSON, LOG_DEBUG, ends[1]);
     LOG(LOG_DEBUG, "a.b", "say \"hi\"", F_Z("key", "k\xc3\xa9"), F_INT("n", 5), F_BOOL("ok", false));
-    assert_non_null(strstr(logged(), "\",\"level\":\"debug\",\"process\":\"control\",\"event\":\"a.b\",\"text\":\"say \\\"hi\\\"\","
-                                     "\"key\":\"k\xc3\xa9\",\"n\":5,\"ok\":false}\n"));
+    assert_non_null(strstr(logged(),
+                           "\",\"level\":\"debug\",\"process\":\"control\",\"event\":\"a.b\",\"text\":\"say \\\"hi\\\"\","
+                           "\"key\":\"k\xc3\xa9\",\"n\":5,\"ok\":false}\n"));
     assert_memory_equal(line, "{\"time\":\"20", 11);
 }
 
@@ -107,7 +108,7 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text), cmocka_unit_test(test_json), cmocka_unit_test(test_threshold),
+        cmocka_unit_test(test_text),    cmocka_unit_test(test_json),   cmocka_unit_test(test_threshold),
         cmocka_unit_test(test_forging), cmocka_unit_test(test_secret), cmocka_unit_test(test_cut),
     };
     return cmocka_run_group_tests_name("log", tests, open_pipe, close_pipe);

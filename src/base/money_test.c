@@ -6,8 +6,14 @@ static void test_text(void **state)
     const struct {
         const char *in, *out; /* out NULL: the same */
     } good[] = {
-        {"0", NULL}, {"0.15", NULL}, {"0.000000000001", NULL}, {"12", NULL}, {"999999999999999.999999999999", NULL},
-        {"0.60", "0.6"}, {"1.000", "1"}, {"100", NULL},
+        {"0", NULL},
+        {"0.15", NULL},
+        {"0.000000000001", NULL},
+        {"12", NULL},
+        {"999999999999999.999999999999", NULL},
+        {"0.60", "0.6"},
+        {"1.000", "1"},
+        {"100", NULL},
     };
     struct buf out;
     buf_init(&out, 100);
@@ -23,8 +29,9 @@ static void test_text(void **state)
 
 static void test_refused(void **state)
 {
-    const char *bad[] = {"", ".", "-1", "+1", "1e3", "1.", ".5", "1,5", " 1", "1 ", "0.0000000000001", "01", "00",
-                         "1000000000000000", "1.5.0", "$1", "1.5e-3", "inf", "nan", "0x1"};
+    const char *bad[] = {
+        "",      ".",  "-1",     "+1",  "1e3", "1.", ".5", "1,5", " 1", "1 ", "0.0000000000001", "01", "00", "1000000000000000",
+        "1.5.0", "$1", "1.5e-3", "inf", "nan", "0x1"};
     money value = 42;
     for (size_t i = 0; i < COUNTOF(bad); i++) assert_false(money_parse(str_z(bad[i]), &value));
     assert_true(value == 42);

@@ -66,7 +66,10 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_differ), cmocka_unit_test(test_id), cmocka_unit_test(test_fork), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_differ),
+        cmocka_unit_test(test_id),
+        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests_name("random", tests, NULL, NULL);
 }

@@ -78,13 +78,22 @@ static void test_utf8_all(void **state)
 
 static void test_utf8_edges(void **state)
 {
-    const char *good[] = {"", "abc", "\xc2\x80", "\xdf\xbf", "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
+    const char *good[] = {
+        "", "abc", "\xc2\x80", "\xdf\xbf", "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
     const struct {
         const char *text;
         size_t at;
     } bad[] = {
-        {"\x80", 0}, {"a\xc2", 1}, {"12345678\xc1\xbf", 8}, {"\xe0\x9f\xbf", 0}, {"\xed\xa0\x80", 0},
-        {"\xf0\x8f\xbf\xbf", 0}, {"\xf4\x90\x80\x80", 0}, {"\xf5\x80\x80\x80", 0}, {"1234567\xe2\x82", 7}, {"\xff", 0},
+        {"\x80", 0},
+        {"a\xc2", 1},
+        {"12345678\xc1\xbf", 8},
+        {"\xe0\x9f\xbf", 0},
+        {"\xed\xa0\x80", 0},
+        {"\xf0\x8f\xbf\xbf", 0},
+        {"\xf4\x90\x80\x80", 0},
+        {"\xf5\x80\x80\x80", 0},
+        {"1234567\xe2\x82", 7},
+        {"\xff", 0},
     };
     for (size_t i = 0; i < COUNTOF(good); i++) assert_true(str_is_utf8(str_z(good[i]), NULL));
     for (size_t i = 0; i < COUNTOF(bad); i++) {
@@ -123,9 +132,9 @@ static void test_distance(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare), cmocka_unit_test(test_cutting), cmocka_unit_test(test_find),
-        cmocka_unit_test(test_u64), cmocka_unit_test(test_utf8_all), cmocka_unit_test(test_utf8_edges),
-        cmocka_unit_test(test_copy), cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_compare), cmocka_unit_test(test_cutting),  cmocka_unit_test(test_find),
+        cmocka_unit_test(test_u64),     cmocka_unit_test(test_utf8_all), cmocka_unit_test(test_utf8_edges),
+        cmocka_unit_test(test_copy),    cmocka_unit_test(test_distance),
     };
     return cmocka_run_group_tests_name("str", tests, NULL, NULL);
 }

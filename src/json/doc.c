@@ -119,7 +119,8 @@ static enum err check_depth(const struct json_doc *doc, struct fault *why)
     for (yyjson_val *v = root, *end = unsafe_yyjson_get_next(root); v < end; v++) {
         while (depth && v >= ends[depth - 1]) depth--;
         if (!yyjson_is_ctn(v)) continue;
-        if (depth == DEPTH_MAX) return fail_at(json_doc_root(doc), ERR_BAD_JSON, why, "is nested deeper than %d levels.", DEPTH_MAX);
+        if (depth == DEPTH_MAX)
+            return fail_at(json_doc_root(doc), ERR_BAD_JSON, why, "is nested deeper than %d levels.", DEPTH_MAX);
         ends[depth++] = unsafe_yyjson_get_next(v);
     }
     return OK;
@@ -182,8 +183,8 @@ enum json_type json_ref_type(struct json_ref r)
 static const char *type_name(enum json_type type)
 {
     static const char *const NAMES[] = {
-        [JSON_NULL] = "null", [JSON_FALSE] = "true or false", [JSON_TRUE] = "true or false", [JSON_NUMBER] = "a number",
-        [JSON_STRING] = "a string", [JSON_ARRAY] = "an array", [JSON_OBJECT] = "an object",
+        [JSON_NULL] = "null",       [JSON_FALSE] = "true or false", [JSON_TRUE] = "true or false", [JSON_NUMBER] = "a number",
+        [JSON_STRING] = "a string", [JSON_ARRAY] = "an array",      [JSON_OBJECT] = "an object",
     };
     return NAMES[type];
 }
@@ -223,7 +224,9 @@ enum err json_ref_only(struct json_ref object, const char *const *names, struct 
         if (is_known(name, names)) continue;
         const char *near = nearest(name, names);
         int shown = name.n > 64 ? 64 : (int)name.n;
-        if (near) return fail_at(object, ERR_BAD_REQUEST, why, "has the unknown member \"%.*s\"; did you mean \"%s\"?", shown, name.p, near);
+        if (near)
+            return fail_at(object, ERR_BAD_REQUEST, why, "has the unknown member \"%.*s\"; did you mean \"%s\"?", shown, name.p,
+                           near);
         return fail_at(object, ERR_BAD_REQUEST, why, "has the unknown member \"%.*s\".", shown, name.p);
     }
     return OK;
@@ -284,7 +287,8 @@ enum err json_get(struct json_ref object, const char *name, enum json_type type,
 {
     TRY(json_ref_want(object, JSON_OBJECT, why));
     struct json_ref value = json_ref_find(object, name);
-    if (!json_ref_ok(value)) return fail_at(object, ERR_BAD_REQUEST, why, "lacks the member \"%s\", which must be %s.", name, type_name(type));
+    if (!json_ref_ok(value))
+        return fail_at(object, ERR_BAD_REQUEST, why, "lacks the member \"%s\", which must be %s.", name, type_name(type));
     TRY(json_ref_want(value, type, why));
     *ret_value = value;
     return OK;

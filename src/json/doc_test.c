@@ -12,7 +12,8 @@ static struct json_doc *doc_of(struct str text)
 
 static void test_values(void **state)
 {
-    struct json_doc *doc = doc_of(S("{\"s\":\"a\\u0062\",\"n\":0.15000,\"u\":1e3,\"i\":-5,\"t\":true,\"f\":false,\"z\":null,\"a\":[1,{\"x\":2}]}"));
+    struct json_doc *doc =
+        doc_of(S("{\"s\":\"a\\u0062\",\"n\":0.15000,\"u\":1e3,\"i\":-5,\"t\":true,\"f\":false,\"z\":null,\"a\":[1,{\"x\":2}]}"));
     struct json_ref root = json_doc_root(doc), ref;
     struct fault why;
     struct str s = STR_NONE;
@@ -52,7 +53,8 @@ static void test_walk(void **state)
         buf_fmt(&seen, "%.*s:%d ", STR_ARG(name), (int)json_ref_type(value));
     for (struct json_walk w = json_walk(json_ref_find(json_doc_root(doc), "a")); json_walk_next(&w, &name, &value);)
         buf_fmt(&seen, "[%zu]%d ", name.n, (int)json_ref_type(value));
-    for (struct json_walk w = json_walk(json_ref_find(json_doc_root(doc), "c")); json_walk_next(&w, NULL, &value);) buf_str(&seen, S("no"));
+    for (struct json_walk w = json_walk(json_ref_find(json_doc_root(doc), "c")); json_walk_next(&w, NULL, &value);)
+        buf_str(&seen, S("no"));
     assert_str(buf_view(&seen), "a:5 b:6 c:4 [0]5 [0]3 ");
     buf_done(&seen);
     json_doc_free(doc);
@@ -123,7 +125,10 @@ static void test_errors_of_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_walk), cmocka_unit_test(test_errors_of_reading), cmocka_unit_test(test_errors_of_values),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_walk),
+        cmocka_unit_test(test_errors_of_reading),
+        cmocka_unit_test(test_errors_of_values),
     };
     return cmocka_run_group_tests_name("doc", tests, NULL, NULL);
 }

@@ -17,11 +17,11 @@ enum json_flag {
 
 /* One value or one member's name. Nodes stand in the order of the text; number 0 is the root. */
 struct json_node {
-    uint32_t start; /* offset in the text; of a string: behind its opening quote */
-    uint32_t len;   /* bytes; of a string: between the quotes, escapes as they stand; of a container: with both brackets */
-    uint32_t next;  /* number of the node behind this one and all that is in it; of a key: its value */
-    uint8_t type;   /* enum json_type */
-    uint8_t flags;  /* enum json_flag */
+    uint32_t start;  /* offset in the text; of a string: behind its opening quote */
+    uint32_t len;    /* bytes; of a string: between the quotes, escapes as they stand; of a container: with both brackets */
+    uint32_t next;   /* number of the node behind this one and all that is in it; of a key: its value */
+    uint8_t type;    /* enum json_type */
+    uint8_t flags;   /* enum json_flag */
     uint16_t unused; /* zero: nodes are 16 bytes and compare as bytes */
 };
 
@@ -119,7 +119,7 @@ void json_put_object(struct json_writer *w);
 void json_put_array(struct json_writer *w);
 void json_put_end(struct json_writer *w); /* closes the innermost object or array */
 void json_put_name(struct json_writer *w, struct str name);
-void json_put_str(struct json_writer *w, struct str s); /* escapes; broken UTF-8 becomes U+FFFD */
+void json_put_str(struct json_writer *w, struct str s);        /* escapes; broken UTF-8 becomes U+FFFD */
 void json_put_span(struct json_writer *w, struct str escaped); /* a string's span from a tape: quotes are put around */
 void json_put_u64(struct json_writer *w, uint64_t v);
 void json_put_i64(struct json_writer *w, int64_t v);
@@ -198,10 +198,12 @@ void json_ref_path(struct json_ref r, struct buf *out);
 
 /* Members by name. `get`: must be there and of the type. `opt`: a missing one or null leaves *ret_… as it is. */
 struct json_ref json_ref_find(struct json_ref object, const char *name);
-enum err json_get(struct json_ref object, const char *name, enum json_type type, struct json_ref *ret_value, struct fault *why) MUST_USE;
+enum err json_get(struct json_ref object, const char *name, enum json_type type, struct json_ref *ret_value,
+                  struct fault *why) MUST_USE;
 enum err json_get_str(struct json_ref object, const char *name, struct str *ret_value, struct fault *why) MUST_USE;
 enum err json_get_u64(struct json_ref object, const char *name, uint64_t *ret_value, struct fault *why) MUST_USE;
-enum err json_opt(struct json_ref object, const char *name, enum json_type type, struct json_ref *ret_value, struct fault *why) MUST_USE;
+enum err json_opt(struct json_ref object, const char *name, enum json_type type, struct json_ref *ret_value,
+                  struct fault *why) MUST_USE;
 enum err json_opt_str(struct json_ref object, const char *name, struct str *ret_value, struct fault *why) MUST_USE;
 enum err json_opt_u64(struct json_ref object, const char *name, uint64_t *ret_value, struct fault *why) MUST_USE;
 enum err json_opt_i64(struct json_ref object, const char *name, int64_t *ret_value, struct fault *why) MUST_USE;

@@ -9,7 +9,10 @@ static struct json_tape tape;
 static void change(struct str text)
 {
     const struct json_change changes[] = {
-        {JSON_SET, S("model"), S("\"m\"")}, {JSON_DROP, S("a"), STR_NONE}, {JSON_DEFAULT, S("stream"), S("true")}, {JSON_DROP, S("b"), STR_NONE},
+        {JSON_SET, S("model"), S("\"m\"")},
+        {JSON_DROP, S("a"), STR_NONE},
+        {JSON_DEFAULT, S("stream"), S("true")},
+        {JSON_DROP, S("b"), STR_NONE},
     };
     struct json_edit edits[JSON_EDITS(COUNTOF(changes))];
     struct str pieces[JSON_PIECES(COUNTOF(edits))];

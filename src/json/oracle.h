@@ -10,8 +10,8 @@
 static bool oracle_node_agrees(const struct json_tape *t, uint32_t at, yyjson_val *root)
 {
     static const enum json_type SCALARS[] = {
-        [YYJSON_TYPE_RAW] = JSON_NUMBER, [YYJSON_TYPE_NULL] = JSON_NULL, [YYJSON_TYPE_STR] = JSON_STRING,
-        [YYJSON_TYPE_ARR] = JSON_ARRAY, [YYJSON_TYPE_OBJ] = JSON_OBJECT,
+        [YYJSON_TYPE_RAW] = JSON_NUMBER, [YYJSON_TYPE_NULL] = JSON_NULL,  [YYJSON_TYPE_STR] = JSON_STRING,
+        [YYJSON_TYPE_ARR] = JSON_ARRAY,  [YYJSON_TYPE_OBJ] = JSON_OBJECT,
     };
     yyjson_val *v = root + at;
     const struct json_node *node = &t->nodes[at];
@@ -19,7 +19,8 @@ static bool oracle_node_agrees(const struct json_tape *t, uint32_t at, yyjson_va
     if (node->type != SCALARS[yyjson_get_type(v)]) return false;
     if (yyjson_is_raw(v)) return str_eq(json_text(t, at), str_make(yyjson_get_raw(v), yyjson_get_len(v)));
     if (yyjson_is_str(v)) return json_eq(t, at, str_make(yyjson_get_str(v), yyjson_get_len(v)));
-    if (yyjson_is_ctn(v)) return node->next == (size_t)(unsafe_yyjson_get_next(v) - root) && json_count(t, at) == unsafe_yyjson_get_len(v) ;
+    if (yyjson_is_ctn(v))
+        return node->next == (size_t)(unsafe_yyjson_get_next(v) - root) && json_count(t, at) == unsafe_yyjson_get_len(v);
     return true;
 }
 
@@ -29,7 +30,9 @@ static bool oracle_name_twice(yyjson_val *root)
     for (yyjson_val *key; (key = yyjson_obj_iter_next(&it));) {
         yyjson_obj_iter other = yyjson_obj_iter_with(root);
         yyjson_val *first = NULL;
-        while ((first = yyjson_obj_iter_next(&other)) && !unsafe_yyjson_equals_strn(first, yyjson_get_str(key), yyjson_get_len(key))) continue;
+        while ((first = yyjson_obj_iter_next(&other)) &&
+               !unsafe_yyjson_equals_strn(first, yyjson_get_str(key), yyjson_get_len(key)))
+            continue;
         if (first != key) return true;
     }
     return false;
@@ -74,7 +77,8 @@ UNUSED static enum err oracle_scan(struct json_tape *t, struct str text, const s
     static scan_fn *const TWINS[] = {
         json_scan_scalar,
 #if defined(__x86_64__)
-        json_scan_sse2, json_scan_avx2,
+        json_scan_sse2,
+        json_scan_avx2,
 #endif
     };
     enum err first = json_scan_with(TWINS[0], t, text, limits, why);

@@ -18,7 +18,8 @@ scan_fn json_scan_scalar;
 scan_fn json_scan_sse2, json_scan_avx2;
 #endif
 /* json_scan() with a twin of one's choice. */
-enum err json_scan_with(scan_fn *fn, struct json_tape *t, struct str src, const struct json_limits *limits, struct fault *why) MUST_USE;
+enum err json_scan_with(scan_fn *fn, struct json_tape *t, struct str src, const struct json_limits *limits,
+                        struct fault *why) MUST_USE;
 scan_fn *json_scan_best(struct str src); /* for this text, on this processor */
 
 bool json_tape_grow(struct json_tape *t); /* false: at max_nodes */

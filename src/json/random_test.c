@@ -23,8 +23,20 @@ static void put_blank(struct buf *out)
 static void put_string(struct buf *out)
 {
     static const struct str PARTS[] = {
-        S("\\n"), S("\\\""), S("\\\\"), S("\\u00e9"), S("\\ud83d\\ude00"), S("\xc3\xa9"), S("\xe4\xbd\xa0\xe5\xa5\xbd"),
-        S("\xf0\x9f\x98\x80"), S("a"), S("/"), S("{}[],:"), S("Rain falls anywhere"), S("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAf"), S("\\u0000"),
+        S("\\n"),
+        S("\\\""),
+        S("\\\\"),
+        S("\\u00e9"),
+        S("\\ud83d\\ude00"),
+        S("\xc3\xa9"),
+        S("\xe4\xbd\xa0\xe5\xa5\xbd"),
+        S("\xf0\x9f\x98\x80"),
+        S("a"),
+        S("/"),
+        S("{}[],:"),
+        S("Rain falls anywhere"),
+        S("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAf"),
+        S("\\u0000"),
     };
     buf_char(out, '"');
     for (uint32_t n = pick(3) ? pick(4) : pick(60); n; n--) buf_str(out, PARTS[pick(COUNTOF(PARTS))]);
@@ -33,7 +45,8 @@ static void put_string(struct buf *out)
 
 static void put_scalar(struct buf *out)
 {
-    static const struct str WORDS[] = {S("true"), S("false"), S("null"), S("0"), S("-0.5"), S("1e3"), S("12345678901234567890"), S("1.50E-7")};
+    static const struct str WORDS[] = {S("true"),   S("false"), S("null"), S("0"), S("-0.5"), S("1e3"), S("12345678901234567890"),
+                                       S("1.50E-7")};
     if (pick(2)) put_string(out);
     else if (pick(2)) buf_u64(out, pick(100000));
     else buf_str(out, WORDS[pick(COUNTOF(WORDS))]);

@@ -112,7 +112,8 @@ static const char *escape_fault(const unsigned char *p, const unsigned char *end
     uint32_t unit;
     if (end - p < 2) return "the text ends within a string";
     if (p[1] != 'u') return "a string has an unknown escape";
-    return unicode_at(p, end, &unit) ? "a \\u escape is one half of a surrogate pair" : "a \\u escape needs four hexadecimal digits";
+    return unicode_at(p, end, &unit) ? "a \\u escape is one half of a surrogate pair"
+                                     : "a \\u escape needs four hexadecimal digits";
 }
 
 /* Slowly and in order, so that every twin names the same place. */

@@ -4,6 +4,9 @@
  *   string_end() finds a string's end; NULL: something is wrong in it
  *   struct window, what string_end() remembers from one string to the next; zero at the start
  * Not recursive: what is open stands in a byte per level, so depth costs nothing but its limit. */
+#include "json/priv.h"
+
+#ifdef SCAN_NAME /* nothing stands here but within a twin */
 
 enum { KIND_ARRAY, KIND_OBJECT };
 
@@ -124,7 +127,8 @@ SCAN_FN bool take_number(struct scan *s)
 SCAN_FN bool take_word(struct scan *s, const char *word, size_t n, enum json_type type)
 {
     const unsigned char *start = s->p;
-    if ((size_t)(s->end - start) < n || memcmp(start, word, n) != 0) return stop(s, "an unknown word stands where a value should be");
+    if ((size_t)(s->end - start) < n || memcmp(start, word, n) != 0)
+        return stop(s, "an unknown word stands where a value should be");
     s->p += n;
     return record(s, start, n, type);
 }
@@ -199,15 +203,22 @@ SCAN_FN bool descend(struct scan *s, unsigned char *kinds, uint32_t max_depth)
     }
 }
 
-SCAN_ENTRY struct scan_stop SCAN_NAME(struct json_tape *t, const struct json_limits *limits)
-{
+SCAN_ENTRY struct scan_stop SCAN_NAME(struct json_tape *t, const struct json_limits *limits) {
     const unsigned char *base = (const unsigned char *)t->src.p;
     unsigned char kinds[JSON_DEPTH_MAX + 1];
     struct scan s = {
-        .p = base, .end = base + t->src.n, .base = base, .t = t, .nodes = t->nodes, .cap = t->cap, .record_depth = limits->record_depth,
+        .p = base,
+        .end = base + t->src.n,
+        .base = base,
+        .t = t,
+        .nodes = t->nodes,
+        .cap = t->cap,
+        .record_depth = limits->record_depth,
     };
     while (descend(&s, kinds, limits->max_depth) && go_on(&s, kinds))
         if (kinds[s.depth] == KIND_OBJECT && !take_name(&s)) break;
     t->n = s.n;
     return (struct scan_stop){s.what, s.p};
 }
+
+#endif

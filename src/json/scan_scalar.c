@@ -9,7 +9,8 @@ struct window {
     char unused;
 };
 
-SCAN_FN const unsigned char *string_end(UNUSED struct window *w, const unsigned char *p, const unsigned char *end, unsigned *flags)
+SCAN_FN const unsigned char *string_end(UNUSED struct window *w, const unsigned char *p, const unsigned char *end,
+                                        unsigned *flags)
 {
     while (p < end) {
         if (*p == '"') return p;

@@ -2,6 +2,9 @@
  * that skips steps without any special byte, and utf8_run() that checks characters beyond ASCII.
  * Texts have at least SCAN_LEAST bytes: near the end the last STEP bytes are loaded and the mask is shifted, so nothing
  * is ever read outside of the text. */
+#include "json/priv.h"
+
+#ifdef SCAN_NAME /* nothing stands here but within a twin */
 
 /* The marks of the bytes from w->at on. It outlives a string: names and short values are near each other, and clearing
  * bits of a mask at hand is faster than loading and comparing again for each string. */
@@ -53,3 +56,5 @@ SCAN_FN const unsigned char *string_end(struct window *w, const unsigned char *p
         if (UNLIKELY(!p)) return NULL;
     }
 }
+
+#endif

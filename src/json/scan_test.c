@@ -34,42 +34,171 @@ static bool accepts(struct str text)
     return accepted;
 }
 
+static const struct str ACCEPTED[] = {
+    S("null"),
+    S("true"),
+    S("false"),
+    S("0"),
+    S("-0"),
+    S("1"),
+    S("-1"),
+    S("10"),
+    S("0.0"),
+    S("1.5"),
+    S("1e5"),
+    S("1E5"),
+    S("1e+5"),
+    S("1e-05"),
+    S("0e0"),
+    S("1.0E+2"),
+    S("123456789012345678901234567890"),
+    S("1e999"),
+    S("\"\""),
+    S("\"a\""),
+    S("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""),
+    S("\"\\u0000\""),
+    S("\"\\uD83D\\uDE00\""),
+    S("\"\\ud83d\\ude00x\""),
+    S("\"\\uFFFF\""),
+    S("\"\\uDBFF\\uDFFF\""),
+    S("\"\x7f\""),
+    S("\"\xc2\x80\""),
+    S("\"\xef\xbf\xbf\""),
+    S("\"\xf4\x8f\xbf\xbf\""),
+    S("\"\xed\x9f\xbf\""),
+    S("\"/\""),
+    S("[]"),
+    S("{}"),
+    S("[[]]"),
+    S("[1,2]"),
+    S("[ 1 , 2 ]"),
+    S("{\"\":0}"),
+    S("{\"a\":1,\"b\":2}"),
+    S("\t\n\r {\n}\n"),
+    S("[{\"a\":1,\"a\":2}]"),
+    S("{\"x\":{\"a\":1,\"a\":2}}"),
+    S("[{},[],{},[[]],\"\",0,null]"),
+    S("{\"a\":\"\\u0061\"}"),
+    S("[\"\xe2\x80\xa8\"]"),
+    S("{\"a\":[],\"A\":[]}"),
+    S("[0,-1.5e-3,true]"),
+};
+
 static void test_accepted(void **state)
 {
-    static const struct str TEXTS[] = {
-        S("null"), S("true"), S("false"), S("0"), S("-0"), S("1"), S("-1"), S("10"), S("0.0"), S("1.5"), S("1e5"), S("1E5"),
-        S("1e+5"), S("1e-05"), S("0e0"), S("1.0E+2"), S("123456789012345678901234567890"), S("1e999"), S("\"\""), S("\"a\""),
-        S("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\""), S("\"\\u0000\""), S("\"\\uD83D\\uDE00\""), S("\"\\ud83d\\ude00x\""), S("\"\\uFFFF\""),
-        S("\"\\uDBFF\\uDFFF\""), S("\"\x7f\""), S("\"\xc2\x80\""), S("\"\xef\xbf\xbf\""), S("\"\xf4\x8f\xbf\xbf\""), S("\"\xed\x9f\xbf\""),
-        S("\"/\""), S("[]"), S("{}"), S("[[]]"), S("[1,2]"), S("[ 1 , 2 ]"), S("{\"\":0}"), S("{\"a\":1,\"b\":2}"), S("\t\n\r {\n}\n"),
-        S("[{\"a\":1,\"a\":2}]"), S("{\"x\":{\"a\":1,\"a\":2}}"), S("[{},[],{},[[]],\"\",0,null]"), S("{\"a\":\"\\u0061\"}"),
-        S("[\"\xe2\x80\xa8\"]"), S("{\"a\":[],\"A\":[]}"), S("[0,-1.5e-3,true]"),
-    };
-    for (size_t i = 0; i < COUNTOF(TEXTS); i++) {
-        if (accepts(TEXTS[i])) continue;
-        print_error("refused: %.*s\n", STR_ARG(TEXTS[i]));
+    for (size_t i = 0; i < COUNTOF(ACCEPTED); i++) {
+        if (accepts(ACCEPTED[i])) continue;
+        print_error("refused: %.*s\n", STR_ARG(ACCEPTED[i]));
         fail();
     }
 }
 
+static const struct str REFUSED[] = {
+    S(""),
+    S(" "),
+    S("nul"),
+    S("nulll"),
+    S("True"),
+    S("NaN"),
+    S("Infinity"),
+    S("-"),
+    S("+1"),
+    S("01"),
+    S("-01"),
+    S("1."),
+    S(".5"),
+    S("1.e1"),
+    S("1e"),
+    S("1e+"),
+    S("0x1"),
+    S("1_0"),
+    S("--1"),
+    S("1 2"),
+    S("\""),
+    S("\"a"),
+    S("\"\\\""),
+    S("\"\\"),
+    S("\"\\x41\""),
+    S("\"\\u12\""),
+    S("\"\\u123g\""),
+    S("\"\\U0041\""),
+    S("\"\\ud83d\""),
+    S("\"\\ude00\""),
+    S("\"\\ud83d\\u0041\""),
+    S("\"\\ud83dx\""),
+    S("\"\\ud83d\\ud83d\""),
+    S("\"\\ude00\\ud83d\""),
+    S("\"a\nb\""),
+    S("\"\t\""),
+    S("\"\x1f\""),
+    S("\"\0\""),
+    S("'a'"),
+    S("\"\x80\""),
+    S("\"\xc0\x80\""),
+    S("\"\xc1\xbf\""),
+    S("\"\xe0\x9f\xbf\""),
+    S("\"\xed\xa0\x80\""),
+    S("\"\xf0\x8f\xbf\xbf\""),
+    S("\"\xf4\x90\x80\x80\""),
+    S("\"\xf5\x80\x80\x80\""),
+    S("\"\xff\""),
+    S("\"\xe2\x82\""),
+    S("\"\xe2\x82"),
+    S("["),
+    S("]"),
+    S("{"),
+    S("}"),
+    S("[1"),
+    S("[1,"),
+    S("[1,]"),
+    S("[,1]"),
+    S("[1 2]"),
+    S("[1}"),
+    S("{1:2}"),
+    S("{\"a\"}"),
+    S("{\"a\":}"),
+    S("{\"a\":1,}"),
+    S("{,}"),
+    S("{\"a\":1"),
+    S("{\"a\""),
+    S("{\"a\":1]"),
+    S("{\"a\" 1}"),
+    S("{a:1}"),
+    S("{\"a\":1 \"b\":2}"),
+    S("[1]]"),
+    S("{}{}"),
+    S("[]x"),
+    S("\xef\xbb\xbf{}"),
+    S("// x\n1"),
+    S("/**/1"),
+    S("[1,/**/2]"),
+    S("\xc2\xa0 1"),
+    S("\x0b"
+      "1"),
+    S("1\0"),
+    S("\0"),
+    S("{\"a\":1,\"a\":2}"),
+    S("{\"model\":1,\"mod\\u0065l\":2}"),
+    S("{\"a\":1,\"b\":2,\"\\u0061\":2}"),
+    S("{\"\":1,\"\":2}"),
+    S("[truefalse]"),
+    S("[1,,2]"),
+    S("{\"a\":nul}"),
+    S("[\"a\":1]"),
+    S("{\"a\":1:2}"),
+    S("{[]:1}"),
+    S("-a"),
+    S("[-]"),
+    S("[1e]"),
+    S("\"\\u00\""),
+    S("\"\\ud83d\\u\""),
+};
+
 static void test_refused(void **state)
 {
-    static const struct str TEXTS[] = {
-        S(""), S(" "), S("nul"), S("nulll"), S("True"), S("NaN"), S("Infinity"), S("-"), S("+1"), S("01"), S("-01"), S("1."), S(".5"),
-        S("1.e1"), S("1e"), S("1e+"), S("0x1"), S("1_0"), S("--1"), S("1 2"), S("\""), S("\"a"), S("\"\\\""), S("\"\\"), S("\"\\x41\""),
-        S("\"\\u12\""), S("\"\\u123g\""), S("\"\\U0041\""), S("\"\\ud83d\""), S("\"\\ude00\""), S("\"\\ud83d\\u0041\""), S("\"\\ud83dx\""),
-        S("\"\\ud83d\\ud83d\""), S("\"\\ude00\\ud83d\""), S("\"a\nb\""), S("\"\t\""), S("\"\x1f\""), S("\"\0\""), S("'a'"), S("\"\x80\""),
-        S("\"\xc0\x80\""), S("\"\xc1\xbf\""), S("\"\xe0\x9f\xbf\""), S("\"\xed\xa0\x80\""), S("\"\xf0\x8f\xbf\xbf\""),
-        S("\"\xf4\x90\x80\x80\""), S("\"\xf5\x80\x80\x80\""), S("\"\xff\""), S("\"\xe2\x82\""), S("\"\xe2\x82"), S("["), S("]"), S("{"), S("}"),
-        S("[1"), S("[1,"), S("[1,]"), S("[,1]"), S("[1 2]"), S("[1}"), S("{1:2}"), S("{\"a\"}"), S("{\"a\":}"), S("{\"a\":1,}"), S("{,}"),
-        S("{\"a\":1"), S("{\"a\""), S("{\"a\":1]"), S("{\"a\" 1}"), S("{a:1}"), S("{\"a\":1 \"b\":2}"), S("[1]]"), S("{}{}"), S("[]x"),
-        S("\xef\xbb\xbf{}"), S("// x\n1"), S("/**/1"), S("[1,/**/2]"), S("\xc2\xa0 1"), S("\x0b""1"), S("1\0"), S("\0"), S("{\"a\":1,\"a\":2}"),
-        S("{\"model\":1,\"mod\\u0065l\":2}"), S("{\"a\":1,\"b\":2,\"\\u0061\":2}"), S("{\"\":1,\"\":2}"), S("[truefalse]"), S("[1,,2]"),
-        S("{\"a\":nul}"), S("[\"a\":1]"), S("{\"a\":1:2}"), S("{[]:1}"), S("-a"), S("[-]"), S("[1e]"), S("\"\\u00\""), S("\"\\ud83d\\u\""),
-    };
-    for (size_t i = 0; i < COUNTOF(TEXTS); i++) {
-        if (!accepts(TEXTS[i])) continue;
-        print_error("accepted: %.*s\n", STR_ARG(TEXTS[i]));
+    for (size_t i = 0; i < COUNTOF(REFUSED); i++) {
+        if (!accepts(REFUSED[i])) continue;
+        print_error("accepted: %.*s\n", STR_ARG(REFUSED[i]));
         fail();
     }
 }
@@ -224,8 +353,8 @@ static void test_every_place(void **state)
 /* All characters of two, three and four bytes' edges, good and bad, across the borders of a vector. */
 static void test_utf8_borders(void **state)
 {
-    static const unsigned char EDGES[] = {0x22, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2, 0xDF,
-                                          0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF};
+    static const unsigned char EDGES[] = {0x22, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1,
+                                          0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF};
     struct fault why;
     char text[100];
     for (size_t i = 0; i < COUNTOF(EDGES) * COUNTOF(EDGES) * COUNTOF(EDGES) * 3; i++) {
@@ -244,8 +373,8 @@ static void test_utf8_borders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused), cmocka_unit_test(test_where),
-        cmocka_unit_test(test_depth), cmocka_unit_test(test_nodes), cmocka_unit_test(test_top),
+        cmocka_unit_test(test_accepted),   cmocka_unit_test(test_refused),     cmocka_unit_test(test_where),
+        cmocka_unit_test(test_depth),      cmocka_unit_test(test_nodes),       cmocka_unit_test(test_top),
         cmocka_unit_test(test_many_names), cmocka_unit_test(test_every_place), cmocka_unit_test(test_utf8_borders),
     };
     json_tape_init(&tape, 0);

@@ -107,7 +107,8 @@ static bool needs_escape(struct str name)
     return false;
 }
 
-size_t json_plan(const struct json_tape *t, uint32_t object, const struct json_change *changes, size_t n, struct json_edit *ret_edits)
+size_t json_plan(const struct json_tape *t, uint32_t object, const struct json_change *changes, size_t n,
+                 struct json_edit *ret_edits)
 {
     struct plan p = {.edits = ret_edits};
     uint32_t key, value;

@@ -50,7 +50,8 @@ static void test_plan(void **state)
     assert_str(changed(S("{ }"), set, 1), "{ \"model\":\"x\"}");
     const struct json_change keep[] = {{JSON_DEFAULT, S("n"), S("5")}, {JSON_DEFAULT, S("m"), S("6")}};
     assert_str(changed(S("{\"n\":null}"), keep, 2), "{\"n\":null,\"m\":6}");
-    const struct json_change drop[] = {{JSON_DROP, S("a"), STR_NONE}, {JSON_DROP, S("b"), STR_NONE}, {JSON_DEFAULT, S("z"), S("{}")}};
+    const struct json_change drop[] = {
+        {JSON_DROP, S("a"), STR_NONE}, {JSON_DROP, S("b"), STR_NONE}, {JSON_DEFAULT, S("z"), S("{}")}};
     assert_str(changed(S("{\"a\":1, \"b\":2, \"c\":3}"), drop, 2), "{\"c\":3}");
     assert_str(changed(S("{\"c\":3, \"a\":1 , \"b\":2 }"), drop, 2), "{\"c\":3 }");
     assert_str(changed(S("{\"a\":1,\"c\":3,\"b\":[1,2],\"d\":0}"), drop, 3), "{\"c\":3,\"d\":0,\"z\":{}}");
@@ -63,7 +64,8 @@ static void test_plan_nested(void **state)
     struct json_edit edits[JSON_EDITS(2)];
     struct fault why;
     struct str text = S("{\"model\":\"m\",\"stream_options\":{\"x\":1,\"x\":2}}");
-    const struct json_change usage[] = {{JSON_SET, S("include_usage"), S("true")}}, model[] = {{JSON_SET, S("model"), S("\"q\"")}};
+    const struct json_change usage[] = {{JSON_SET, S("include_usage"), S("true")}},
+                             model[] = {{JSON_SET, S("model"), S("\"q\"")}};
     const struct json_change twice[] = {{JSON_DROP, S("x"), STR_NONE}};
     assert_int_equal(json_scan(&tape, text, NULL, &why), OK);
     size_t n = json_plan(&tape, json_find(&tape, 0, S("stream_options")), usage, 1, edits);
@@ -108,7 +110,10 @@ static void test_every_choice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_splice), cmocka_unit_test(test_plan), cmocka_unit_test(test_plan_nested), cmocka_unit_test(test_every_choice),
+        cmocka_unit_test(test_splice),
+        cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_plan_nested),
+        cmocka_unit_test(test_every_choice),
     };
     json_tape_init(&tape, 0);
     buf_init(&joined, 10000);

@@ -24,7 +24,8 @@ static size_t put_utf8(uint32_t point, char out[4])
 /* The character behind the backslash at s.p: its bytes; returns how long the escape is. */
 static size_t resolve(struct str s, char out[4], size_t *ret_n)
 {
-    static const char SHORT[256] = {['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t', ['"'] = '"', ['\\'] = '\\', ['/'] = '/'};
+    static const char SHORT[256] = {
+        ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t', ['"'] = '"', ['\\'] = '\\', ['/'] = '/'};
     must(s.n >= 2);
     if (s.p[1] != 'u') {
         out[0] = SHORT[(unsigned char)s.p[1]];
@@ -117,7 +118,8 @@ static size_t plain_run(struct str s, size_t at)
 
 static void escape_control(struct buf *out, unsigned char c)
 {
-    static const char SHORT[256] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\\'] = '\\'};
+    static const char SHORT[256] = {
+        ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"', ['\\'] = '\\'};
     static const char HEX[] = "0123456789abcdef";
     char text[6] = {'\\', SHORT[c], '0', '0', HEX[c >> 4], HEX[c & 15]};
     if (!text[1]) text[1] = 'u';

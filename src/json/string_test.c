@@ -20,7 +20,8 @@ static void test_resolve(void **state)
     assert_str(unescaped(S("\"a\\\"\\\\\\/\\b\\f\\n\\r\\tz\""), &out), "a\"\\/\b\f\n\r\tz");
     assert_str(unescaped(S("\"\\u0041\\u00e9\\u20AC\\ud83d\\uDE00\\u0000\""), &out), "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\0");
     assert_str(unescaped(S("\"plain\""), &out), "plain");
-    assert_str(unescaped(S("\"\\uD800\\uDC00\\uDBFF\\uDFFF\\uFFFF\\u07ff\\u0800\""), &out), "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xef\xbf\xbf\xdf\xbf\xe0\xa0\x80");
+    assert_str(unescaped(S("\"\\uD800\\uDC00\\uDBFF\\uDFFF\\uFFFF\\u07ff\\u0800\""), &out),
+               "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xef\xbf\xbf\xdf\xbf\xe0\xa0\x80");
     buf_done(&out);
 }
 
@@ -61,7 +62,8 @@ static void test_round(void **state)
     struct buf in, out, back;
     buf_init(&in, 1000), buf_init(&out, 10000), buf_init(&back, 1000);
     for (uint32_t point = 0; point <= 0x10FFFF; point += point < 0x3000 ? 1 : 7) {
-        char c[4] = {(char)(0xF0 | point >> 18), (char)(0x80 | (point >> 12 & 0x3F)), (char)(0x80 | (point >> 6 & 0x3F)), (char)(0x80 | (point & 0x3F))};
+        char c[4] = {(char)(0xF0 | point >> 18), (char)(0x80 | (point >> 12 & 0x3F)), (char)(0x80 | (point >> 6 & 0x3F)),
+                     (char)(0x80 | (point & 0x3F))};
         if (point >= 0xD800 && point <= 0xDFFF) continue;
         buf_clear(&in);
         buf_clear(&out);
@@ -84,7 +86,8 @@ static void test_broken(void **state)
     struct buf out;
     buf_init(&out, 1000);
     json_escape(&out, S("a\x80z\xc3(\xed\xa0\x80 12345678\xff\"\\\x01\x1f\x7f"));
-    assert_str(buf_view(&out), "a\xef\xbf\xbdz\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd 12345678\xef\xbf\xbd\\\"\\\\\\u0001\\u001f\x7f");
+    assert_str(buf_view(&out),
+               "a\xef\xbf\xbdz\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd 12345678\xef\xbf\xbd\\\"\\\\\\u0001\\u001f\x7f");
     buf_clear(&out);
     json_escape(&out, STR_NONE);
     assert_int_equal(out.n, 0);
@@ -94,7 +97,8 @@ static void test_broken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resolve), cmocka_unit_test(test_equal), cmocka_unit_test(test_str), cmocka_unit_test(test_round), cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_resolve), cmocka_unit_test(test_equal),  cmocka_unit_test(test_str),
+        cmocka_unit_test(test_round),   cmocka_unit_test(test_broken),
     };
     json_tape_init(&tape, 0);
     int failed = cmocka_run_group_tests_name("string", tests, NULL, NULL);

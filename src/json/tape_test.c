@@ -33,8 +33,10 @@ static void test_each(void **state)
     buf_init(&seen, 1000);
     for (struct json_iter it = json_each(&tape, 0); json_next_member(&tape, &it, &key, &value);)
         buf_fmt(&seen, "%.*s=%.*s;", STR_ARG(json_text(&tape, key)), STR_ARG(json_raw(&tape, value)));
-    for (struct json_iter it = json_each(&tape, array); json_next(&tape, &it, &value);) buf_fmt(&seen, "%.*s;", STR_ARG(json_raw(&tape, value)));
-    for (struct json_iter it = json_each(&tape, 0); json_next(&tape, &it, &value);) buf_fmt(&seen, "%d;", (int)json_type(&tape, value));
+    for (struct json_iter it = json_each(&tape, array); json_next(&tape, &it, &value);)
+        buf_fmt(&seen, "%.*s;", STR_ARG(json_raw(&tape, value)));
+    for (struct json_iter it = json_each(&tape, 0); json_next(&tape, &it, &value);)
+        buf_fmt(&seen, "%d;", (int)json_type(&tape, value));
     assert_str(buf_view(&seen), "a=[1,[2,3],{\"x\":4}];b=\"s\";c={};1;[2,3];{\"x\":4};5;4;6;");
     struct json_iter it = json_each(&tape, array);
     assert_false(json_next_member(&tape, &it, &key, &value)); /* elements have no names */
@@ -54,16 +56,35 @@ static void test_whole_numbers(void **state)
         uint64_t u;
         int64_t i;
     } CASES[] = {
-        {"0", true, true, 0, 0}, {"-0", true, true, 0, 0}, {"100", true, true, 100, 100}, {"100.0", true, true, 100, 100},
-        {"1e2", true, true, 100, 100}, {"1.5E1", true, true, 15, 15}, {"1500e-2", true, true, 15, 15}, {"1050e-1", true, true, 105, 105},
-        {"0e99999999999999999999", true, true, 0, 0}, {"0.000", true, true, 0, 0}, {"-7", false, true, 0, -7}, {"-1e1", false, true, 0, -10},
-        {"18446744073709551615", true, false, UINT64_MAX, 0}, {"9223372036854775807", true, true, INT64_MAX, INT64_MAX},
-        {"-9223372036854775808", false, true, 0, INT64_MIN}, {"-9223372036854775809", false, false, 0, 0},
-        {"9223372036854775808", true, false, (uint64_t)INT64_MAX + 1, 0}, {"18446744073709551616", false, false, 0, 0},
-        {"1e20", false, false, 0, 0}, {"1e99999999999999999999", false, false, 0, 0}, {"0.5", false, false, 0, 0}, {"15e-1", false, false, 0, 0},
-        {"1e-99999999999999999999", false, false, 0, 0}, {"1.00000000000000000000000000", true, true, 1, 1},
-        {"100000000000000000000000000e-24", true, true, 100, 100}, {"1000000000000000000000000001e-24", false, false, 0, 0},
-        {"0.0000000000000000000000001e25", true, true, 1, 1}, {"\"1\"", false, false, 0, 0}, {"true", false, false, 0, 0},
+        {"0", true, true, 0, 0},
+        {"-0", true, true, 0, 0},
+        {"100", true, true, 100, 100},
+        {"100.0", true, true, 100, 100},
+        {"1e2", true, true, 100, 100},
+        {"1.5E1", true, true, 15, 15},
+        {"1500e-2", true, true, 15, 15},
+        {"1050e-1", true, true, 105, 105},
+        {"0e99999999999999999999", true, true, 0, 0},
+        {"0.000", true, true, 0, 0},
+        {"-7", false, true, 0, -7},
+        {"-1e1", false, true, 0, -10},
+        {"18446744073709551615", true, false, UINT64_MAX, 0},
+        {"9223372036854775807", true, true, INT64_MAX, INT64_MAX},
+        {"-9223372036854775808", false, true, 0, INT64_MIN},
+        {"-9223372036854775809", false, false, 0, 0},
+        {"9223372036854775808", true, false, (uint64_t)INT64_MAX + 1, 0},
+        {"18446744073709551616", false, false, 0, 0},
+        {"1e20", false, false, 0, 0},
+        {"1e99999999999999999999", false, false, 0, 0},
+        {"0.5", false, false, 0, 0},
+        {"15e-1", false, false, 0, 0},
+        {"1e-99999999999999999999", false, false, 0, 0},
+        {"1.00000000000000000000000000", true, true, 1, 1},
+        {"100000000000000000000000000e-24", true, true, 100, 100},
+        {"1000000000000000000000000001e-24", false, false, 0, 0},
+        {"0.0000000000000000000000001e25", true, true, 1, 1},
+        {"\"1\"", false, false, 0, 0},
+        {"true", false, false, 0, 0},
     };
     for (size_t k = 0; k < COUNTOF(CASES); k++) {
         uint64_t u = 77;
@@ -88,7 +109,10 @@ static void test_bool(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find), cmocka_unit_test(test_each), cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_bool),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_each),
+        cmocka_unit_test(test_whole_numbers),
+        cmocka_unit_test(test_bool),
     };
     json_tape_init(&tape, 0);
     int failed = cmocka_run_group_tests_name("tape", tests, NULL, NULL);

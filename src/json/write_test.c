@@ -86,6 +86,7 @@ static void test_deep(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all), cmocka_unit_test(test_scalar_root_and_over), cmocka_unit_test(test_deep)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all), cmocka_unit_test(test_scalar_root_and_over),
+                                       cmocka_unit_test(test_deep)};
     return cmocka_run_group_tests_name("write", tests, NULL, NULL);
 }
