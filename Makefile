@@ -40,4 +40,4 @@ format:
 	@tools/format
 
 clean:
-	@rm -rf $(BUILD)
+	@rm -rf $(BUILD) build-asan build-tsan
