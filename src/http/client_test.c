@@ -1,75 +1,10 @@
 /* The upstream client against scripted servers: reuse, framing, refusals, deadlines, retry, back-pressure, cancel. */
-#include "http/peer_test.h"
-
-#include "http/client.h"
+#include "http/calls_test.h"
 
 static struct loop *loop;
 static struct http_client *client;
 
-/* What became of one call. */
-struct seen {
-    struct http_call *call;
-    int status, heads, ends;
-    enum err error;
-    char text[320], type[64], body[4096];
-    size_t body_n;
-    bool over;
-    void (*on_body)(struct seen *s);
-};
-
-static void on_head(struct http_call *c, int status, struct http_fields fields, void *user)
-{
-    struct seen *s = user;
-    assert_ptr_equal(c, s->call);
-    assert_int_equal(s->heads++, 0);
-    s->status = status;
-    struct str type = http_field_get(fields, S("content-type"));
-    snprintf(s->type, sizeof s->type, "%.*s", STR_ARG(type));
-}
-
-static void on_body(struct http_call *c, struct str bytes, void *user)
-{
-    struct seen *s = user;
-    assert_ptr_equal(c, s->call);
-    assert_false(c->is_paused);
-    for (size_t i = 0; i < bytes.n && s->body_n + i < sizeof s->body - 1; i++) s->body[s->body_n + i] = bytes.p[i];
-    s->body_n += bytes.n;
-    if (s->on_body) s->on_body(s);
-}
-
-static void on_end(struct http_call *c, void *user)
-{
-    struct seen *s = user;
-    assert_ptr_equal(c, s->call);
-    assert_false(s->over);
-    s->over = true;
-    s->ends++;
-}
-
-static void on_fail(struct http_call *c, const struct fault *why, void *user)
-{
-    struct seen *s = user;
-    assert_ptr_equal(c, s->call);
-    assert_false(s->over);
-    s->over = true;
-    s->error = why->code;
-    snprintf(s->text, sizeof s->text, "%s", why->text);
-}
-
-static const struct http_call_handler HANDLER = {on_head, on_body, on_end, on_fail};
-static const struct http_deadlines PATIENT = {PATIENCE_S * 1000, PATIENCE_S * 1000, PATIENCE_S * 1000, 0};
-
-static struct http_origin *origin_at(const char *url)
-{
-    struct http_origin *o = NULL;
-    struct str base;
-    struct fault why = {0};
-    struct http_origin_options options = {.url = str_z(url)};
-    enum err e = http_origin_new(&options, &o, &base, &why);
-    if (e != OK) print_error("%s\n", why.text);
-    assert_int_equal(e, OK);
-    return o;
-}
+static struct http_origin *origin_at(const char *url) { return origin_with(url, "", ""); }
 
 static struct http_origin *origin_of(const struct peer *p)
 {
@@ -83,7 +18,7 @@ static void start_with(struct seen *s, struct http_origin *o, const char *method
     static const struct http_field FIELDS[] = {{S("x-a"), S("1")}};
     static const struct str PIECES[] = {S("{\"model\":"), S("\"m\""), S("}")};
     struct http_call_request r = {str_z(method), S("/v1/chat?x=1"), {FIELDS, 1}, PIECES, strcmp(method, "POST") ? 0 : 3};
-    s->call = http_call_start(client, o, &r, d, &HANDLER, s);
+    s->call = http_call_start(client, o, &r, d, &SEEN, s);
     assert_false(s->over);
 }
 
@@ -99,15 +34,11 @@ static void assert_fails(const struct seen *s, const struct peer *p, enum err co
 {
     char name[32];
     snprintf(name, sizeof name, "127.0.0.1:%u: ", p->port);
-    print_message("%s\n", s->text);
-    assert_int_equal(s->error, code);
-    assert_int_equal(s->ends, 0);
+    assert_failed(s, code, words);
     assert_ptr_equal(strstr(s->text, name), s->text);
-    assert_non_null(strstr(s->text, words));
 }
 
-static uint64_t stat_of(const _Atomic uint64_t *c) { return atomic_load(c); }
-#define STAT(name) stat_of(&http_client_stats_get(client)->name)
+#define STAT(name) STAT_OF(client, name)
 
 /* Runs a script against one call. */
 static void with_peer(struct seen *s, struct peer *p, void (*script)(struct peer *))
@@ -167,7 +98,7 @@ static void one_connection_serves_many_calls(void **state)
     assert_int_equal(p.accepted, 1);
     assert_int_equal(STAT(reused), 3);
     assert_int_equal(STAT(connects), 1);
-    assert_int_equal(atomic_load(&http_client_stats_get(client)->idle), 0);
+    assert_int_equal(STAT(idle), 0);
     http_origin_unref(o);
     peer_join(&p);
 }
@@ -316,13 +247,13 @@ static void bad_fields_are_refused_later(void **state)
     struct http_origin *o = origin_at("http://127.0.0.1:9");
     struct seen s = {0};
     struct http_call_request r = {S("POST"), S("/"), {FIELDS, 1}, NULL, 0};
-    s.call = http_call_start(client, o, &r, &PATIENT, &HANDLER, &s);
+    s.call = http_call_start(client, o, &r, &PATIENT, &SEEN, &s);
     assert_false(s.over);
     run_until(loop, &s.over);
     assert_int_equal(s.error, ERR_INTERNAL);
     assert_null(strstr(s.text, "evil"));
     struct seen gone = {0}; /* cancelled before it could be told */
-    gone.call = http_call_start(client, o, &r, &PATIENT, &HANDLER, &gone);
+    gone.call = http_call_start(client, o, &r, &PATIENT, &SEEN, &gone);
     http_call_cancel(gone.call);
     uv_run(loop_uv(loop), UV_RUN_NOWAIT);
     assert_false(gone.over);
@@ -523,14 +454,14 @@ static void a_cancelled_call_closes_its_socket(void **state)
     struct seen s = {.on_body = cancel_now};
     with_peer(&s, &p, flood); /* the script ends only when its socket is closed */
     assert_int_equal(s.ends, 0);
-    assert_int_equal(atomic_load(&http_client_stats_get(client)->open), 0);
+    assert_int_equal(STAT(open), 0);
     peer_join(&p);
     struct seen early = {0}; /* while it is still connecting */
     struct http_origin *o = origin_at("http://127.0.0.1:9");
     start(&early, o);
     assert_false(http_call_was_sent(early.call));
     http_call_cancel(early.call);
-    assert_int_equal(atomic_load(&http_client_stats_get(client)->open), 0);
+    assert_int_equal(STAT(open), 0);
     http_origin_unref(o);
 }
 
@@ -563,7 +494,7 @@ static void a_big_request_is_not_copied(void **state)
     peer_start(&p, swallow_slowly);
     struct http_origin *o = origin_of(&p);
     struct http_call_request r = {S("POST"), S("/"), {NULL, 0}, pieces, 100};
-    s.call = http_call_start(client, o, &r, &PATIENT, &HANDLER, &s);
+    s.call = http_call_start(client, o, &r, &PATIENT, &SEEN, &s);
     while (!s.over && !http_call_was_sent(s.call)) uv_run(loop_uv(loop), UV_RUN_ONCE);
     assert_int_equal(link_queued(&s.call->lane->link), 0);
     run_until(loop, &s.over);
@@ -594,11 +525,11 @@ static void an_early_answer_is_heard(void **state)
     peer_start(&p, refuse_early);
     struct http_origin *o = origin_of(&p);
     struct http_call_request r = {S("POST"), S("/"), {NULL, 0}, &piece, 1};
-    s.call = http_call_start(client, o, &r, &PATIENT, &HANDLER, &s);
+    s.call = http_call_start(client, o, &r, &PATIENT, &SEEN, &s);
     run_until(loop, &s.over);
     assert_int_equal(s.status, 413);
     assert_string_equal(s.body, "no");
-    assert_int_equal(atomic_load(&http_client_stats_get(client)->open), 0); /* half a request: not used again */
+    assert_int_equal(STAT(open), 0); /* half a request: not used again */
     http_origin_unref(o);
     peer_join(&p);
     free(body);
@@ -631,7 +562,7 @@ static void calls_at_a_time_have_connections_of_their_own(void **state)
     for (int i = 0; i < 4; i++) run_until(loop, &s[i].over);
     for (int i = 0; i < 4; i++) assert_string_equal(s[i].body, "ok");
     assert_int_equal(client->n_pools, 1);
-    assert_int_equal(atomic_load(&http_client_stats_get(client)->idle), 2);
+    assert_int_equal(STAT(idle), 2);
     http_origin_unref(o);
     http_origin_unref(same);
     http_client_free(client);
@@ -659,8 +590,8 @@ static void idle_connections_are_closed_first_by_us(void **state)
     client = http_client_new(loop, &options);
     with_peer(&s, &p, see_idle_close);
     assert_string_equal(s.body, "ok");
-    while (atomic_load(&http_client_stats_get(client)->open) > 0) uv_run(loop_uv(loop), UV_RUN_ONCE);
-    assert_int_equal(atomic_load(&http_client_stats_get(client)->idle), 0);
+    while (STAT(open) > 0) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    assert_int_equal(STAT(idle), 0);
     peer_join(&p); /* loopback is never kept warm: there was one connection */
     assert_int_equal(STAT(connects), 1);
 }
