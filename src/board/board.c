@@ -62,9 +62,15 @@ void board_fds_write(const struct board_fds *fds, char out[64])
 
 bool board_fds_parse(const char *text, struct board_fds *ret_fds)
 {
-    int end = 0;
-    int n = sscanf(text, "%d,%d,%d,%d%n", &ret_fds->memory, &ret_fds->bells[0], &ret_fds->bells[1], &ret_fds->bells[2], &end);
-    return n == 4 && text[end] == '\0';
+    int *fds[] = {&ret_fds->memory, &ret_fds->bells[0], &ret_fds->bells[1], &ret_fds->bells[2]};
+    struct str rest = str_z(text), word;
+    for (size_t i = 0; i < COUNTOF(fds); i++) {
+        uint64_t fd;
+        bool more = str_cut(rest, ',', &word, &rest);
+        if (more == (i + 1 == COUNTOF(fds)) || !str_u64(word, &fd) || fd > INT32_MAX) return false;
+        *fds[i] = (int)fd;
+    }
+    return true;
 }
 
 void bell_ring(const struct board_fds *fds, enum bell which)
