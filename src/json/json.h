@@ -26,7 +26,8 @@ struct json_node {
 };
 
 /* Owns its nodes; grows up to max_nodes and is meant to be kept and used again (a loop has one): a scan into a tape
- * that is large enough allocates nothing. The text is borrowed and must live as long as the tape is read. */
+ * that is large enough allocates nothing. What an unusually large text made it grow to is given back by itself when
+ * small ones come. The text is borrowed and must live as long as the tape is read. */
 struct json_tape {
     struct str src;
     struct json_node *nodes;
@@ -43,7 +44,7 @@ enum { JSON_DEPTH_MAX = 1024 };
 
 void json_tape_init(struct json_tape *t, uint32_t max_nodes); /* 16 bytes each; 0: the default of 4 Mi nodes */
 void json_tape_done(struct json_tape *t);
-void json_tape_trim(struct json_tape *t, uint32_t keep_nodes); /* gives memory back after an unusually large text */
+void json_tape_trim(struct json_tape *t, uint32_t keep_nodes); /* gives memory back; the tape is empty then */
 
 /* Checks the whole text in one pass and records it: RFC 8259 grammar, UTF-8, escapes (a surrogate must have its
  * half), depth, and that each name in the root object stands once, compared unescaped. Empty text is an error.
@@ -148,11 +149,12 @@ struct json_edit {
 };
 #define JSON_PIECES(n_edits) (2 * (n_edits) + 1)
 
-/* Edits are sorted by start and do not overlap: must(). Several insertions at one place keep their order. Returns the
- * number of pieces, at most JSON_PIECES(n); empty ones are left out. */
+/* Edits are sorted by start and none reaches out of another: must(). One that lies within what an earlier one takes away
+ * is void (the member that it would change is gone). Several insertions at one place keep their order. Returns the number
+ * of pieces, at most JSON_PIECES(n); empty ones are left out. */
 size_t json_splice(struct str src, const struct json_edit *edits, size_t n, struct str *ret_pieces);
 size_t json_pieces_len(const struct str *pieces, size_t n);
-void json_sort_edits(struct json_edit *edits, size_t n); /* stable; for edits planned for several objects */
+void json_sort_edits(struct json_edit *edits, size_t n); /* stable; for edits planned apart from each other */
 
 enum json_change_kind {
     JSON_SET,     /* replaces the value, or adds the member */

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { DEFAULT_NODES = 4 << 20, FIRST_NODES = 256 };
+enum { DEFAULT_NODES = 4 << 20, FIRST_NODES = 256, KEPT_NODES = 64 << 10 }; /* of 16 bytes */
 
 const bool JSON_SHORT_ESCAPE[256] = {
     ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true, ['f'] = true, ['n'] = true, ['r'] = true, ['t'] = true,
@@ -231,6 +231,7 @@ enum err json_scan_with(scan_fn *fn, struct json_tape *t, struct str src, const 
 {
     struct json_limits used = limits ? *limits : JSON_LIMITS;
     must(used.max_depth <= JSON_DEPTH_MAX && used.record_depth >= 1);
+    if (UNLIKELY(t->cap > KEPT_NODES && t->cap / 16 > src.n)) json_tape_trim(t, KEPT_NODES);
     t->n = 0;
     t->src = src;
     if (src.n >= UINT32_MAX) return refuse(t, "it is larger than 4 GiB", UINT32_MAX, why);

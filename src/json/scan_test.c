@@ -289,6 +289,15 @@ static void test_nodes(void **state)
     assert_int_equal(json_scan(&tape, buf_view(&text), NULL, &why), OK);
     json_tape_trim(&tape, 0);
     assert_null(tape.nodes);
+    for (int i = 0; i < 100000; i++) buf_str(&text, S(",0"));
+    buf_drop_head(&text, text.n - 200000);
+    text.p[0] = '[';
+    buf_char(&text, ']');
+    assert_int_equal(json_scan(&tape, buf_view(&text), NULL, &why), OK);
+    assert_true(tape.cap > 90000);
+    assert_int_equal(json_scan(&tape, S("{\"a\":1}"), NULL, &why), OK); /* a small one gives the memory back */
+    assert_true(tape.cap < 90000);
+    assert_int_equal(tape.n, 3);
     buf_done(&text);
 }
 

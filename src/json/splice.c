@@ -13,7 +13,11 @@ size_t json_splice(struct str src, const struct json_edit *edits, size_t n, stru
 {
     size_t at = 0, n_pieces = 0;
     for (size_t i = 0; i < n; i++) {
-        must(edits[i].start >= at && edits[i].start <= src.n && edits[i].len <= src.n - edits[i].start);
+        must(edits[i].start <= src.n && edits[i].len <= src.n - edits[i].start);
+        if (edits[i].start < at) {
+            must(edits[i].start + edits[i].len <= at); /* a change within what is gone already */
+            continue;
+        }
         n_pieces = add_piece(ret_pieces, n_pieces, str_make(src.p + at, edits[i].start - at));
         n_pieces = add_piece(ret_pieces, n_pieces, edits[i].with);
         at = edits[i].start + edits[i].len;
@@ -28,12 +32,19 @@ size_t json_pieces_len(const struct str *pieces, size_t n)
     return sum;
 }
 
+/* An insertion stands before what is taken away from the same place on, or it would count as a part of that. */
+static bool comes_after(const struct json_edit *a, const struct json_edit *b)
+{
+    if (a->start != b->start) return a->start > b->start;
+    return a->len && !b->len;
+}
+
 void json_sort_edits(struct json_edit *edits, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
         struct json_edit moved = edits[i];
         size_t at = i;
-        for (; at > 0 && edits[at - 1].start > moved.start; at--) edits[at] = edits[at - 1];
+        for (; at > 0 && comes_after(&edits[at - 1], &moved); at--) edits[at] = edits[at - 1];
         edits[at] = moved;
     }
 }

@@ -30,6 +30,9 @@ static void test_splice(void **state)
     struct json_edit mixed[] = {{5, 1, S("F")}, {2, 0, S("1")}, {0, 1, S("A")}, {2, 0, S("2")}};
     json_sort_edits(mixed, 4);
     assert_str(join(S("abcdef"), mixed, 4), "Ab12cdeF");
+    struct json_edit within[] = {{1, 4, S("-")}, {2, 1, S("no")}, {4, 0, S("no")}, {1, 0, S("+")}, {5, 0, S("!")}};
+    json_sort_edits(within, 5);
+    assert_str(join(S("abcdef"), within, 5), "a+-!f");
 }
 
 static struct str changed(struct str text, const struct json_change *changes, size_t n)
