@@ -10,7 +10,7 @@
 
 static struct loop *loop;
 static struct http_client *client;
-static struct cert ca, other_ca, good, wrong_host, expired, strange;
+static struct cert ca, other_ca, good, far, wrong_host, expired, strange;
 
 /* What the TLS peer does with each connection. */
 struct manner {
@@ -20,6 +20,7 @@ struct manner {
     bool is_big;      /* the answer */
     bool is_to_close; /* no length: ends with the connection */
     bool is_rude;     /* closes without close_notify */
+    bool is_proxy;    /* is asked to connect on first, and pretends to */
     SSL_CTX *ctx;
 };
 
@@ -41,12 +42,22 @@ static void answer_over(SSL *ssl, const struct manner *m)
     }
 }
 
+static void tunnel(struct peer *p, int fd)
+{
+    char text[600];
+    assert_true(peer_read_request(p, fd, text, sizeof text));
+    assert_ptr_equal(strstr(text, "CONNECT model.example:443 HTTP/1.1\r\nhost: model.example:443\r\n"), text);
+    assert_non_null(strstr(text, "\r\nproxy-authorization: Basic bWU6YSBi\r\n"));
+    peer_send(fd, S("HTTP/1.1 200 Connected\r\nx: y\r\n\r\n"));
+}
+
 static void tls_script(struct peer *p)
 {
     const struct manner *m = p->user;
     for (int i = 0; i < m->connections; i++) {
         int fd = peer_accept(p);
         if (fd < 0) return;
+        if (m->is_proxy) tunnel(p, fd);
         SSL *ssl = SSL_new(m->ctx);
         SSL_set_fd(ssl, fd);
         if (SSL_accept(ssl) == 1) answer_over(ssl, m);
@@ -158,6 +169,23 @@ static void a_server_without_tls_is_told_apart(void **state)
         http_origin_unref(o);
         peer_join(&p);
     }
+}
+
+/* The name is the proxy's to resolve; the certificate is the origin's. */
+static void a_proxy_only_carries(void **state)
+{
+    (void)state;
+    struct manner m = {.cert = &far, .connections = 1, .is_proxy = true};
+    struct peer p = {0};
+    struct seen s = {0};
+    char proxy[64];
+    tls_peer_start(&p, &m);
+    snprintf(proxy, sizeof proxy, "http://me:a%%20b@127.0.0.1:%u", p.port);
+    struct http_origin *o = origin_with("https://model.example", ca.cert_file, proxy);
+    call(&s, o);
+    assert_string_equal(s.body, "hello");
+    http_origin_unref(o);
+    tls_peer_join(&p);
 }
 
 /* ---- resumption ----------------------------------------------------------------------------------------------------- */
@@ -428,6 +456,7 @@ static int make_certs(void **state)
     cert_make(&ca, "ca", NULL, NULL, 10);
     cert_make(&other_ca, "other-ca", NULL, NULL, 10);
     cert_make(&good, "good", "DNS:localhost,IP:127.0.0.1", &ca, 10);
+    cert_make(&far, "far", "DNS:*.example,DNS:model.example", &ca, 10);
     cert_make(&wrong_host, "wrong-host", "DNS:example.com,IP:127.0.0.2", &ca, 10);
     cert_make(&expired, "expired", "IP:127.0.0.1", &ca, -1);
     cert_make(&strange, "strange", "IP:127.0.0.1", &other_ca, 10);
@@ -437,7 +466,7 @@ static int make_certs(void **state)
 static int drop_certs(void **state)
 {
     (void)state;
-    struct cert *all[] = {&ca, &other_ca, &good, &wrong_host, &expired, &strange};
+    struct cert *all[] = {&ca, &other_ca, &good, &far, &wrong_host, &expired, &strange};
     for (size_t i = 0; i < COUNTOF(all); i++) cert_free(all[i]);
     certs_close();
     return 0;
@@ -448,10 +477,15 @@ static int drop_certs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(only_the_right_certificate_will_do), TEST(the_systems_authorities_do_not_know_ours),
-        TEST(a_server_without_tls_is_told_apart), TEST(the_second_connection_resumes),
-        TEST(contexts_of_one_file_are_one),       TEST(loops_share_sessions),
-        TEST(a_big_answer_arrives_whole),         TEST(an_end_without_close_notify_is_a_cut),
+        TEST(only_the_right_certificate_will_do),
+        TEST(the_systems_authorities_do_not_know_ours),
+        TEST(a_server_without_tls_is_told_apart),
+        TEST(a_proxy_only_carries),
+        TEST(the_second_connection_resumes),
+        TEST(contexts_of_one_file_are_one),
+        TEST(loops_share_sessions),
+        TEST(a_big_answer_arrives_whole),
+        TEST(an_end_without_close_notify_is_a_cut),
         TEST(a_body_goes_there_and_back),
     };
     return cmocka_run_group_tests(tests, make_certs, drop_certs);
