@@ -58,7 +58,7 @@ static bool oracle_agrees(const struct json_tape *t, struct str text, enum err g
     yyjson_doc *doc = text.n ? yyjson_read(text.p, text.n, YYJSON_READ_NUMBER_AS_RAW) : NULL;
     yyjson_val *root = yyjson_doc_get_root(doc);
     bool agrees = (got == OK) == (doc && !oracle_depth_over(doc, limits) && !oracle_name_twice(root));
-    if (got == OK && agrees && limits->record_depth >= limits->max_depth) {
+    if (doc && got == OK && agrees && limits->record_depth >= limits->max_depth) {
         agrees = t->n == doc->val_read;
         for (uint32_t at = 0; agrees && at < t->n; at++) agrees = oracle_node_agrees(t, at, root);
     }
