@@ -7,8 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-const uint32_t board_bucket_ms[BOARD_BUCKETS - 1] = {1,   2,    5,    10,   20,    50,    100,  200,
-                                                     500, 1000, 2000, 5000, 10000, 30000, 60000};
+const uint32_t board_bucket_ms[BOARD_BUCKETS - 1] = {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 30000, 60000};
 
 void histogram_add(struct histogram *h, uint64_t us)
 {

@@ -14,7 +14,8 @@ static void descriptors_come_back(void **state)
 
 static void other_texts_are_refused(void **state)
 {
-    static const char *const BAD[] = {"", "3", "3,4,5", "3,4,5,6,7", "3,4,5,6,", ",4,5,6", "3,4,5,-6", "3,4,5,x", "3,4,5,2147483648", "3, 4,5,6"};
+    static const char *const BAD[] = {"",       "3",        "3,4,5",   "3,4,5,6,7",        "3,4,5,6,",
+                                      ",4,5,6", "3,4,5,-6", "3,4,5,x", "3,4,5,2147483648", "3, 4,5,6"};
     struct board_fds fds;
     for (size_t i = 0; i < COUNTOF(BAD); i++)
         if (board_fds_parse(BAD[i], &fds)) fail_msg("'%s' was taken", BAD[i]);

@@ -35,7 +35,8 @@ static uint64_t sum(const struct usage *u, enum usage_side side)
 {
     uint64_t total = 0;
     for (unsigned c = 0; c < USAGE_CELLS; c++)
-        if (CELLS[c].side == side && u->quality[c] != USAGE_UNKNOWN && __builtin_add_overflow(total, u->n[c], &total)) return UINT64_MAX;
+        if (CELLS[c].side == side && u->quality[c] != USAGE_UNKNOWN && __builtin_add_overflow(total, u->n[c], &total))
+            return UINT64_MAX;
     return total;
 }
 

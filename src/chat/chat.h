@@ -7,27 +7,27 @@
 /* An exclusive partition of what an attempt used: no token is in two cells. Each format's totals are views of it.
  * X(cell, stored name, side, unit). Append only: the names stand in ledger rows. */
 enum usage_side { USAGE_INPUT, USAGE_OUTPUT, USAGE_UNITS };
-#define USAGE_CELLS_TABLE(X)                                                                                           \
-    X(USAGE_IN_FRESH, "input", USAGE_INPUT)                             /* text, not cached */                         \
-    X(USAGE_IN_CACHE_READ, "input_cache_read", USAGE_INPUT)                                                            \
-    X(USAGE_IN_CACHE_WRITE, "input_cache_write", USAGE_INPUT)           /* lifetime not told */                        \
-    X(USAGE_IN_CACHE_WRITE_5M, "input_cache_write_5m", USAGE_INPUT)                                                    \
-    X(USAGE_IN_CACHE_WRITE_1H, "input_cache_write_1h", USAGE_INPUT)                                                    \
-    X(USAGE_IN_AUDIO, "input_audio", USAGE_INPUT)                                                                      \
-    X(USAGE_IN_AUDIO_CACHE_READ, "input_audio_cache_read", USAGE_INPUT)                                                \
-    X(USAGE_IN_IMAGE, "input_image", USAGE_INPUT)                                                                      \
-    X(USAGE_IN_IMAGE_CACHE_READ, "input_image_cache_read", USAGE_INPUT)                                                \
-    X(USAGE_IN_VIDEO, "input_video", USAGE_INPUT)                                                                      \
-    X(USAGE_IN_TOOL_PROMPT, "input_tool_prompt", USAGE_INPUT)                                                          \
-    X(USAGE_OUT_VISIBLE, "output", USAGE_OUTPUT)                        /* text and tool calls */                      \
-    X(USAGE_OUT_REASONING, "output_reasoning", USAGE_OUTPUT)                                                           \
-    X(USAGE_OUT_AUDIO, "output_audio", USAGE_OUTPUT)                                                                   \
-    X(USAGE_OUT_IMAGE, "output_image", USAGE_OUTPUT)                                                                   \
-    X(USAGE_OUT_PREDICTION_ACCEPTED, "output_prediction_accepted", USAGE_OUTPUT)                                       \
-    X(USAGE_OUT_PREDICTION_REJECTED, "output_prediction_rejected", USAGE_OUTPUT)                                       \
-    X(USAGE_UNIT_WEB_SEARCH, "web_search", USAGE_UNITS)                 /* requests, not tokens */                     \
-    X(USAGE_UNIT_WEB_FETCH, "web_fetch", USAGE_UNITS)                                                                  \
-    X(USAGE_UNIT_FILE_SEARCH, "file_search", USAGE_UNITS)                                                              \
+#define USAGE_CELLS_TABLE(X)                                                          \
+    X(USAGE_IN_FRESH, "input", USAGE_INPUT) /* text, not cached */                    \
+    X(USAGE_IN_CACHE_READ, "input_cache_read", USAGE_INPUT)                           \
+    X(USAGE_IN_CACHE_WRITE, "input_cache_write", USAGE_INPUT) /* lifetime not told */ \
+    X(USAGE_IN_CACHE_WRITE_5M, "input_cache_write_5m", USAGE_INPUT)                   \
+    X(USAGE_IN_CACHE_WRITE_1H, "input_cache_write_1h", USAGE_INPUT)                   \
+    X(USAGE_IN_AUDIO, "input_audio", USAGE_INPUT)                                     \
+    X(USAGE_IN_AUDIO_CACHE_READ, "input_audio_cache_read", USAGE_INPUT)               \
+    X(USAGE_IN_IMAGE, "input_image", USAGE_INPUT)                                     \
+    X(USAGE_IN_IMAGE_CACHE_READ, "input_image_cache_read", USAGE_INPUT)               \
+    X(USAGE_IN_VIDEO, "input_video", USAGE_INPUT)                                     \
+    X(USAGE_IN_TOOL_PROMPT, "input_tool_prompt", USAGE_INPUT)                         \
+    X(USAGE_OUT_VISIBLE, "output", USAGE_OUTPUT) /* text and tool calls */            \
+    X(USAGE_OUT_REASONING, "output_reasoning", USAGE_OUTPUT)                          \
+    X(USAGE_OUT_AUDIO, "output_audio", USAGE_OUTPUT)                                  \
+    X(USAGE_OUT_IMAGE, "output_image", USAGE_OUTPUT)                                  \
+    X(USAGE_OUT_PREDICTION_ACCEPTED, "output_prediction_accepted", USAGE_OUTPUT)      \
+    X(USAGE_OUT_PREDICTION_REJECTED, "output_prediction_rejected", USAGE_OUTPUT)      \
+    X(USAGE_UNIT_WEB_SEARCH, "web_search", USAGE_UNITS) /* requests, not tokens */    \
+    X(USAGE_UNIT_WEB_FETCH, "web_fetch", USAGE_UNITS)                                 \
+    X(USAGE_UNIT_FILE_SEARCH, "file_search", USAGE_UNITS)                             \
     X(USAGE_UNIT_CODE_EXECUTION, "code_execution", USAGE_UNITS)
 
 enum usage_cell {

@@ -10,10 +10,7 @@ struct golden {
     const char *out;    /* what the client got, without date */
     bool ends;          /* the server closes the connection */
 };
-#define IN(text)               \
-    {                          \
-        text, sizeof(text) - 1 \
-    }
+#define IN(text) {text, sizeof(text) - 1}
 
 static const struct golden GOLDEN[] = {
     {"a simple request", IN("GET /a?b=c HTTP/1.1\r\n" HOST "\r\n"), "head GET /a ?b=c @a\nrequest 0 \nclosed whole\n",

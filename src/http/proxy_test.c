@@ -110,10 +110,7 @@ static void test_forwarded_for(void **state)
          "\x12\x34"         \
          "\x01\xbb"
 #define ASK "GET /peer HTTP/1.1\r\n" HOST "\r\n"
-#define IN(text)               \
-    {                          \
-        text, sizeof(text) - 1 \
-    }
+#define IN(text) {text, sizeof(text) - 1}
 
 static const struct {
     struct str in;

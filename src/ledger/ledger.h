@@ -12,12 +12,12 @@
 
 /* How an attempt ended; stored by number, append only. */
 enum attempt_end {
-    ATTEMPT_OPEN = 0,        /* sent, not settled */
+    ATTEMPT_OPEN = 0, /* sent, not settled */
     ATTEMPT_OK = 1,
-    ATTEMPT_FAILED = 2,      /* the provider answered an error */
-    ATTEMPT_NOT_SENT = 3,    /* no byte reached the provider: counts no request */
-    ATTEMPT_CUT = 4,         /* the upstream broke off or ended without its last event */
-    ATTEMPT_ABORTED = 5,     /* the client went away */
+    ATTEMPT_FAILED = 2,   /* the provider answered an error */
+    ATTEMPT_NOT_SENT = 3, /* no byte reached the provider: counts no request */
+    ATTEMPT_CUT = 4,      /* the upstream broke off or ended without its last event */
+    ATTEMPT_ABORTED = 5,  /* the client went away */
     ATTEMPT_TIMEOUT = 6,
     ATTEMPT_INTERRUPTED = 7, /* the gateway died; found open by control */
     ATTEMPT_GARBAGE = 8,     /* an answer that is none */
@@ -28,20 +28,20 @@ const char *attempt_end_name(enum attempt_end e);
  * format 24 bytes (the configuration and the request check them). */
 struct attempt_start {
     char id[LEDGER_ID_LEN + 1], request_id[LEDGER_ID_LEN + 1];
-    uint8_t number;         /* 1 for the first attempt of the exchange */
+    uint8_t number; /* 1 for the first attempt of the exchange */
     bool stream;
     struct str key_id, route, provider, model, format;
-    uint32_t key_place;     /* of its meter on the board */
-    int64_t started_ms;     /* wall clock; gives the row's UTC day */
-    struct price price;     /* in force at that moment */
+    uint32_t key_place;                       /* of its meter on the board */
+    int64_t started_ms;                       /* wall clock; gives the row's UTC day */
+    struct price price;                       /* in force at that moment */
     uint64_t estimate_input, estimate_output; /* tokens; what an interrupted attempt is charged */
-    int64_t reserved_pico;  /* the part of the exchange's reservation */
+    int64_t reserved_pico;                    /* the part of the exchange's reservation */
 };
 /* What is known when it ends. */
 struct attempt_result {
     enum attempt_end end;
-    uint16_t status;        /* the provider's HTTP status; 0 none */
-    uint16_t err;           /* enum err; OK when none */
+    uint16_t status; /* the provider's HTTP status; 0 none */
+    uint16_t err;    /* enum err; OK when none */
     int64_t ended_ms;
     uint32_t first_byte_us, duration_us;
     struct usage usage;
@@ -54,12 +54,12 @@ struct attempt_result {
 enum ledger_safety { LEDGER_DISK, LEDGER_PROCESS };
 enum ledger_on_stall { LEDGER_HOLD, LEDGER_RELEASE };
 struct journal_options {
-    const char *dir;            /* DATA/journal */
+    const char *dir; /* DATA/journal */
     enum ledger_safety safety;
     enum ledger_on_stall on_stall;
-    uint32_t stall_ms;          /* a sync slower than this is alarmed */
-    uint64_t max_bytes;         /* all segments together; beyond: ERR_JOURNAL_FULL for new exchanges */
-    uint32_t segment_bytes;     /* default 4 MiB */
+    uint32_t stall_ms;      /* a sync slower than this is alarmed */
+    uint64_t max_bytes;     /* all segments together; beyond: ERR_JOURNAL_FULL for new exchanges */
+    uint32_t segment_bytes; /* default 4 MiB */
 };
 
 /* One per gateway process: the directory, the free space, the sync thread. */
@@ -109,7 +109,8 @@ struct store;
  * ingested and sealed or orphaned; settles attempts of dead gateways as interrupted and adds their cost to the meters on
  * the board. Blocking; one caller at a time. */
 struct ledger_ingest;
-MUST_USE enum err ledger_ingest_new(const char *dir, struct store *s, struct board *b, struct ledger_ingest **ret_ingest, struct fault *why);
+MUST_USE enum err ledger_ingest_new(const char *dir, struct store *s, struct board *b, struct ledger_ingest **ret_ingest,
+                                    struct fault *why);
 void ledger_ingest_free(struct ledger_ingest *i);
 MUST_USE enum err ledger_ingest_run(struct ledger_ingest *i, uint64_t *ret_rows, struct fault *why);
 /* Puts this day's and month's settled spend of every key into the meters, then sets board->ready_spend. Once, at the start
@@ -122,4 +123,5 @@ struct ledger_query {
 };
 MUST_USE enum err ledger_report(struct store *s, const struct ledger_query *q, struct buf *out_json, struct fault *why);
 /* Single attempts, newest first, for audits and tests: at most `limit` rows as JSON. */
-MUST_USE enum err ledger_attempts(struct store *s, const struct ledger_query *q, unsigned limit, struct buf *out_json, struct fault *why);
+MUST_USE enum err ledger_attempts(struct store *s, const struct ledger_query *q, unsigned limit, struct buf *out_json,
+                                  struct fault *why);

@@ -9,10 +9,10 @@ struct loop;
 struct uv_loop_s;
 
 struct loop *loop_new(void);
-void loop_free(struct loop *l);        /* after loop_run() returned; all watches and timers stopped before */
-void loop_run(struct loop *l);         /* until loop_stop() */
-void loop_stop(struct loop *l);        /* from any thread */
-uint64_t loop_now(const struct loop *l); /* monotonic milliseconds, cached once per turn */
+void loop_free(struct loop *l);            /* after loop_run() returned; all watches and timers stopped before */
+void loop_run(struct loop *l);             /* until loop_stop() */
+void loop_stop(struct loop *l);            /* from any thread */
+uint64_t loop_now(const struct loop *l);   /* monotonic milliseconds, cached once per turn */
 struct uv_loop_s *loop_uv(struct loop *l); /* for processes and signals only */
 
 /* A buffer to receive into, shared by all of the loop's connections; its bytes are valid until the callback returns. */

@@ -10,12 +10,12 @@ struct loop {
     uv_async_t wake;
     uv_check_t turn;
     uv_prepare_t prepare;
-    uv_timer_t tick;               /* armed for the earliest timer of the heap */
-    struct timer **heap;           /* [1..n_timers], earliest first */
+    uv_timer_t tick;     /* armed for the earliest timer of the heap */
+    struct timer **heap; /* [1..n_timers], earliest first */
     uint32_t n_timers, cap_timers;
-    uint64_t tick_at;              /* when `tick` fires; UINT64_MAX: not armed */
+    uint64_t tick_at; /* when `tick` fires; UINT64_MAX: not armed */
     struct defer *deferred, **deferred_end;
-    _Atomic(struct post *) posts;  /* newest first */
+    _Atomic(struct post *) posts; /* newest first */
     atomic_bool stopping;
     char *scratch;
 };

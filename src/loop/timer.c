@@ -89,8 +89,6 @@ void timer_cancel(struct loop *l, struct timer *t)
     t->place = 0;
     struct timer *last = l->heap[l->n_timers--];
     if (last == t) return;
-    if (place > 1 && l->heap[place / 2]->at > last->at)
-        sift_up(l, place, last);
-    else
-        sift_down(l, place, last);
+    if (place > 1 && l->heap[place / 2]->at > last->at) sift_up(l, place, last);
+    else sift_down(l, place, last);
 }

@@ -29,8 +29,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     if (ready & w->events) w->on_ready(w, ready & w->events);
 }
 
-enum err watch_start(struct loop *l, struct watch *w, int fd, unsigned events,
-                     void (*on_ready)(struct watch *, unsigned events))
+enum err watch_start(struct loop *l, struct watch *w, int fd, unsigned events, void (*on_ready)(struct watch *, unsigned events))
 {
     struct watch_handle *h = mem_alloc(sizeof *h);
     if (uv_poll_init(&l->uv, &h->poll, fd) < 0) {
@@ -47,10 +46,8 @@ void watch_set(struct watch *w, unsigned events)
 {
     if (!w->handle || w->events == events) return;
     w->events = events;
-    if (events)
-        must(uv_poll_start(&w->handle->poll, uv_events(events), on_poll) == 0);
-    else
-        must(uv_poll_stop(&w->handle->poll) == 0);
+    if (events) must(uv_poll_start(&w->handle->poll, uv_events(events), on_poll) == 0);
+    else must(uv_poll_stop(&w->handle->poll) == 0);
 }
 
 static void on_closed(uv_handle_t *h) { free(CONTAINER_OF(h, struct watch_handle, poll)); }

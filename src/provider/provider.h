@@ -9,10 +9,10 @@
 #define PROVIDER_FIELDS_MAX 4
 
 struct provider_kind {
-    const char *name;       /* "openai": as in configuration */
-    uint32_t formats;       /* bit mask of enum wire_format it speaks by default */
+    const char *name; /* "openai": as in configuration */
+    uint32_t formats; /* bit mask of enum wire_format it speaks by default */
     bool needs_url, needs_key;
-    const char *otel_name;  /* gen_ai.provider.name */
+    const char *otel_name; /* gen_ai.provider.name */
     /* Path below the base URL for this call; NULL: the kind cannot do it. */
     const char *(*path)(enum wire_format f, enum wire_operation op);
     /* The credential's fields. `room` holds what must be composed ("Bearer …"). Returns their number. */
@@ -21,13 +21,13 @@ struct provider_kind {
     const struct http_field *required;
 };
 
-const struct provider_kind *provider_kind_find(struct str name);  /* NULL: unknown */
-const struct provider_kind *provider_kind_at(unsigned i);         /* NULL: past the last */
+const struct provider_kind *provider_kind_find(struct str name); /* NULL: unknown */
+const struct provider_kind *provider_kind_at(unsigned i);        /* NULL: past the last */
 
 /* What a failed answer means. */
 struct provider_verdict {
-    bool try_next;          /* 408, 429, 5xx, and what the vendor means to be such */
-    bool rest;              /* the deployment shall rest */
+    bool try_next;           /* 408, 429, 5xx, and what the vendor means to be such */
+    bool rest;               /* the deployment shall rest */
     uint64_t retry_after_ms; /* 0: not told */
 };
 /* Status and headers of an answer (RFC 9110 10.2.3; retry-after-ms, x-ms-retry-after-ms, retry-after as seconds or date). */

@@ -25,7 +25,10 @@ static int f_write(sqlite3_file *f, const void *p, int n, sqlite3_int64 at)
 {
     return fails() ? fails_with : real_of(f)->pMethods->xWrite(real_of(f), p, n, at);
 }
-static int f_truncate(sqlite3_file *f, sqlite3_int64 n) { return fails() ? fails_with : real_of(f)->pMethods->xTruncate(real_of(f), n); }
+static int f_truncate(sqlite3_file *f, sqlite3_int64 n)
+{
+    return fails() ? fails_with : real_of(f)->pMethods->xTruncate(real_of(f), n);
+}
 static int f_sync(sqlite3_file *f, int flags)
 {
     return fails() ? SQLITE_IOERR_FSYNC : real_of(f)->pMethods->xSync(real_of(f), flags);
@@ -41,7 +44,10 @@ static int f_shm_map(sqlite3_file *f, int page, int size, int extend, void volat
 {
     return real_of(f)->pMethods->xShmMap(real_of(f), page, size, extend, out);
 }
-static int f_shm_lock(sqlite3_file *f, int at, int n, int flags) { return real_of(f)->pMethods->xShmLock(real_of(f), at, n, flags); }
+static int f_shm_lock(sqlite3_file *f, int at, int n, int flags)
+{
+    return real_of(f)->pMethods->xShmLock(real_of(f), at, n, flags);
+}
 static void f_shm_barrier(sqlite3_file *f) { real_of(f)->pMethods->xShmBarrier(real_of(f)); }
 static int f_shm_unmap(sqlite3_file *f, int gone) { return real_of(f)->pMethods->xShmUnmap(real_of(f), gone); }
 

@@ -14,7 +14,7 @@ static const char KEYS[] = "CREATE TABLE keys ("
                            " created_ms INTEGER NOT NULL,"
                            " expires_ms INTEGER,"
                            " revoked_ms INTEGER,"
-                           " routes TEXT,"   /* JSON array of names */
+                           " routes TEXT," /* JSON array of names */
                            " requests_per_minute INTEGER,"
                            " tokens_per_minute INTEGER,"
                            " concurrency INTEGER,"

@@ -98,8 +98,7 @@ enum err store_next(struct store_rows *r, bool *ret_more, struct fault *why)
     return e;
 }
 
-enum err store_exec(struct store *s, const char *sql, const struct store_value *binds, uint64_t *ret_changed,
-                    struct fault *why)
+enum err store_exec(struct store *s, const char *sql, const struct store_value *binds, uint64_t *ret_changed, struct fault *why)
 {
     struct store_rows rows CLEANUP(store_rows_done);
     bool more = true;
@@ -110,8 +109,7 @@ enum err store_exec(struct store *s, const char *sql, const struct store_value *
     return OK;
 }
 
-enum err store_get_i64(struct store *s, const char *sql, const struct store_value *binds, int64_t *ret_value,
-                       struct fault *why)
+enum err store_get_i64(struct store *s, const char *sql, const struct store_value *binds, int64_t *ret_value, struct fault *why)
 {
     struct store_rows rows CLEANUP(store_rows_done);
     bool more;

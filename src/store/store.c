@@ -46,7 +46,8 @@ enum err store_fail(const struct store *s, int code, const char *doing, struct f
         return FAIL(why, ERR_EXISTS, "%s %s: such a row exists already", doing, s->path);
     const char *text = cause_text(code);
     int os = s->db ? sqlite3_system_errno(s->db) : 0;
-    if (text && (code & 0xff) == SQLITE_IOERR && os) return FAIL(why, ERR_STORE, "%s %s: %s (%s)", doing, s->path, text, strerror(os));
+    if (text && (code & 0xff) == SQLITE_IOERR && os)
+        return FAIL(why, ERR_STORE, "%s %s: %s (%s)", doing, s->path, text, strerror(os));
     if (text) return FAIL(why, ERR_STORE, "%s %s: %s", doing, s->path, text);
     return FAIL(why, ERR_STORE, "%s %s: %s", doing, s->path, s->db ? sqlite3_errmsg(s->db) : sqlite3_errstr(code));
 }
@@ -148,8 +149,7 @@ enum err store_version(struct store *s, uint32_t *ret_version, struct fault *why
     *ret_version = 0;
     TRY(store_get_i64(s, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'", NULL, &tables, why));
     TRY(store_get_i64(s, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'", NULL, &ours, why));
-    if (tables && !ours)
-        return FAIL(why, ERR_STORE, "%s is a database of another program; name another data directory", s->path);
+    if (tables && !ours) return FAIL(why, ERR_STORE, "%s is a database of another program; name another data directory", s->path);
     if (ours) TRY(store_get_i64(s, "SELECT max(number) FROM migrations", NULL, &version, why));
     *ret_version = (uint32_t)version;
     return OK;
@@ -167,7 +167,8 @@ static enum err run_step(struct store *s, const struct migration *m, struct faul
 
 static enum err begin_migration(struct store *s, struct fault *why)
 {
-    static const char sql[] = "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_ms INTEGER NOT NULL)";
+    static const char sql[] =
+        "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_ms INTEGER NOT NULL)";
     TRY(store_begin(s, why));
     int code = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
     return code == SQLITE_OK ? OK : store_fail(s, code, "cannot bring forward the database", why);
@@ -190,7 +191,9 @@ enum err store_migrate(struct store *s, struct fault *why)
     uint32_t version;
     TRY(store_version(s, &version, why));
     if (version > store_version_newest)
-        return FAIL(why, ERR_STORE, "the database %s has version %u, this program knows %u: it was written by a newer Aquifer; start that one, or restore a backup",
+        return FAIL(why, ERR_STORE,
+                    "the database %s has version %u, this program knows %u: it was written by a newer Aquifer; start that one, "
+                    "or restore a backup",
                     s->path, version, store_version_newest);
     for (size_t i = 0; i < n_migrations; i++)
         if (migrations[i].number > version) TRY(migrate_one(s, &migrations[i], why));

@@ -10,9 +10,9 @@
 struct store;
 
 struct store_options {
-    const char *path;  /* DATA/aquifer.db; made with mode 0600 when it is missing and not read_only */
-    uint32_t busy_ms;  /* how long to wait for another writer; 0: 5,000 */
-    bool read_only;    /* never creates, never migrates */
+    const char *path; /* DATA/aquifer.db; made with mode 0600 when it is missing and not read_only */
+    uint32_t busy_ms; /* how long to wait for another writer; 0: 5,000 */
+    bool read_only;   /* never creates, never migrates */
 };
 MUST_USE enum err store_open(const struct store_options *o, struct store **ret_store, struct fault *why);
 void store_close(struct store *s); /* NULL is fine */
@@ -62,7 +62,7 @@ MUST_USE enum err store_next(struct store_rows *r, bool *ret_more, struct fault 
 void store_rows_done(struct store_rows *r); /* idempotent; fine after a store_query that failed */
 /* Columns of the present row, from 0. Text and blobs are valid until the next store_next or store_rows_done. */
 bool store_is_null(const struct store_rows *r, unsigned column);
-int64_t store_i64(const struct store_rows *r, unsigned column);  /* 0 for NULL */
+int64_t store_i64(const struct store_rows *r, unsigned column);     /* 0 for NULL */
 struct str store_text(const struct store_rows *r, unsigned column); /* empty for NULL */
 struct str store_blob(const struct store_rows *r, unsigned column); /* empty for NULL */
 /* The first column of the first row as a number; 0 when there is no row. */

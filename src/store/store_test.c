@@ -52,7 +52,8 @@ static int remove_dir(void **state)
 static void put(struct store *s, const char *name, const char *value)
 {
     assert_int_equal(store_exec(s, "INSERT OR REPLACE INTO settings (name, value) VALUES (?1, ?2)",
-                                BINDS(V_TEXT(str_z(name)), V_TEXT(str_z(value))), NULL, &why), OK);
+                                BINDS(V_TEXT(str_z(name)), V_TEXT(str_z(value))), NULL, &why),
+                     OK);
 }
 
 static int64_t count(struct store *s)
@@ -68,7 +69,10 @@ static void test_values_come_back(void **state)
     struct store *s = open_store();
     struct store_rows rows;
     bool more;
-    assert_int_equal(store_query(s, "SELECT ?1, ?2, ?3, ?4, ?5", BINDS(V_I64(INT64_MIN), V_TEXT(S("a\0b")), V_BLOB(S("\xff\0")), V_NULL, V_TEXT(STR_NONE)), &rows, &why), OK);
+    assert_int_equal(store_query(s, "SELECT ?1, ?2, ?3, ?4, ?5",
+                                 BINDS(V_I64(INT64_MIN), V_TEXT(S("a\0b")), V_BLOB(S("\xff\0")), V_NULL, V_TEXT(STR_NONE)), &rows,
+                                 &why),
+                     OK);
     assert_int_equal(store_next(&rows, &more, &why), OK);
     assert_true(more);
     assert_true(store_i64(&rows, 0) == INT64_MIN);
@@ -152,7 +156,8 @@ static void test_migrates_and_refuses_newer(void **state)
     assert_int_equal(store_migrate(s, &why), OK);
     assert_int_equal(store_version(s, &version, &why), OK);
     assert_int_equal(version, store_version_newest);
-    assert_int_equal(store_exec(s, "INSERT INTO migrations (number, name, applied_ms) VALUES (9999, 'later', 0)", NULL, NULL, &why), OK);
+    assert_int_equal(
+        store_exec(s, "INSERT INTO migrations (number, name, applied_ms) VALUES (9999, 'later', 0)", NULL, NULL, &why), OK);
     assert_int_equal(store_migrate(s, &why), ERR_STORE);
     assert_non_null(strstr(why.text, "newer Aquifer"));
     store_close(s);
@@ -279,7 +284,8 @@ static enum err live(struct fault *ret_why)
     enum err e = store_migrate(s, ret_why);
     if (e == OK) e = store_begin(s, ret_why);
     for (int i = 0; e == OK && i < 40; i++)
-        e = store_exec(s, "INSERT INTO settings (name, value) VALUES (?1, ?2)", BINDS(V_I64(i), V_TEXT(S("value"))), NULL, ret_why);
+        e = store_exec(s, "INSERT INTO settings (name, value) VALUES (?1, ?2)", BINDS(V_I64(i), V_TEXT(S("value"))), NULL,
+                       ret_why);
     if (e == OK) e = store_commit(s, ret_why);
     if (e == OK) e = store_backup(s, copy, ret_why);
     store_rollback(s);

@@ -53,10 +53,8 @@ static void put_model(struct json_writer *w, const struct wire_model *m)
 
 static void put_id_or_null(struct json_writer *w, struct str name, const struct wire_model *m)
 {
-    if (m)
-        json_add_str(w, name, m->id);
-    else
-        json_add_null(w, name);
+    if (m) json_add_str(w, name, m->id);
+    else json_add_null(w, name);
 }
 
 void wire_models_anthropic(const struct wire_model *m, size_t n, struct str query, struct buf *out)
@@ -69,10 +67,8 @@ void wire_models_anthropic(const struct wire_model *m, size_t n, struct str quer
     if (before.n) to = place_of(m, n, before);
     if (from > to) from = to;
     bool more = to - from > limit;
-    if (more && before.n)
-        from = to - limit; /* backwards: the page right before the cursor */
-    else if (more)
-        to = from + limit;
+    if (more && before.n) from = to - limit; /* backwards: the page right before the cursor */
+    else if (more) to = from + limit;
 
     struct json_writer w;
     json_write(&w, out);

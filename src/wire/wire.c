@@ -62,12 +62,11 @@ enum wire_format wire_guess(struct str path, struct http_fields fields)
 /* Names ending in '-' are prefixes. Credentials, cookies and hop-by-hop fields stand in neither table and never pass;
  * accept-encoding does not either, since usage is read from the answer. */
 static const struct str UP[] = {
-    {"accept", 6},        {"anthropic-", 10},      {"content-type", 12},    {"idempotency-key", 15},
-    {"openai-", 7},       {"user-agent", 10},      {"x-claude-code-", 14},  {"x-client-request-id", 19},
-    {"x-stainless-", 12}, {"x-app", 5},
+    {"accept", 6},      {"anthropic-", 10},     {"content-type", 12},        {"idempotency-key", 15}, {"openai-", 7},
+    {"user-agent", 10}, {"x-claude-code-", 14}, {"x-client-request-id", 19}, {"x-stainless-", 12},    {"x-app", 5},
 };
 static const struct str DOWN[] = {
-    {"anthropic-", 10},  {"content-type", 12}, {"openai-", 7},      {"request-id", 10},      {"retry-after", 11},
+    {"anthropic-", 10},     {"content-type", 12}, {"openai-", 7},       {"request-id", 10},     {"retry-after", 11},
     {"retry-after-ms", 14}, {"x-ratelimit-", 12}, {"x-request-id", 12}, {"x-should-retry", 14},
 };
 

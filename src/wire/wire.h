@@ -23,31 +23,31 @@ enum wire_operation { WIRE_GENERATE, WIRE_COUNT_TOKENS, WIRE_LIST_MODELS };
 /* What admission, routing and the edits need of a request; spans point into the body. */
 struct wire_request {
     enum wire_operation operation;
-    struct str model;          /* unescaped; copied to the arena when it had escapes */
-    size_t model_at, model_n;  /* the string's span in the body, with its quotes */
+    struct str model;         /* unescaped; copied to the arena when it had escapes */
+    size_t model_at, model_n; /* the string's span in the body, with its quotes */
     bool stream;
-    uint64_t max_output;       /* tokens the caller allows, all choices together; 0: not said */
-    uint64_t choices;          /* answers asked for (Chat's n); at least 1 */
-    uint64_t input_bound;      /* no tokenizer makes more input tokens of this body */
-    bool wants_usage;          /* Chat: the caller asked for stream_options.include_usage himself */
+    uint64_t max_output;         /* tokens the caller allows, all choices together; 0: not said */
+    uint64_t choices;            /* answers asked for (Chat's n); at least 1 */
+    uint64_t input_bound;        /* no tokenizer makes more input tokens of this body */
+    bool wants_usage;            /* Chat: the caller asked for stream_options.include_usage himself */
     struct json_edit usage_edit; /* Chat: what makes the provider tell the usage; with.n == 0: nothing to do */
 };
 
 /* What a stream's event means for the relay. */
 struct wire_step {
-    bool hide;   /* not for the client (the usage chunk that only we asked for) */
-    bool starts; /* first event of a real answer */
-    bool last;   /* the format's last event: after it the stream is complete */
-    bool error;  /* an error event of the provider: the attempt failed */
+    bool hide;    /* not for the client (the usage chunk that only we asked for) */
+    bool starts;  /* first event of a real answer */
+    bool last;    /* the format's last event: after it the stream is complete */
+    bool error;   /* an error event of the provider: the attempt failed */
     bool garbage; /* not an event of this format */
 };
 
 /* State of one stream, embedded in the exchange; small, no allocation. */
 struct wire_stream {
     enum wire_format format;
-    bool hide_usage;  /* include_usage was added by us */
+    bool hide_usage; /* include_usage was added by us */
     bool started, finished;
-    bool told_final;  /* the provider gave its final usage */
+    bool told_final;      /* the provider gave its final usage */
     uint64_t tokens_seen; /* an estimate of what was generated, for a cut before the provider told */
     struct usage *usage;
 };
@@ -65,8 +65,7 @@ struct wire_ops {
     unsigned (*edits)(const struct wire_request *r, struct str quoted_model, struct json_edit *ret_edits);
     /* The usage of a whole 2xx answer to this operation; cells that it does not tell stay unknown. ERR_UPSTREAM_GARBAGE:
      * not whole JSON, or not an answer of this format. */
-    enum err (*answer)(enum wire_operation op, struct str body, struct json_tape *t, struct usage *ret_usage,
-                       struct fault *why);
+    enum err (*answer)(enum wire_operation op, struct str body, struct json_tape *t, struct usage *ret_usage, struct fault *why);
     /* One whole event of a stream; reads usage on the way. */
     void (*event)(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step);
     /* Our own errors as this format's body, and as an event in mid-stream (with its SSE framing). */

@@ -130,11 +130,8 @@ static const struct {
     struct str type;
     void (*on)(struct wire_stream *, struct json_tape *, struct str data, struct wire_step *);
 } EVENTS[] = {
-    {{"content_block_delta", 19}, on_delta},
-    {{"message_start", 13}, on_start},
-    {{"message_delta", 13}, on_message_delta},
-    {{"message_stop", 12}, on_stop},
-    {{"error", 5}, on_error},
+    {{"content_block_delta", 19}, on_delta}, {{"message_start", 13}, on_start}, {{"message_delta", 13}, on_message_delta},
+    {{"message_stop", 12}, on_stop},         {{"error", 5}, on_error},
 };
 
 static void messages_event(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step)
@@ -142,8 +139,7 @@ static void messages_event(struct wire_stream *s, const struct sse_event *e, str
     *ret_step = (struct wire_step){0};
     if (!e->has_data) return;
     uint32_t type = 0;
-    if (json_scan(t, e->data, &JSON_LIMITS_TOP, NULL) == OK && json_is(t, 0, JSON_OBJECT))
-        type = json_find(t, 0, S("type"));
+    if (json_scan(t, e->data, &JSON_LIMITS_TOP, NULL) == OK && json_is(t, 0, JSON_OBJECT)) type = json_find(t, 0, S("type"));
     if (!type || !json_is(t, type, JSON_STRING)) {
         ret_step->garbage = true;
         return;

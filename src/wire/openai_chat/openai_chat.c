@@ -124,8 +124,7 @@ static void read_usage(const struct json_tape *t, struct usage *u)
     wire_read_tier(t, json_find(t, 0, S("service_tier")), u);
     if (!usage || !json_is(t, usage, JSON_OBJECT)) return;
     split_total(t, json_path(t, usage, "prompt_tokens"), usage, INPUT_SHARES, COUNTOF(INPUT_SHARES), USAGE_IN_FRESH, u);
-    split_total(t, json_path(t, usage, "completion_tokens"), usage, OUTPUT_SHARES, COUNTOF(OUTPUT_SHARES),
-                USAGE_OUT_VISIBLE, u);
+    split_total(t, json_path(t, usage, "completion_tokens"), usage, OUTPUT_SHARES, COUNTOF(OUTPUT_SHARES), USAGE_OUT_VISIBLE, u);
     if (!json_path(t, usage, "prompt_tokens_details", "cached_tokens")) split_deepseek(t, usage, u);
 }
 
