@@ -21,7 +21,7 @@ static char certs_dir[40];
 
 UNUSED static void certs_open(void)
 {
-    snprintf(certs_dir, sizeof certs_dir, "/tmp/aquifer-certs-XXXXXX");
+    snprintf(certs_dir, sizeof certs_dir, P_tmpdir "/aquifer-certs-XXXXXX");
     assert_non_null(mkdtemp(certs_dir));
 }
 
