@@ -164,6 +164,9 @@ bool str_is_utf8(struct str s, size_t *ret_bad_at); /* ret_bad_at may be NULL */
 /* Length (1 to 4) of the UTF-8 character at `at` and its code point; 0: not UTF-8 there (RFC 3629: no overlong
  * forms, no surrogates, nothing over U+10FFFF). */
 size_t str_utf8_at(struct str s, size_t at, uint32_t *ret_point);
+/* How many bytes from `at` on are printable ASCII other than quote and backslash: what stands in a JSON string or a log
+ * value as it is. */
+size_t str_plain_run(struct str s, size_t at);
 /* Copies and terminates; the caller frees. Aborts without memory. */
 char *str_dup_z(struct str s);
 /* Edit distance for "did you mean" (bounded: strings over 64 bytes are far from everything). */

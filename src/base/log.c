@@ -43,7 +43,7 @@ bool log_parse_level(struct str name, enum log_level *ret_level)
 }
 
 /* All or nothing, so that no escape is ever cut in two. */
-static bool put(struct line *l, struct str s)
+static inline bool put(struct line *l, struct str s)
 {
     if (l->cut || s.n > l->limit - l->n) {
         l->cut = true;
@@ -54,14 +54,17 @@ static bool put(struct line *l, struct str s)
     return true;
 }
 
-static void put_z(struct line *l, const char *z) { put(l, str_z(z)); }
+static inline void put_z(struct line *l, const char *z) { put(l, str_z(z)); }
 
 static void put_number(struct line *l, const struct log_field *f)
 {
-    char text[24];
-    int n = f->kind == FIELD_UINT ? snprintf(text, sizeof text, "%llu", (unsigned long long)f->num)
-                                  : snprintf(text, sizeof text, "%lld", (long long)f->num);
-    put(l, str_make(text, (size_t)n));
+    char text[24], *end = text + sizeof text, *at = end;
+    bool negative = f->kind == FIELD_INT && f->num < 0;
+    uint64_t left = negative ? 0 - (uint64_t)f->num : (uint64_t)f->num;
+    do *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (negative) *--at = '-';
+    put(l, str_make(at, (size_t)(end - at)));
 }
 
 /* C0 and C1 controls, DEL, line separators and marks that turn the direction of writing: they could fake or hide text. */
@@ -84,18 +87,11 @@ static bool put_escape(struct line *l, enum log_format format, uint32_t point)
     return put(l, str_make(text, (size_t)n));
 }
 
-static size_t harmless_run(struct str s, size_t at)
-{
-    size_t end = at;
-    while (end < s.n && s.p[end] >= ' ' && s.p[end] < 0x7F && s.p[end] != '"' && s.p[end] != '\\') end++;
-    return end - at;
-}
-
 /* `quoted`: quotes and backslashes are escaped as well. */
 static void put_safe(struct line *l, enum log_format format, struct str s, bool quoted)
 {
     for (size_t at = 0; at < s.n;) {
-        size_t run = harmless_run(s, at);
+        size_t run = str_plain_run(s, at);
         size_t room = l->limit - l->n;
         if (run) {
             if (!put(l, str_make(s.p + at, run < room ? run : room))) return;
@@ -160,14 +156,15 @@ static void put_value(struct line *l, enum log_format format, const struct log_f
 
 static void put_field(struct line *l, enum log_format format, const struct log_field *f)
 {
-    if (!piece_open(l, strlen(f->name) + 40)) return; /* a name, its marks and any number */
+    struct str name = str_z(f->name);
+    if (!piece_open(l, name.n + 40)) return; /* a name, its marks and any number */
     if (format == LOG_TEXT) {
         put_z(l, " ");
-        put_z(l, f->name);
+        put(l, name);
         put_z(l, "=");
     } else {
         put_z(l, ",\"");
-        put_z(l, f->name);
+        put(l, name);
         put_z(l, "\":");
     }
     put_value(l, format, f);

@@ -113,6 +113,23 @@ bool str_is_utf8(struct str s, size_t *ret_bad_at)
     return true;
 }
 
+static bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
+
+size_t str_plain_run(struct str s, size_t at)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+    size_t end = at;
+    /* Eight bytes at once: a top bit is left where one is over 0x7E, under 0x20, a quote or a backslash. A borrow can only
+     * raise a false alarm, which the bytes below then settle. */
+    for (uint64_t x; s.n - end >= sizeof x; end += sizeof x) {
+        memcpy(&x, s.p + end, sizeof x);
+        uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
+        if ((x | (x + ones) | (x - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops) break;
+    }
+    while (end < s.n && is_plain((unsigned char)s.p[end])) end++;
+    return end - at;
+}
+
 char *str_dup_z(struct str s)
 {
     must(s.n < SIZE_MAX);

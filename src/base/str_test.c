@@ -107,6 +107,22 @@ static void test_utf8_edges(void **state)
     assert_int_equal(str_utf8_at(S("a"), 1, &point), 0);
 }
 
+/* Every byte at every place among plain ones. */
+static void test_plain_run(void **state)
+{
+    char text[40];
+    for (size_t at = 0; at < sizeof text; at++) {
+        for (int c = 0; c < 256; c++) {
+            memset(text, 'a' + (int)(at % 20), sizeof text);
+            text[at] = (char)c;
+            bool is_plain = c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+            assert_int_equal(str_plain_run(str_make(text, sizeof text), 0), is_plain ? sizeof text : at);
+            assert_int_equal(str_plain_run(str_make(text, sizeof text), at), is_plain ? sizeof text - at : 0);
+        }
+    }
+    assert_int_equal(str_plain_run(STR_NONE, 0), 0);
+}
+
 static void test_copy(void **state)
 {
     char *z = str_dup_z(S("ab"));
@@ -132,9 +148,9 @@ static void test_distance(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare), cmocka_unit_test(test_cutting),  cmocka_unit_test(test_find),
-        cmocka_unit_test(test_u64),     cmocka_unit_test(test_utf8_all), cmocka_unit_test(test_utf8_edges),
-        cmocka_unit_test(test_copy),    cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_compare),   cmocka_unit_test(test_cutting),  cmocka_unit_test(test_find),
+        cmocka_unit_test(test_u64),       cmocka_unit_test(test_utf8_all), cmocka_unit_test(test_utf8_edges),
+        cmocka_unit_test(test_plain_run), cmocka_unit_test(test_copy),     cmocka_unit_test(test_distance),
     };
     return cmocka_run_group_tests_name("str", tests, NULL, NULL);
 }

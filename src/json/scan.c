@@ -12,6 +12,7 @@ const bool JSON_SHORT_ESCAPE[256] = {
 
 void json_tape_init(struct json_tape *t, uint32_t max_nodes)
 {
+    must(max_nodes < UINT32_MAX); /* one more is kept */
     *t = (struct json_tape){.max_nodes = max_nodes ? max_nodes : DEFAULT_NODES};
 }
 

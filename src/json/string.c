@@ -100,22 +100,6 @@ struct str json_str(const struct json_tape *t, uint32_t at, struct buf *out)
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
-static bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x80 && c != '"' && c != '\\'; }
-
-/* Bytes from `at` on that stand in a string as they are; eight at a time while they are ASCII. */
-static size_t plain_run(struct str s, size_t at)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
-    size_t end = at;
-    for (uint64_t x; s.n - end >= sizeof x; end += sizeof x) {
-        memcpy(&x, s.p + end, sizeof x);
-        uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
-        if ((x | (x - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops) break;
-    }
-    while (end < s.n && is_plain((unsigned char)s.p[end])) end++;
-    return end - at;
-}
-
 static void escape_control(struct buf *out, unsigned char c)
 {
     static const char SHORT[256] = {
@@ -129,7 +113,7 @@ static void escape_control(struct buf *out, unsigned char c)
 void json_escape(struct buf *out, struct str s)
 {
     for (size_t at = 0; at < s.n;) {
-        size_t run = plain_run(s, at);
+        size_t run = str_plain_run(s, at);
         buf_add(out, s.p ? s.p + at : NULL, run);
         at += run;
         if (at >= s.n) break;

@@ -86,8 +86,9 @@ static void test_broken(void **state)
     struct buf out;
     buf_init(&out, 1000);
     json_escape(&out, S("a\x80z\xc3(\xed\xa0\x80 12345678\xff\"\\\x01\x1f\x7f"));
-    assert_str(buf_view(&out),
-               "a\xef\xbf\xbdz\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd 12345678\xef\xbf\xbd\\\"\\\\\\u0001\\u001f\x7f");
+    assert_str(
+        buf_view(&out),
+        "a\xef\xbf\xbdz\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd 12345678\xef\xbf\xbd\\\"\\\\\\u0001\\u001f\\u007f");
     buf_clear(&out);
     json_escape(&out, STR_NONE);
     assert_int_equal(out.n, 0);
