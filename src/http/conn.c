@@ -38,8 +38,9 @@ void conn_deadline(struct conn *c, uint64_t ms)
 static void settle(struct defer *d)
 {
     struct conn *c = CONTAINER_OF(d, struct conn, later);
+    bool is_end = c->dead; /* who dies while settling has streams to close, and comes back */
     if (c->proto) c->proto->settle(c);
-    if (c->dead) conn_free(c);
+    if (is_end) conn_free(c);
 }
 
 void conn_later(struct conn *c) { loop_defer(c->server->loop, &c->later, settle); }

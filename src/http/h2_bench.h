@@ -90,6 +90,7 @@ static ssize_t guest_read(nghttp2_session *session, int32_t id, uint8_t *to, siz
 {
     (void)session, (void)source;
     struct guest_stream *s = guest_at(user, id);
+    must(s);
     size_t n = s->send.n < room ? s->send.n : room;
     if (!n && s->send_more) return NGHTTP2_ERR_DEFERRED;
     if (n) memcpy(to, s->send.p, n);

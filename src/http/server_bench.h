@@ -35,7 +35,7 @@ static bool bench_take_memory(void *user, int64_t bytes)
     return true;
 }
 
-static struct http_fields bench_fields(void)
+UNUSED static struct http_fields bench_fields(void)
 {
     static const struct http_field FIELDS[] = {{{"content-type", 12}, {"text/plain", 10}}};
     return (struct http_fields){FIELDS, 1};
@@ -243,7 +243,7 @@ UNUSED static struct str bench_undated(struct bench *b)
     return buf_view(&out);
 }
 
-static void bench_free(struct bench *b)
+UNUSED static void bench_free(struct bench *b)
 {
     if (b->client >= 0) close(b->client);
     http_server_free(b->server);
