@@ -140,6 +140,10 @@ void config_free(struct config *c);
  * wipes and frees `out`. The fault names the reference, never the value. */
 MUST_USE enum err config_secret(struct str reference, struct buf *out, struct fault *why);
 bool config_is_reference(struct str text);
+/* Letters, digits and . _ : / - ; pattern: also one * at the end. */
+bool config_name_is_valid(struct str name, bool pattern);
+/* "300ms", "5s", "1h30m", "30d", "0" → milliseconds. */
+bool config_duration(struct str text, uint64_t *ret_ms);
 /* "127.0.0.1:8400" → a socket address. "*:p" is [::]:p, to be bound for both families. */
 bool config_address(struct str text, struct sockaddr_storage *ret_address, socklen_t *ret_len);
 bool config_address_is_loopback(const struct sockaddr_storage *address);

@@ -95,86 +95,86 @@ static void every_form_is_read(void **state)
     config_free(c);
 }
 
+static const struct {
+    const char *text, *want;
+} MISTAKES[] = {
+    {"", "a.yaml:1: data is missing: Directory"},
+    {"data: d\n", "a.yaml:1: listen is missing"},
+    {"[1]\n", "a.yaml:1: the file must be a map of keys, it is a list"},
+    {BASE "heartbat: 5s\n", "a.yaml:3: \"heartbat\" is not a key here; did you mean \"heartbeat\"?"},
+    {BASE "zzzzzz: 5s\n", "a.yaml:3: \"zzzzzz\" is not a key here; `aquifer config explain` lists them"},
+    {BASE "limits:\n  bodi: 1MiB\n", "a.yaml:4: limits: \"bodi\" is not a key here; did you mean \"body\"?"},
+    {BASE "heartbeat: 5\n", "a.yaml:3: heartbeat: \"5\" is not a duration; write a number with its unit"},
+    {BASE "heartbeat: [5s]\n", "a.yaml:3: heartbeat: must be a duration, it is a list"},
+    {BASE "heartbeat: 2d\n", "a.yaml:3: heartbeat: 2d is too large"},
+    {BASE "limits: {body: 1}\n", "a.yaml:3: limits.body: 1 is too small; the least is 1024"},
+    {BASE "limits: {body: 32mb}\n", "\"32mb\" is not a size"},
+    {BASE "limits: 5\n", "a.yaml:3: limits: must be a map of keys, it is a single value"},
+    {BASE "memory: {max: 101%}\n", "a.yaml:3: memory.max: \"101%\" is not a share"},
+    {BASE "ledger: {safety: fast}\n", "a.yaml:3: ledger.safety: \"fast\" is none of disk|process"},
+    {BASE "log: {access: yes}\n", "a.yaml:3: log.access: \"yes\" is neither; write true or false"},
+    {BASE "loops: -1\n", "\"-1\" is not a whole number"},
+    {BASE "loops: 999\n", "999 is too large; the most is 256"},
+    {"data: d\nlisten: localhost\n", "a.yaml:2: listen.address: \"localhost\" is not an address"},
+    {"data: d\nlisten: ::1:80\n", "is not an address"},
+    {"data: d\nlisten: [127.0.0.1:1, 127.0.0.1:1]\n", "two listeners want 127.0.0.1:1"},
+    {"data: d\nlisten: {address: 127.0.0.1:1, tls: {cert: c}}\n", "listen.tls: key is missing"},
+    {BASE "admin: {listen: 127.0.0.1:1}\n", "a.yaml:3: admin.key is missing: the admin API is never open"},
+    {BASE "admin: {listen: 127.0.0.1:1, key: hunter2hunter2}\n",
+     "a.yaml:3: admin.key: a secret does not stand in this file; write env:NAME"},
+    {BASE "metrics: {listen: '*:1'}\n", "metrics.key is missing"},
+    {BASE "path_prefix: llm/\n", "a.yaml:3: path_prefix: \"llm/\" must begin with /"},
+    {BASE "trusted_proxies: [300.0.0.1/8]\n", "a.yaml:3: trusted_proxies: "},
+    {BASE "proxy_protocol: true\n", "a.yaml:3: proxy_protocol: needs trusted_proxies"},
+    {BASE "providers: {}\n", "a.yaml:3: providers: must be a list, it is a map"},
+    {BASE "providers: [main]\n", "a.yaml:3: providers[0]: must be a map of keys, it is a single value"},
+    {BASE "providers: [{name: p, kind: opnai, url: 'http://x', key: env:K}]\n",
+     "providers[0]: \"opnai\" is not a kind of provider; there are openai"},
+    {BASE "providers: [{name: p, kind: openai, key: env:K}]\n", "providers[0]: url is missing"},
+    {BASE "providers: [{name: p p, kind: openai, url: 'http://x', key: env:K}]\n", "providers[0].name: \"p p\" is not a name"},
+    {BASE "providers: [{name: p, kind: openai, url: 'ftp://x', key: env:K}]\n", "providers[0].url: is not a base URL"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K, formats: [chat]}]\n",
+     "\"chat\" is not a wire format; there are openai_chat"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K, headers: {x-api-key: abc}}]\n",
+     "providers[0].headers.x-api-key: a secret does not stand"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K, headers: {Host: abc}}]\n",
+     "headers.Host: is written by Aquifer itself"},
+    {BASE "providers:\n  - {name: p, kind: openai, url: 'http://x', key: env:K}\n  - {name: p, kind: openai, url: "
+          "'http://x', key: env:K}\n",
+     "a.yaml:5: providers[1]: the name p is taken by line 4"},
+    {BASE "routes: [{name: r}]\n", "routes[0]: deployments is missing"},
+    {BASE "routes: [{name: r, deployments: []}]\n", "routes[0]: has no deployments"},
+    {BASE "routes: [{name: r, deployments: [{provider: q, model: m}]}]\n", "routes[0].deployments[0]: there is no provider q"},
+    {BASE "providers: [{name: main, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: "
+          "mian, model: m}]}]\n",
+     "a.yaml:4: routes[0].deployments[0]: there is no provider mian; did you mean main?"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
+          "model: '*'}]}]\n",
+     "model * needs a route whose name ends in *"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
+          "model: m}]}, {name: s, aliases: [r], deployments: [{provider: p, model: m}]}]\n",
+     "routes[1]: the name r is taken"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
+          "model: m, price: {input: 1}}]}]\n",
+     "a.yaml:4: routes[0].deployments[0].price: a price needs input and output"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
+          "model: m, price: {input: 0.00000015, output: 1}}]}]\n",
+     "deployments[0].price: input: "},
+    {BASE "a: &b c\n", "a.yaml:3: anchors (&)"},
+    {BASE "data: e\n", "a.yaml:3: \"data\" stands twice"},
+    {BASE "engine: {models: [{name: m, file: f}, {name: m, file: g}]}\n", "engine.models[1]: the name m stands twice"},
+};
+
 static void mistakes_are_told(void **state)
 {
-    static const struct {
-        const char *text, *want;
-    } CASES[] = {
-        {"", "a.yaml:1: data is missing: Directory"},
-        {"data: d\n", "a.yaml:1: listen is missing"},
-        {"[1]\n", "a.yaml:1: the file must be a map of keys, it is a list"},
-        {BASE "heartbat: 5s\n", "a.yaml:3: \"heartbat\" is not a key here; did you mean \"heartbeat\"?"},
-        {BASE "zzzzzz: 5s\n", "a.yaml:3: \"zzzzzz\" is not a key here; `aquifer config explain` lists them"},
-        {BASE "limits:\n  bodi: 1MiB\n", "a.yaml:4: limits: \"bodi\" is not a key here; did you mean \"body\"?"},
-        {BASE "heartbeat: 5\n", "a.yaml:3: heartbeat: \"5\" is not a duration; write a number with its unit"},
-        {BASE "heartbeat: [5s]\n", "a.yaml:3: heartbeat: must be a duration, it is a list"},
-        {BASE "heartbeat: 2d\n", "a.yaml:3: heartbeat: 2d is too large"},
-        {BASE "limits: {body: 1}\n", "a.yaml:3: limits.body: 1 is too small; the least is 1024"},
-        {BASE "limits: {body: 32mb}\n", "\"32mb\" is not a size"},
-        {BASE "limits: 5\n", "a.yaml:3: limits: must be a map of keys, it is a single value"},
-        {BASE "memory: {max: 101%}\n", "a.yaml:3: memory.max: \"101%\" is not a share"},
-        {BASE "ledger: {safety: fast}\n", "a.yaml:3: ledger.safety: \"fast\" is none of disk|process"},
-        {BASE "log: {access: yes}\n", "a.yaml:3: log.access: \"yes\" is neither; write true or false"},
-        {BASE "loops: -1\n", "\"-1\" is not a whole number"},
-        {BASE "loops: 999\n", "999 is too large; the most is 256"},
-        {"data: d\nlisten: localhost\n", "a.yaml:2: listen.address: \"localhost\" is not an address"},
-        {"data: d\nlisten: ::1:80\n", "is not an address"},
-        {"data: d\nlisten: [127.0.0.1:1, 127.0.0.1:1]\n", "two listeners want 127.0.0.1:1"},
-        {"data: d\nlisten: {address: 127.0.0.1:1, tls: {cert: c}}\n", "listen.tls: key is missing"},
-        {BASE "admin: {listen: 127.0.0.1:1}\n", "a.yaml:3: admin.key is missing: the admin API is never open"},
-        {BASE "admin: {listen: 127.0.0.1:1, key: hunter2hunter2}\n",
-         "a.yaml:3: admin.key: a secret does not stand in this file; write env:NAME"},
-        {BASE "metrics: {listen: '*:1'}\n", "metrics.key is missing"},
-        {BASE "path_prefix: llm/\n", "a.yaml:3: path_prefix: \"llm/\" must begin with /"},
-        {BASE "trusted_proxies: [300.0.0.1/8]\n", "a.yaml:3: trusted_proxies: "},
-        {BASE "proxy_protocol: true\n", "a.yaml:3: proxy_protocol: needs trusted_proxies"},
-        {BASE "providers: {}\n", "a.yaml:3: providers: must be a list, it is a map"},
-        {BASE "providers: [main]\n", "a.yaml:3: providers[0]: must be a map of keys, it is a single value"},
-        {BASE "providers: [{name: p, kind: opnai, url: 'http://x', key: env:K}]\n",
-         "providers[0]: \"opnai\" is not a kind of provider; there are openai"},
-        {BASE "providers: [{name: p, kind: openai, key: env:K}]\n", "providers[0]: url is missing"},
-        {BASE "providers: [{name: p p, kind: openai, url: 'http://x', key: env:K}]\n",
-         "providers[0].name: \"p p\" is not a name"},
-        {BASE "providers: [{name: p, kind: openai, url: 'ftp://x', key: env:K}]\n", "providers[0].url: is not a base URL"},
-        {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K, formats: [chat]}]\n",
-         "\"chat\" is not a wire format; there are openai_chat"},
-        {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K, headers: {x-api-key: abc}}]\n",
-         "providers[0].headers.x-api-key: a secret does not stand"},
-        {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K, headers: {Host: abc}}]\n",
-         "headers.Host: is written by Aquifer itself"},
-        {BASE "providers:\n  - {name: p, kind: openai, url: 'http://x', key: env:K}\n  - {name: p, kind: openai, url: "
-              "'http://x', key: env:K}\n",
-         "a.yaml:5: providers[1]: the name p is taken by line 4"},
-        {BASE "routes: [{name: r}]\n", "routes[0]: deployments is missing"},
-        {BASE "routes: [{name: r, deployments: []}]\n", "routes[0]: has no deployments"},
-        {BASE "routes: [{name: r, deployments: [{provider: q, model: m}]}]\n",
-         "routes[0].deployments[0]: there is no provider q"},
-        {BASE "providers: [{name: main, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: "
-              "mian, model: m}]}]\n",
-         "a.yaml:4: routes[0].deployments[0]: there is no provider mian; did you mean main?"},
-        {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
-              "model: '*'}]}]\n",
-         "model * needs a route whose name ends in *"},
-        {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
-              "model: m}]}, {name: s, aliases: [r], deployments: [{provider: p, model: m}]}]\n",
-         "routes[1]: the name r is taken"},
-        {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
-              "model: m, price: {input: 1}}]}]\n",
-         "a.yaml:4: routes[0].deployments[0].price: a price needs input and output"},
-        {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
-              "model: m, price: {input: 0.00000015, output: 1}}]}]\n",
-         "deployments[0].price: input: "},
-        {BASE "a: &b c\n", "a.yaml:3: anchors (&)"},
-        {BASE "data: e\n", "a.yaml:3: \"data\" stands twice"},
-        {BASE "engine: {models: [{name: m, file: f}, {name: m, file: g}]}\n", "engine.models[1]: the name m stands twice"},
-    };
-    for (size_t i = 0; i < COUNTOF(CASES); i++) {
+    for (size_t i = 0; i < COUNTOF(MISTAKES); i++) {
         struct config *c = NULL;
         struct config_report report;
         struct fault why = {0};
-        enum err got = config_read("a.yaml", str_z(CASES[i].text), &c, &report, &why);
-        if (got != ERR_CONFIG) fail_msg("read without complaint: %s", CASES[i].text);
-        if (!strstr(report.items[0].text, CASES[i].want)) fail_msg("\"%s\" lacks \"%s\"", report.items[0].text, CASES[i].want);
+        enum err got = config_read("a.yaml", str_z(MISTAKES[i].text), &c, &report, &why);
+        if (got != ERR_CONFIG) fail_msg("read without complaint: %s", MISTAKES[i].text);
+        if (!strstr(report.items[0].text, MISTAKES[i].want))
+            fail_msg("\"%s\" lacks \"%s\"", report.items[0].text, MISTAKES[i].want);
         assert_null(strstr(report.items[0].text, "hunter2"));
     }
 }

@@ -26,4 +26,3 @@ struct any_list {
 void *config_list_make(struct reader *r, void *field, unsigned n, size_t size); /* elements; NULL when n is 0 */
 /* What can only be judged with the whole file read: names that must stand once or exist, things that need each other. */
 void config_check(struct reader *r);
-bool config_name_is_valid(struct str name, bool pattern);

@@ -175,11 +175,17 @@ void read_count(struct reader *r, const struct config_key *k, const struct yaml_
     else config_complain(r, n->line, "\"%.*s\" is not a whole number", STR_ARG(brief(n->text)));
 }
 
+bool config_duration(struct str text, uint64_t *ret_ms)
+{
+    *ret_ms = 0;
+    return str_eq(text, S("0")) || quantity(text, TIME, ret_ms);
+}
+
 void read_duration(struct reader *r, const struct config_key *k, const struct yaml_node *n, void *field)
 {
     uint64_t value = 0;
     if (!scalar(r, k, n)) return;
-    if (str_eq(n->text, S("0")) || quantity(n->text, TIME, &value)) bounded(r, k, n, value, field);
+    if (config_duration(n->text, &value)) bounded(r, k, n, value, field);
     else
         config_complain(r, n->line, "\"%.*s\" is not a duration; write a number with its unit: 300ms, 5s, 10m, 1h, 30d",
                         STR_ARG(brief(n->text)));
