@@ -43,6 +43,21 @@ static void on_refused(struct defer *d)
     call_fail(call, &why);
 }
 
+/* Over a connection that is not there yet: one that was begun for another call, or a new one. */
+static void dial(struct http_call *call)
+{
+    struct lane *lane = pool_take_orphan(call->pool);
+    call->dialling_since = loop_now(call->pool->client->loop);
+    pool_wait(call->pool, call);
+    if (!lane) {
+        lane_dial(call->pool, call);
+        return;
+    }
+    lane->call = call;
+    call->lane = lane;
+    lane_arm(lane);
+}
+
 static void begin(struct http_call *call)
 {
     struct pool *p = call->pool;
@@ -52,8 +67,7 @@ static void begin(struct http_call *call)
         lane_assign(lane, call);
         return;
     }
-    pool_wait(p, call);
-    lane_dial(p, call);
+    dial(call);
 }
 
 struct http_call *http_call_start(struct http_client *c, struct http_origin *o, const struct http_call_request *r,
@@ -94,7 +108,7 @@ uint64_t call_due(const struct http_call *call)
     uint64_t due = nearer(UINT64_MAX, call->started, d->total_ms);
     if (call->request) due = nearer(due, call->started, d->first_byte_ms);
     else if (!call->is_paused) due = nearer(due, call->last, d->gap_ms);
-    if (is_dialling(call)) due = nearer(due, call->lane->since, d->connect_ms);
+    if (is_dialling(call)) due = nearer(due, call->dialling_since, d->connect_ms);
     return due;
 }
 
@@ -158,8 +172,7 @@ void call_retry(struct http_call *call)
     count(&call->pool->client->stats.stale_retries);
     call->was_retried = true;
     call->request->sent = 0;
-    pool_wait(call->pool, call);
-    lane_dial(call->pool, call);
+    dial(call);
 }
 
 /* ---- the caller's other wishes -------------------------------------------------------------------------------------- */

@@ -115,6 +115,7 @@ struct pool {
     struct http_origin *origin;
     struct lane *lanes;                       /* all */
     struct lane *idle;                        /* newest first */
+    struct lane *orphans;                     /* dialling for nobody: their calls found another */
     struct http_call *waiting, **waiting_end; /* oldest first; each has a lane that dials for it */
     unsigned n_lanes, n_idle;
     unsigned warm_left; /* connections that may still be opened ahead of the next call */
@@ -126,7 +127,7 @@ struct lane {
     struct pool *pool;
     struct http_call *call;            /* NULL: idle, or dialling for nobody any more */
     struct lane *next, **at;           /* of the pool */
-    struct lane *idle_next, **idle_at; /* idle_at NULL: not idle */
+    struct lane *idle_next, **idle_at; /* in idle or orphans; idle_at NULL: in neither */
     struct dial *dial;
     struct answer answer;
     struct lent_head *lent;
@@ -150,7 +151,7 @@ struct http_call {
     struct fault *failed;    /* failed before it began; told from the loop */
     struct defer defer;
     struct http_deadlines deadlines;
-    uint64_t started, last, sent_at;
+    uint64_t started, last, dialling_since, sent_at;
     bool is_head, is_waiting, has_answer, is_paused, was_sent, was_retried;
 };
 
@@ -169,7 +170,8 @@ void pool_free(struct pool *p);              /* no calls; closes the connections
 struct lane *pool_take_idle(struct pool *p); /* NULL: none */
 /* An open connection without a call: to who waits longest, or idle, or closed. */
 void pool_put(struct pool *p, struct lane *lane);
-void pool_unidle(struct lane *lane); /* idempotent */
+void pool_unidle(struct lane *lane); /* no more idle or orphan; idempotent */
+struct lane *pool_take_orphan(struct pool *p); /* NULL: none */
 void pool_wait(struct pool *p, struct http_call *call);
 void pool_unwait(struct pool *p, struct http_call *call); /* idempotent */
 /* An idle connection is gone: opens another if the origin is in use and has none left. */

@@ -139,6 +139,7 @@ static void on_open(struct link *k)
 {
     struct lane *lane = CONTAINER_OF(k, struct lane, link);
     struct http_client_stats *stats = &lane->pool->client->stats;
+    pool_unidle(lane); /* it may have been an orphan */
     lane->is_open = true;
     if (k->ssl) count(&stats->tls_handshakes);
     if (link_was_resumed(k)) count(&stats->tls_resumed);

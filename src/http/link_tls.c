@@ -199,16 +199,18 @@ static void shake(struct link *k)
 static size_t decrypt(struct link *k, char *to, size_t room, int *ret_end)
 {
     size_t got = 0;
-    for (;;) {
+    ERR_clear_error();
+    do {
         size_t n = 0;
-        ERR_clear_error();
         int r = SSL_read_ex(k->ssl, to + got, room - got, &n);
         if (r != 1) {
             *ret_end = SSL_get_error(k->ssl, r);
             return got;
         }
         got += n;
-    }
+    } while (wire.n_in > 0 || SSL_pending(k->ssl) > 0); /* asking once more would cost as much as a small record */
+    *ret_end = SSL_ERROR_WANT_READ;
+    return got;
 }
 
 static void read_records(struct link *k)

@@ -56,12 +56,21 @@ struct pool *pool_get(struct http_client *c, struct http_origin *o)
     return p;
 }
 
+static void link_into(struct lane **list, struct lane *lane)
+{
+    lane->idle_next = *list;
+    lane->idle_at = list;
+    if (lane->idle_next) lane->idle_next->idle_at = &lane->idle_next;
+    *list = lane;
+}
+
 void pool_unidle(struct lane *lane)
 {
     if (!lane->idle_at) return;
     *lane->idle_at = lane->idle_next;
     if (lane->idle_next) lane->idle_next->idle_at = lane->idle_at;
     lane->idle_at = NULL;
+    if (!lane->is_open) return;
     lane->pool->n_idle--;
     gauge(&lane->pool->client->stats.idle, -1);
 }
@@ -69,6 +78,13 @@ void pool_unidle(struct lane *lane)
 struct lane *pool_take_idle(struct pool *p)
 {
     struct lane *lane = p->idle;
+    if (lane) pool_unidle(lane);
+    return lane;
+}
+
+struct lane *pool_take_orphan(struct pool *p)
+{
+    struct lane *lane = p->orphans;
     if (lane) pool_unidle(lane);
     return lane;
 }
@@ -91,8 +107,8 @@ void pool_unwait(struct pool *p, struct http_call *call)
     call->is_waiting = false;
 }
 
-/* A call that waited for a connection of its own gets this one; the one being dialled will be idle. A retried call
- * wants a fresh one, though. */
+/* A call that waited for a connection of its own gets this one; the one being dialled is for the next call, or will be
+ * idle. A retried call wants a fresh one, though. */
 static struct http_call *take_waiting(struct pool *p)
 {
     struct http_call *call = p->waiting;
@@ -100,6 +116,7 @@ static struct http_call *take_waiting(struct pool *p)
     if (call) {
         pool_unwait(p, call);
         call->lane->call = NULL;
+        link_into(&p->orphans, call->lane);
     }
     return call;
 }
@@ -118,10 +135,7 @@ void pool_put(struct pool *p, struct lane *lane)
     }
     lane->is_kept = true;
     lane->since = loop_now(p->client->loop);
-    lane->idle_next = p->idle;
-    lane->idle_at = &p->idle;
-    if (lane->idle_next) lane->idle_next->idle_at = &lane->idle_next;
-    p->idle = lane;
+    link_into(&p->idle, lane);
     p->n_idle++;
     gauge(&p->client->stats.idle, 1);
     link_read(&lane->link, true);
