@@ -320,6 +320,36 @@ static void one_byte_of_answer_forbids_the_retry(void **state)
     peer_join(&p);
 }
 
+static void close_late(struct peer *p)
+{
+    char text[1000];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    peer_send(fd, S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    peer_read_request(p, fd, text, sizeof text);
+    while (!*(_Atomic bool *)p->user) usleep(1000);
+    close(fd);
+}
+
+static void what_may_have_been_done_is_not_done_again(void **state)
+{
+    (void)state;
+    _Atomic bool may_close = false;
+    struct peer p = {.user = &may_close};
+    struct seen s[2] = {0};
+    peer_start(&p, close_late);
+    struct http_origin *o = origin_of(&p);
+    run(&s[0], o);
+    start(&s[1], o);
+    s[1].call->sent_at -= 6000; /* as if the server had thought for so long */
+    may_close = true;
+    run_until(loop, &s[1].over);
+    assert_fails(&s[1], &p, ERR_UPSTREAM_STALE, "not sent again");
+    assert_int_equal(p.accepted, 1);
+    http_origin_unref(o);
+    peer_join(&p);
+}
+
 /* ---- deadlines ------------------------------------------------------------------------------------------------------ */
 
 static void stop_somewhere(struct peer *p)
@@ -596,6 +626,33 @@ static void idle_connections_are_closed_first_by_us(void **state)
     assert_int_equal(STAT(connects), 1);
 }
 
+static void see_warm_connection(struct peer *p)
+{
+    see_idle_close(p);
+    int fd = peer_accept(p);
+    assert_true(peer_sees_close(fd));
+    close(fd);
+}
+
+static void an_origin_in_use_is_kept_warm(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    struct seen s = {0};
+    struct http_client_options options = {.idle_max_per_origin = 2, .idle_ms = 50, .head_max = 1000};
+    http_client_free(client);
+    client = http_client_new(loop, &options);
+    peer_start(&p, see_warm_connection);
+    struct http_origin *o = origin_of(&p);
+    run(&s, o);
+    pool_get(client, o)->warm_left = 1; /* loopback never is by itself */
+    while (STAT(connects) < 2 || STAT(open) > 0) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    assert_int_equal(STAT(connects), 2);
+    assert_int_equal(STAT(calls), 1);
+    http_origin_unref(o);
+    peer_join(&p);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -626,6 +683,7 @@ int main(void)
         TEST(bad_fields_are_refused_later),
         TEST(a_stale_connection_costs_one_retry),
         TEST(one_byte_of_answer_forbids_the_retry),
+        TEST(what_may_have_been_done_is_not_done_again),
         TEST(silence_has_an_end),
         TEST(connecting_has_an_end),
         TEST(a_resting_call_holds_little),
@@ -634,6 +692,7 @@ int main(void)
         TEST(an_early_answer_is_heard),
         TEST(calls_at_a_time_have_connections_of_their_own),
         TEST(idle_connections_are_closed_first_by_us),
+        TEST(an_origin_in_use_is_kept_warm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

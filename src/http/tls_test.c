@@ -17,6 +17,7 @@ struct manner {
     const struct cert *cert;
     int version; /* 0: any */
     int connections;
+    int requests;     /* by connection, kept alive; 0: one, and the end */
     bool is_big;      /* the answer */
     bool is_to_close; /* no length: ends with the connection */
     bool is_rude;     /* closes without close_notify */
@@ -26,9 +27,20 @@ struct manner {
 
 static void say(SSL *ssl, const char *text) { SSL_write(ssl, text, (int)strlen(text)); }
 
+static void answer_many(SSL *ssl, int n)
+{
+    char text[2000];
+    for (int i = 0; i < n && SSL_read(ssl, text, sizeof text) > 0; i++)
+        say(ssl, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+}
+
 static void answer_over(SSL *ssl, const struct manner *m)
 {
     char text[2000];
+    if (m->requests) {
+        answer_many(ssl, m->requests);
+        return;
+    }
     int n = SSL_read(ssl, text, sizeof text);
     if (n <= 0) return;
     if (m->is_to_close) say(ssl, "HTTP/1.1 200 OK\r\n\r\nhello");
@@ -231,6 +243,33 @@ static void contexts_of_one_file_are_one(void **state)
     assert_int_equal(tls_server_new(good.cert_file, strange.key_file, &s, &why), ERR_CONFIG);
     assert_non_null(strstr(why.text, "mismatch"));
     assert_int_equal(tls_server_new("/nonexistent/c.pem", good.key_file, &s, &why), ERR_CONFIG);
+}
+
+/* The peer serves one connection at a time: the second handshake only begins when the first connection is closed. */
+static void a_free_connection_is_taken_before_one_that_dials(void **state)
+{
+    (void)state;
+    static const struct str BODY = S("{}");
+    struct http_call_request r = {S("POST"), S("/"), {NULL, 0}, &BODY, 1};
+    struct manner m = {.cert = &good, .connections = 2, .requests = 3};
+    struct peer p = {0};
+    struct seen s[4] = {0};
+    tls_peer_start(&p, &m);
+    struct http_origin *o = secure_origin(&p, ca.cert_file);
+    call(&s[0], o);
+    for (int i = 1; i < 3; i++) s[i].call = http_call_start(client, o, &r, &PATIENT, &SEEN, &s[i]);
+    run_until(loop, &s[1].over);
+    run_until(loop, &s[2].over);
+    assert_int_equal(STAT_OF(client, connects), 2);
+    assert_int_equal(STAT_OF(client, tls_handshakes), 1);
+    assert_int_equal(STAT_OF(client, reused), 2);
+    call(&s[3], o); /* takes over what was dialled for the third */
+    assert_string_equal(s[3].body, "hello");
+    assert_int_equal(STAT_OF(client, connects), 2);
+    http_client_free(client);
+    client = NULL;
+    http_origin_unref(o);
+    tls_peer_join(&p);
 }
 
 #define THREADS 3
@@ -483,6 +522,7 @@ int main(void)
         TEST(a_proxy_only_carries),
         TEST(the_second_connection_resumes),
         TEST(contexts_of_one_file_are_one),
+        TEST(a_free_connection_is_taken_before_one_that_dials),
         TEST(loops_share_sessions),
         TEST(a_big_answer_arrives_whole),
         TEST(an_end_without_close_notify_is_a_cut),
