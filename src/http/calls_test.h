@@ -72,7 +72,7 @@ UNUSED static struct http_origin *origin_with(const char *url, const char *ca_fi
 
 UNUSED static void assert_failed(const struct seen *s, enum err code, const char *words)
 {
-    print_message("%s\n", s->text);
+    if (s->error != code || !strstr(s->text, words)) print_error("it failed with: %s\n", s->text);
     assert_int_equal(s->error, code);
     assert_int_equal(s->ends, 0);
     assert_non_null(strstr(s->text, words));
