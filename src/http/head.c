@@ -92,10 +92,12 @@ struct str head_field(const struct head_builder *b, struct str name, unsigned *r
 
 /* ---- the target ------------------------------------------------------------------------------------------------------ */
 
-static bool is_visible(struct str s, const char *but)
+static bool is_visible(struct str s, struct str but)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ' || s.p[i] > '~' || strchr(but, s.p[i])) return false;
+        if (s.p[i] <= ' ' || s.p[i] > '~') return false;
+    for (size_t i = 0; i < but.n; i++)
+        if (s.n && memchr(s.p, but.p[i], s.n)) return false;
     return true;
 }
 
@@ -121,7 +123,7 @@ static enum err bad_target(struct fault *why, const char *what)
 static enum err read_target(struct http_request *r, struct str target, bool *ret_absolute, struct fault *why)
 {
     *ret_absolute = false;
-    if (!is_visible(target, "#")) return bad_target(why, "it holds a character that no URL may hold");
+    if (!is_visible(target, S("#"))) return bad_target(why, "it holds a character that no URL may hold");
     if (str_eq(target, S("*"))) {
         if (!str_eq(r->method, S("OPTIONS"))) return bad_target(why, "'*' goes with OPTIONS only");
         r->path = target;
@@ -157,7 +159,7 @@ static enum err read_host(const struct head_builder *b, struct http_request *r, 
     if (n && b->has_authority && !str_eq_nocase(host, r->authority))
         return FAIL(why, ERR_BAD_HTTP, "The request's Host field and :authority differ.");
     if (n && !absolute) r->authority = http_field_get(r->fields, S("host"));
-    if (!is_visible(r->authority, "#/?@\\\"<>")) return FAIL(why, ERR_BAD_HTTP, "The Host field is not a host name.");
+    if (!is_visible(r->authority, S("#/?@\\\"<>"))) return FAIL(why, ERR_BAD_HTTP, "The Host field is not a host name.");
     return OK;
 }
 
