@@ -170,7 +170,7 @@ void pool_free(struct pool *p);              /* no calls; closes the connections
 struct lane *pool_take_idle(struct pool *p); /* NULL: none */
 /* An open connection without a call: to who waits longest, or idle, or closed. */
 void pool_put(struct pool *p, struct lane *lane);
-void pool_unidle(struct lane *lane); /* no more idle or orphan; idempotent */
+void pool_unidle(struct lane *lane);           /* no more idle or orphan; idempotent */
 struct lane *pool_take_orphan(struct pool *p); /* NULL: none */
 void pool_wait(struct pool *p, struct http_call *call);
 void pool_unwait(struct pool *p, struct http_call *call); /* idempotent */
