@@ -15,8 +15,8 @@
 MUST_USE enum err engine_share_dir(struct buf *ret_path, struct fault *why);
 /* Default directory of models: AQUIFER_MODELS, else ${XDG_CACHE_HOME:-$HOME/.cache}/aquifer/models. */
 MUST_USE enum err engine_models_dir(struct buf *ret_path, struct fault *why);
-/* llama-server: the configured command if not "", else on PATH, else the newest that tools/get-engine put in the cache.
- * ERR_ENGINE tells what to do. */
+/* llama-server: a configured path; or a name (also "", which means llama-server) on PATH, else, of llama-server, the newest
+ * that tools/get-engine put in the cache. ERR_ENGINE tells what to do. */
 MUST_USE enum err engine_find_command(struct str configured, struct buf *ret_path, struct fault *why);
 /* One of our own programs: beside the running one, else in ../libexec/aquifer, else on PATH. */
 MUST_USE enum err engine_find_helper(const char *name, struct buf *ret_path, struct fault *why);
@@ -111,5 +111,6 @@ struct engine_settings {
  *
  * What the gateway does with a row: at each use it stores the wall clock in `wanted_ms` and, unless the state is READY,
  * rings BELL_ENGINE. STOPPED, WANTED and STARTING lead to READY without more; FAILED tells why in `fault`, and the next
- * try comes by itself as long as somebody wants it. Port and key are valid while READY. */
+ * try comes by itself as long as somebody wants it. Port and key are valid while READY. Once `board->engine_pid` is set,
+ * a model without a row is not on this machine. */
 int engine_run(const struct engine_settings *settings, struct board *board, const struct board_fds *fds);

@@ -545,6 +545,7 @@ int engine_run(const struct engine_settings *settings, struct board *board, cons
     m->rules = (struct life_rules){.idle_ms = settings->idle_stop_s * 1000ull, .start_ms = settings->start_limit_s * 1000ull};
     take_over_rows(m);
     scan(m);
+    atomic_store_explicit(&board->engine_pid, (int32_t)getpid(), memory_order_release);
     bool ready = watch_signals(m) == OK && watch_start(m->loop, &m->bell, fds->bells[BELL_ENGINE], WATCH_READ, on_bell) == OK;
     if (ready) {
         timer_set(m->loop, &m->tick, 1, on_tick);

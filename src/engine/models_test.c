@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -185,6 +186,45 @@ static void broken_descriptions_are_left_out(void **state)
     models_free(&all);
 }
 
+static void make_program(const char *root, const char *dir, const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", root, dir);
+    assert_int_equal(dirs_make(path, NULL), OK);
+    snprintf(path, sizeof(path), "%s/%s/%s", root, dir, name);
+    write_file(path, S("#!/bin/sh\n"));
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+/* A path is taken as it is; a name is looked for on PATH; llama-server also in the cache, newest version first. */
+static void the_command_is_found(void **state)
+{
+    struct place *p = *state;
+    char root[PATH_MAX], want[PATH_MAX + 64];
+    struct buf path;
+    struct fault why = {0};
+    buf_init(&path, PATH_BYTES);
+    assert_non_null(realpath(p->root, root));
+    setenv("PATH", root, 1);
+    setenv("XDG_CACHE_HOME", root, 1);
+    assert_int_equal(engine_find_command(STR_NONE, &path, &why), ERR_ENGINE);
+    assert_non_null(strstr(why.text, "tools/get-engine"));
+    make_program(root, "aquifer/engine/v0.9.0", "llama-server");
+    make_program(root, "aquifer/engine/v0.10.0", "llama-server");
+    make_program(root, "aquifer/engine/.build-x", "llama-server");
+    assert_int_equal(engine_find_command(S("llama-server"), &path, &why), OK);
+    snprintf(want, sizeof(want), "%s/aquifer/engine/v0.10.0/llama-server", root);
+    assert_string_equal(buf_z(&path), want);
+    assert_int_equal(engine_find_command(S("other-server"), &path, &why), ERR_ENGINE);
+    make_program(root, ".", "llama-server");
+    snprintf(want, sizeof(want), "%s/llama-server", root);
+    assert_int_equal(engine_find_command(STR_NONE, &path, &why), OK);
+    assert_string_equal(buf_z(&path), want);
+    assert_int_equal(engine_find_command(str_z(want), &path, &why), OK);
+    assert_int_equal(engine_find_command(S("/nonexistent/llama-server"), &path, &why), ERR_ENGINE);
+    buf_done(&path);
+}
+
 #define MODEL_A "{\"name\":\"a\",\"file\":\"a.gguf\",\"bytes\":9,\"sha256\":\"" A_SHA "\",\"sources\":[\"hf:o/r/a.gguf\"]"
 
 static enum err read_catalogue(const char *models, struct fault *why)
@@ -259,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(broken_descriptions_are_left_out, set_up, tear_down),
         cmocka_unit_test(catalogues_are_checked),
         cmocka_unit_test(our_own_catalogue_holds),
+        cmocka_unit_test_setup_teardown(the_command_is_found, set_up, tear_down), /* last: it moves PATH */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,18 +1,16 @@
 /* Where things are: our data files, the models, llama-server, our helper programs. Looked up at each use, kept by
  * nobody. Called by the manager, the commands and aquifer-pull. */
-#include "engine/engine.h"
+#include "engine/priv.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PATH_MAX_BYTES 4096
-
 /* The directory of the running program, without its last slash. */
 static bool own_dir(struct buf *ret_dir)
 {
-    char exe[PATH_MAX_BYTES];
+    char exe[PATH_BYTES];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
     if (n <= 0) return false;
     exe[n] = 0;
@@ -112,16 +110,22 @@ static bool find_in_cache(struct buf *ret_path)
 
 enum err engine_find_command(struct str configured, struct buf *ret_path, struct fault *why)
 {
-    if (configured.n) {
+    bool is_path = memchr(configured.p ? configured.p : "", '/', configured.n);
+    char name[256] = "llama-server";
+    if (is_path) {
         buf_clear(ret_path);
         buf_str(ret_path, configured);
         if (is_program(buf_z(ret_path))) return OK;
         return FAIL(why, ERR_ENGINE, "the engine's command %.*s cannot be run: %s", STR_ARG(configured), strerror(errno));
     }
-    if (find_on_path("llama-server", ret_path) || find_in_cache(ret_path)) return OK;
+    if (configured.n && !text_set(name, sizeof(name), configured))
+        return FAIL(why, ERR_ENGINE, "the engine's command is longer than %zu bytes", sizeof(name) - 1);
+    if (find_on_path(name, ret_path)) return OK;
+    if (strcmp(name, "llama-server") == 0 && find_in_cache(ret_path)) return OK;
     return FAIL(why, ERR_ENGINE,
-                "llama-server is neither on PATH nor in the cache; run tools/get-engine once, "
-                "or name it in the configuration (engine.command)");
+                "%s is neither on PATH nor in the cache; run tools/get-engine once, or give its path in the "
+                "configuration (engine.command)",
+                name);
 }
 
 enum err engine_find_helper(const char *name, struct buf *ret_path, struct fault *why)
