@@ -146,7 +146,7 @@ static void prices_follow_their_dates(void **state)
     struct generation *g = load_it(*state);
     const struct deployment *d = &generation_route(g, S("dated"))->deployments[0];
     const int64_t DAY = 86400000;
-    int32_t january, march;
+    int32_t january = 0, march = 0;
     assert_true(clock_parse_day(S("2026-01-01"), &january) && clock_parse_day(S("2026-03-01"), &march));
     assert_null(deployment_price(d, january * DAY - 1));
     assert_int_equal(deployment_price(d, january * DAY)->per[USAGE_IN_FRESH], 1000000);
