@@ -321,7 +321,7 @@ static enum err open_request(struct conn *c, struct stream *s, struct fault *why
     TRY(open_body(c, s, why));
     struct str expect = http_field_get(s->pub.request->fields, S("expect"));
     h->wants_continue = !h->is_10 && str_eq_nocase(expect, S("100-continue"));
-    h->keep = llhttp_should_keep_alive(&h->parser) && !c->server->draining;
+    h->keep = llhttp_should_keep_alive(&h->parser);
     return OK;
 }
 
@@ -411,6 +411,7 @@ static size_t take_idle(struct conn *c, struct str bytes)
     size_t blank = 0; /* RFC 9112 2.2: empty lines before a request are ignored */
     while (blank < bytes.n && (bytes.p[blank] == '\r' || bytes.p[blank] == '\n')) blank++;
     if (blank == bytes.n) return blank;
+    conn_renew_options(c);
     llhttp_reset(&h->parser);
     h->builder = head_take(c->server);
     h->in = IN_HEAD;
@@ -480,14 +481,14 @@ static void take_carried(struct conn *c)
     h->carry_at = 0;
 }
 
+static uint32_t idle_ms(const struct conn *c) { return c->server->draining ? DRAIN_GRACE_MS : c->options->o.limits.idle_ms; }
+
 static void wait_for_request(struct conn *c)
 {
     struct h1 *h = &c->h1;
     h->in = IN_IDLE;
-    conn_renew_options(c);
-    conn_deadline(c, c->options->o.limits.idle_ms);
+    conn_deadline(c, idle_ms(c));
     take_carried(c);
-    if (c->server->draining && h->in == IN_IDLE) conn_kill(c);
 }
 
 /* A plain close() with unread input would reset the connection and could take the answer with it. */
@@ -541,10 +542,10 @@ static void on_deadline(struct conn *c)
     }
 }
 
+/* A request may be on its way already: it is still served, with `connection: close`. */
 static void drain(struct conn *c)
 {
-    c->h1.keep = false;
-    if (c->h1.in == IN_IDLE) conn_kill(c);
+    if (c->h1.in == IN_IDLE) conn_deadline(c, idle_ms(c));
 }
 
 static void done(struct conn *c)

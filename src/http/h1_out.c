@@ -54,7 +54,7 @@ void h1_head(struct stream *s, int status, struct http_fields fields, int64_t bo
     struct conn *c = s->conn;
     struct h1 *h = &c->h1;
     if (body_length < 0 && h->is_10) s->left = LEFT_CLOSE;
-    h->keep = h1_may_keep(c) && (s->left != LEFT_CLOSE || s->no_body);
+    h->keep = h1_may_keep(c) && !c->server->draining && (s->left != LEFT_CLOSE || s->no_body);
     struct response_frame frame = {
         .length = s->left,
         .close = !h->keep,

@@ -270,12 +270,33 @@ void h2_shared_free(struct h2_shared *h)
 
 /* ---- the turn of a connection ---------------------------------------------------------------------------------------------- */
 
+static uint32_t tick_ms(const struct conn *c)
+{
+    const struct http_limits *l = limits(c);
+    uint32_t least = l->body_gap_ms < l->write_gap_ms ? l->body_gap_ms : l->write_gap_ms;
+    least = (l->head_ms < least ? l->head_ms : least) / 4 + 1;
+    uint32_t most = c->h2->leave_at ? DRAIN_GRACE_MS : TICK_MAX_MS;
+    return least < most ? least : most;
+}
+
+/* RFC 9113 6.8: first a word that the end is near, so that requests on their way are still served; then the end. */
 static void drain(struct conn *c)
 {
-    nghttp2_session *session = c->h2->session;
-    nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session), NGHTTP2_NO_ERROR, NULL,
-                          0);
+    struct h2 *h = c->h2;
+    if (h->lingers) return;
+    nghttp2_submit_shutdown_notice(h->session);
+    h->leave_at = now(c) + DRAIN_GRACE_MS;
+    h->ticks = true;
+    conn_deadline(c, tick_ms(c));
     conn_later(c);
+}
+
+static void leave(struct conn *c)
+{
+    nghttp2_session *session = c->h2->session;
+    int32_t last = nghttp2_session_get_last_proc_stream_id(session);
+    nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
+    c->h2->left = true;
 }
 
 static void start(struct conn *c)
@@ -331,19 +352,11 @@ static void close_those_over(struct conn *c)
     }
 }
 
-static uint32_t tick_ms(const struct conn *c)
-{
-    const struct http_limits *l = limits(c);
-    uint32_t least = l->body_gap_ms < l->write_gap_ms ? l->body_gap_ms : l->write_gap_ms;
-    least = (l->head_ms < least ? l->head_ms : least) / 4 + 1;
-    return least < TICK_MAX_MS ? least : TICK_MAX_MS;
-}
-
-/* With streams the clock ticks to look after them; without, the connection may be idle for so long. */
+/* With streams (or a last word to say) the clock ticks to look after them; without, the connection may be idle for so long. */
 static void set_deadline(struct conn *c)
 {
     struct h2 *h = c->h2;
-    bool busy = h->streams || link_queued(&c->link);
+    bool busy = h->streams || link_queued(&c->link) || (h->leave_at && !h->left);
     if (h->lingers || busy == h->ticks) return;
     h->ticks = busy;
     h->seen_at = now(c);
@@ -433,6 +446,7 @@ static void on_deadline(struct conn *c)
         conn_kill(c);
         return;
     }
+    if (h->leave_at && !h->left && now(c) >= h->leave_at) leave(c);
     if (!h->ticks) nghttp2_session_terminate_session(h->session, NGHTTP2_NO_ERROR); /* idle for long enough */
     for (struct stream *s = h->streams; s; s = s->next) check_stream(s);
     if (h->ticks) conn_deadline(c, tick_ms(c));

@@ -115,9 +115,10 @@ void h2_head(struct stream *s, int status, struct http_fields fields, int64_t bo
     for (size_t i = 0; i < fields.n; i++)
         if (response_field_may_pass(&fields.at[i])) nv[n++] = pair(fields.at[i].name, fields.at[i].value);
     if (body_length >= 0 && response_has_body(status)) nv[n++] = pair(S("content-length"), number(length_text, body_length));
+    /* Also without a body: the stream must not end before the handler says so. */
     nghttp2_data_provider body = {.source.ptr = s, .read_callback = on_read};
     buf_init(&s->h2.queue, QUEUE_MAX);
-    int e = nghttp2_submit_response(c->h2->session, s->h2.id, nv, n, s->no_body ? NULL : &body);
+    int e = nghttp2_submit_response(c->h2->session, s->h2.id, nv, n, &body);
     free(nv);
     if (e != 0) http_stream_abort(&s->pub);
     conn_later(c);

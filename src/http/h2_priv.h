@@ -22,7 +22,8 @@ struct h2 {
     uint64_t refilled;              /* loop_now() when patience was last renewed */
     unsigned patience;              /* frames that only make work, each takes one */
     unsigned n_low;                 /* streams with on_writable() owed */
-    bool ticks, lingers;
+    uint64_t leave_at;              /* loop_now() for the last word of a drain; 0: not draining */
+    bool ticks, left, lingers;
 };
 
 void h2_flush(struct conn *c);      /* frames to the link, while it takes them */

@@ -114,7 +114,8 @@ struct http_server *http_server_new(struct loop *l, const struct http_handler *h
 void http_server_set_options(struct http_server *s, const struct http_server_options *o);
 /* Accepts on a listening socket (kept by the caller). tls NULL: plain. HTTP/2 by ALPN or by prior knowledge. */
 MUST_USE enum err http_server_listen(struct http_server *s, int fd, struct tls_server *tls, struct fault *why);
-/* Stops accepting, closes idle connections, lets answers under way end (`connection: close`, GOAWAY).
+/* Stops accepting, closes idle connections after half a second (a request may be on its way: it is served), lets answers
+ * under way end (`connection: close`, GOAWAY).
  * on_empty is called once, from the loop, when the last connection is gone. */
 void http_server_drain(struct http_server *s, void (*on_empty)(void *user));
 void http_server_free(struct http_server *s); /* aborts what is left */

@@ -354,6 +354,8 @@ static void test_drain(void **state)
     bench_free(b);
 }
 
+static bool is_emptied(struct bench *b) { return b->emptied; }
+
 static void test_drain_closes_idle_connections(void **state)
 {
     (void)state;
@@ -362,10 +364,39 @@ static void test_drain_closes_idle_connections(void **state)
     bench_send(b, S("GET /a HTTP/1.1\r\n" HOST "\r\n"));
     http_server_drain(b->server, bench_on_empty);
     assert_false(b->emptied);
-    bench_turn(b);
-    bench_read(b);
+    assert_true(bench_until(b, is_emptied));
     assert_true(b->saw_end);
-    assert_true(b->emptied);
+    bench_free(b);
+}
+
+/* A request that was on its way when the drain began is served, and is the connection's last. */
+static void test_drain_serves_what_is_on_its_way(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    bench_connect(b);
+    bench_send(b, S("GET /a HTTP/1.1\r\n" HOST "\r\n"));
+    http_server_drain(b->server, bench_on_empty);
+    bench_read(b);
+    buf_clear(&b->got);
+    bench_send(b, S("GET /a HTTP/1.1\r\n" HOST "\r\n"));
+    bench_read(b);
+    assert_str(bench_undated(b), OK_HEAD "connection: close\r\ncontent-length: 6\r\n\r\nhello\n");
+    assert_true(b->saw_end && b->emptied);
+    bench_free(b);
+}
+
+static void test_new_options_hold_for_the_next_request(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    bench_connect(b);
+    bench_send(b, S("GET /a HTTP/1.1\r\n" HOST "\r\n"));
+    b->options.path_prefix = S("/llm");
+    http_server_set_options(b->server, &b->options);
+    buf_clear(&b->events);
+    bench_send(b, S("GET /llm/a HTTP/1.1\r\n" HOST "\r\n"));
+    assert_str(buf_view(&b->events), "head GET /a ? @a\nrequest 0 \nclosed whole\n");
     bench_free(b);
 }
 
@@ -384,10 +415,9 @@ static void test_drain_lets_an_open_stream_end(void **state)
     bench_turn(b);
     assert_false(b->emptied);
     http_stream_finish(b->held, S("c"));
-    bench_turn(b);
-    bench_read(b);
+    assert_true(bench_until(b, is_emptied));
     assert_true(str_ends(buf_view(&b->got), S("1\r\na\r\n1\r\nb\r\n1\r\nc\r\n0\r\n\r\n")));
-    assert_true(b->emptied && b->saw_end);
+    assert_true(b->saw_end);
     bench_free(b);
 }
 
@@ -426,7 +456,9 @@ int main(void)
         cmocka_unit_test(test_pipelining_is_bounded),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_closes_idle_connections),
+        cmocka_unit_test(test_drain_serves_what_is_on_its_way),
         cmocka_unit_test(test_drain_lets_an_open_stream_end),
+        cmocka_unit_test(test_new_options_hold_for_the_next_request),
         cmocka_unit_test(test_free_aborts_what_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
