@@ -205,7 +205,7 @@ static const struct config_key KEYS[] = {
     {"engine.idle", CONFIG_DURATION, C(engine.idle), .fallback = "15m", .min = 0, .max = 365 * DAY, .since = "0.1",
      .help = "An engine that nobody used for so long is stopped; 0 never."},
     {"engine.context", CONFIG_COUNT, C(engine.context), .fallback = "8192", .min = 256, .max = 10000000, .since = "0.1",
-     .help = "Context in tokens, for each of the parallel requests."},
+     .help = "Context in tokens, shared by the parallel requests."},
     {"engine.parallel", CONFIG_COUNT, C(engine.parallel), .fallback = "2", .min = 1, .max = 256, .since = "0.1",
      .help = "Requests that one engine works on at once."},
     {"engine.models", CONFIG_MAPS, C(engine.models), .size = sizeof(struct config_engine_model), .max = 16, .since = "0.1",
