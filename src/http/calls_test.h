@@ -41,6 +41,7 @@ UNUSED static void seen_end(struct http_call *c, void *user)
     struct seen *s = user;
     assert_ptr_equal(c, s->call);
     assert_false(s->over);
+    assert_false(c->is_paused);
     s->over = true;
     s->ends++;
 }

@@ -106,7 +106,7 @@ static enum err name_peer(SSL *ssl, const struct http_origin *o, struct fault *w
     bool ok = is_address(host) ? X509_VERIFY_PARAM_set1_ip_asc(want, host) == 1
                                : X509_VERIFY_PARAM_set1_host(want, host, 0) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
     if (!ok) return FAIL(why, ERR_UPSTREAM_TLS, "%s cannot be verified as a host name", host);
-    X509_VERIFY_PARAM_set_hostflags(want, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    X509_VERIFY_PARAM_set_hostflags(want, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return OK;
 }
 

@@ -361,6 +361,35 @@ static void an_end_without_close_notify_is_a_cut(void **state)
     }
 }
 
+struct resting {
+    struct seen seen;
+    struct timer timer;
+};
+
+static void go_on(struct timer *t) { http_call_resume(CONTAINER_OF(t, struct resting, timer)->seen.call); }
+
+static void rest(struct seen *s)
+{
+    http_call_pause(s->call);
+    timer_set(loop, &CONTAINER_OF(s, struct resting, seen)->timer, 20, go_on);
+}
+
+/* The last bytes and the end come in one read, while the call is told to rest at the first of them. */
+static void an_end_during_a_rest_waits(void **state)
+{
+    (void)state;
+    struct manner m = {.cert = &good, .connections = 1, .is_to_close = true};
+    struct peer p = {0};
+    struct resting r = {.seen.on_body = rest};
+    tls_peer_start(&p, &m);
+    struct http_origin *o = secure_origin(&p, ca.cert_file);
+    call(&r.seen, o);
+    assert_string_equal(r.seen.body, "hello");
+    assert_int_equal(r.seen.ends, 1);
+    http_origin_unref(o);
+    tls_peer_join(&p);
+}
+
 /* ---- our own server side under it ----------------------------------------------------------------------------------- */
 
 #define ECHO_BODY MIB(4)
@@ -526,6 +555,7 @@ int main(void)
         TEST(loops_share_sessions),
         TEST(a_big_answer_arrives_whole),
         TEST(an_end_without_close_notify_is_a_cut),
+        TEST(an_end_during_a_rest_waits),
         TEST(a_body_goes_there_and_back),
     };
     return cmocka_run_group_tests(tests, make_certs, drop_certs);
