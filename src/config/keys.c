@@ -115,7 +115,7 @@ static const struct config_key KEYS[] = {
     {"ledger.segment", CONFIG_SIZE, C(ledger.segment), .fallback = "4MiB", .min = KIB(64), .max = MIB(256), LIVE, .since = "0.1",
      .help = "Size of one journal file."},
     {"ledger.retention", CONFIG_DURATION, C(ledger.retention), .fallback = "400d", .min = DAY, .max = 36500 * DAY, LIVE,
-     .since = "0.1", .help = "Single attempts are kept so long in the database; sums by day stay for ever."},
+     .since = "0.1", .help = "Attempts and their sums by day are kept so long in the database."},
 
     {"log", CONFIG_SECTION, .since = "0.1", .help = "What is written to standard error."},
     {"log.format", CONFIG_WORD, C(log.format), .fallback = "text", .words = "text|json", .since = "0.1",

@@ -167,5 +167,11 @@ struct generation_source {
 };
 /* The document that generation_load() reads. Logs a warning for each deployment without a price that does not allow it. */
 MUST_USE enum err generation_write(const struct generation_source *s, struct buf *out, struct fault *why);
+/* The catalogue that a configuration means: the files that ship with Aquifer, then its own. */
+MUST_USE enum err generation_catalog(const struct config *c, struct catalog **ret_catalog, struct fault *why);
+/* All that is proved before a configuration comes into force: file, catalogue, secrets, origins. For `aquifer config check`
+ * and `aquifer doctor`; publishes nothing. report: config_load()'s; the fault says the first thing that is wrong. */
+struct config_report;
+MUST_USE enum err generation_check(const char *file, struct config_report *report, struct fault *why);
 /* Everything but the number equal? Then there is nothing to publish. */
 bool generation_is_same(struct str a, struct str b);

@@ -1,0 +1,57 @@
+/* What a configuration must pass before it comes into force. Called by control and by `aquifer config check`. Owns
+ * nothing. */
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "generation/priv.h"
+
+enum { CATALOGS_MAX = 64 }; /* 16 shipped, 32 of one's own */
+
+enum err generation_catalog(const struct config *c, struct catalog **ret_catalog, struct fault *why)
+{
+    struct arena a;
+    struct str files[CATALOGS_MAX];
+    arena_init(&a, KIB(8), MIB(1));
+    unsigned n = catalog_shipped(&a, files);
+    for (unsigned i = 0; i < c->catalog.n && n < CATALOGS_MAX; i++) files[n++] = c->catalog.at[i];
+    enum err got = catalog_load(files, n, ret_catalog, why);
+    arena_done(&a);
+    return got;
+}
+
+static enum err prove(const struct config *c, const struct catalog *k, struct fault *why)
+{
+    struct generation_source s = {.number = 1, .config = c, .catalog = k};
+    struct generation *g;
+    struct buf text;
+    buf_init(&text, MIB(512));
+    enum err got = generation_write(&s, &text, why);
+    if (got == OK) got = generation_load(buf_view(&text), NULL, &g, why);
+    buf_done(&text);
+    if (got == OK) generation_unref(g);
+    return got;
+}
+
+static enum err check_secret(struct str reference, struct fault *why)
+{
+    struct buf secret;
+    if (reference.n == 0) return OK;
+    buf_init(&secret, KIB(65));
+    enum err got = config_secret(reference, &secret, why);
+    if (secret.cap) explicit_bzero(secret.p, secret.cap);
+    buf_done(&secret);
+    return got;
+}
+
+enum err generation_check(const char *file, struct config_report *report, struct fault *why)
+{
+    struct config *c;
+    struct catalog *k = NULL;
+    TRY(config_load(file, &c, report, why));
+    enum err got = check_secret(c->admin_key, why);
+    if (got == OK) got = check_secret(c->metrics_key, why);
+    if (got == OK) got = generation_catalog(c, &k, why);
+    if (got == OK) got = prove(c, k, why);
+    catalog_free(k);
+    config_free(c);
+    return got;
+}
