@@ -1,4 +1,4 @@
-/* A server with nothing behind it, for conformance tools (h2spec) and for measuring: echoes bodies, streams /stream.
+/* A server with nothing behind it, for conformance tools (h2spec) and for measuring: echoes bodies but to /ok, streams /stream.
  * `server_demo PORT [CERT KEY]` serves plain or TLS on 127.0.0.1 until it is killed. Built with the tests only. */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -21,7 +21,8 @@ static void on_request(struct http_stream *s, void *user)
     (void)user;
     struct str body = s->request->body;
     if (!str_eq(s->request->path, S("/stream"))) {
-        http_stream_answer(s, 200, FIELDS, body.n ? body : S("hello\n"));
+        bool echoes = body.n && !str_eq(s->request->path, S("/ok"));
+        http_stream_answer(s, 200, FIELDS, echoes ? body : S("hello\n"));
         return;
     }
     http_stream_head(s, 200, FIELDS, -1);
