@@ -2,6 +2,7 @@
 #include "base/test.h"
 
 #include <openssl/ssl.h>
+#include <sys/resource.h>
 
 #include "http/certs_test.h"
 #include "http/server_bench.h"
@@ -264,6 +265,31 @@ static void test_drain_stops_accepting(void **state)
     close(second.fd);
 }
 
+static bool was_answered(struct bench *b) { return b->got.n > 0; }
+
+/* Without descriptors to spare the connections wait, and are served when there are some again. */
+static void test_descriptors_run_out(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    struct door d = door_open(b, NULL);
+    struct rlimit before, none;
+    b->client = door_enter(&d, 0);
+    assert_int_equal(send(b->client, "GET /a HTTP/1.1\r\n" HOST "\r\n", 28, 0), 28);
+    int next = dup(b->client);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){(rlim_t)next, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    log_threshold = LOG_ERROR; /* it is told to the operator */
+    for (int i = 0; i < 10; i++) bench_turn(b);
+    assert_int_equal(http_server_stats_get(b->server)->accepted, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(bench_until(b, was_answered));
+    bench_free(b);
+    close(d.fd);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -293,6 +319,7 @@ int main(void)
         cmocka_unit_test(test_proxy_header_before_tls),
         cmocka_unit_test(test_unread_answer_is_bounded),
         cmocka_unit_test(test_drain_stops_accepting),
+        cmocka_unit_test(test_descriptors_run_out),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -177,7 +177,7 @@ UNUSED static void bench_connect_from(struct bench *b, uint32_t ip)
 UNUSED static void bench_connect(struct bench *b) { bench_connect_from(b, 0xcb007107); } /* 203.0.113.7 */
 
 /* Reads what the client can read now. */
-static size_t bench_read(struct bench *b)
+UNUSED static size_t bench_read(struct bench *b)
 {
     static char room[1 << 16];
     size_t sum = 0;
@@ -196,7 +196,7 @@ static void bench_turn(struct bench *b)
     for (int i = 0; i < 3; i++) uv_run(loop_uv(b->loop), UV_RUN_NOWAIT);
 }
 
-static void bench_send(struct bench *b, struct str bytes)
+UNUSED static void bench_send(struct bench *b, struct str bytes)
 {
     while (bytes.n) {
         ssize_t n = send(b->client, bytes.p, bytes.n, MSG_NOSIGNAL);
@@ -208,7 +208,7 @@ static void bench_send(struct bench *b, struct str bytes)
 }
 
 /* A moment, or until the client can read. */
-static void bench_wait(struct bench *b) { poll(&(struct pollfd){.fd = b->client, .events = POLLIN}, 1, 1); }
+UNUSED static void bench_wait(struct bench *b) { poll(&(struct pollfd){.fd = b->client, .events = POLLIN}, 1, 1); }
 
 /* Turns the loop until `done` says so; waits at most a generous while, then gives up. */
 UNUSED static bool bench_until(struct bench *b, bool (*done)(struct bench *b))
