@@ -35,6 +35,8 @@ void meter_add_spent(struct key_meter *m, int32_t day, int32_t month, int64_t pi
 int64_t meter_spent_day(struct key_meter *m, int32_t day);
 int64_t meter_spent_month(struct key_meter *m, int32_t month);
 /* Sets what was spent before; only while board->ready_spend is 0 and nobody adds. Doing it again changes nothing. */
+/* What a gateway's slot held is free again: its process is gone, or a new one begins. */
+void meter_forget(struct board *b, unsigned gateway);
 void meter_seed_spent(struct key_meter *m, int32_t day, int64_t day_pico, int32_t month, int64_t month_pico);
 
 enum gateway_state { GATEWAY_FREE, GATEWAY_STARTING, GATEWAY_SERVING, GATEWAY_DRAINING };
@@ -95,6 +97,7 @@ struct board {
     uint32_t version, size;
     _Atomic int32_t supervisor_pid, control_pid, engine_pid;
     _Atomic uint64_t generation;   /* number of the newest published generation; 0 none yet */
+    _Atomic uint32_t key_places;   /* places of `keys` used so far; the rest of its pages is never touched */
     _Atomic uint32_t ready_spend;  /* 1 when control has put the settled spend of this day and month into the meters */
     struct gateway_slot gateways[BOARD_GATEWAYS];
     struct board_counters counters;

@@ -90,3 +90,12 @@ void meter_seed_spent(struct key_meter *m, int32_t day, int64_t day_pico, int32_
     window_seed(m->day, day, day_pico);
     window_seed(m->month, month, month_pico);
 }
+
+void meter_forget(struct board *b, unsigned gateway)
+{
+    uint32_t places = atomic_load(&b->key_places);
+    for (struct key_meter *m = b->keys; m < b->keys + places; m++) {
+        atomic_store(&m->reserved[gateway], 0);
+        atomic_store(&m->running[gateway], 0);
+    }
+}

@@ -1,0 +1,116 @@
+/* Admit: the whole body is checked, the route found, the key's rights and means held against it. Nothing has been sent when
+ * it refuses. */
+#include "priv.h"
+
+#include <stdio.h>
+
+static void unknown_model(struct exchange *x)
+{
+    struct str near[3];
+    unsigned n = generation_nearest(x->generation, x->key, x->request.model, near);
+    struct buf names;
+    buf_init(&names, 256);
+    for (unsigned i = 0; i < n; i++) buf_fmt(&names, "%s'%.*s'", i ? ", " : "", STR_ARG(near[i]));
+    FAIL(&x->fault, ERR_MODEL_UNKNOWN, "no model '%.*s' here%s%s; GET /v1/models lists what this key may call",
+         STR_ARG(x->request.model), n ? "; the nearest names are " : "", buf_z(&names));
+    buf_done(&names);
+}
+
+static enum err find_route(struct exchange *x)
+{
+    x->route = generation_route(x->generation, x->request.model);
+    if (!x->route) {
+        unknown_model(x);
+        return x->fault.code;
+    }
+    if (!key_may_call(x->key, x->request.model) && !key_may_call(x->key, x->route->name))
+        return FAIL(&x->fault, ERR_ROUTE_DENIED, "this key may not call '%.*s'; GET /v1/models lists what it may",
+                    STR_ARG(x->request.model));
+    if (!route_speaks(x->route, x->wire->format))
+        return FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED,
+                    "no provider of '%.*s' speaks %s: call it in a format that one of them speaks, or give the route a "
+                    "provider that does",
+                    STR_ARG(x->request.model), x->wire->name);
+    return OK;
+}
+
+/* The dearest of the tokens that may come, so that no answer costs more than was reserved. */
+static uint64_t dearest(const struct price *p, enum usage_side side)
+{
+    uint64_t most = 0;
+    for (unsigned c = 0; c < USAGE_CELLS; c++)
+        if (usage_cell_side((enum usage_cell)c) == side && p->per[c] > most) most = p->per[c];
+    return most;
+}
+
+static uint64_t output_bound(const struct exchange *x, const struct deployment *d)
+{
+    uint64_t asked = x->request.max_output, most = d->max_output;
+    if (most && __builtin_mul_overflow(most, x->request.choices, &most)) most = UINT64_MAX;
+    if (asked && most) return asked < most ? asked : most;
+    if (asked || most) return asked ? asked : most;
+    return x->generation->settings.assume_output * x->request.choices;
+}
+
+static int64_t to_pico(money m) { return m > INT64_MAX ? INT64_MAX : (int64_t)m; }
+
+static int64_t worst_cost(const struct exchange *x, int64_t now_ms)
+{
+    money worst = 0;
+    for (unsigned i = 0; i < x->route->n_deployments; i++) {
+        const struct deployment *d = &x->route->deployments[i];
+        const struct price *p = deployment_price(d, now_ms);
+        if (!p) continue;
+        money cost = (money)dearest(p, USAGE_INPUT) * x->request.input_bound +
+                     (money)dearest(p, USAGE_OUTPUT) * output_bound(x, d);
+        if (cost > worst) worst = cost;
+    }
+    return to_pico(worst);
+}
+
+enum { BYTES_PER_TOKEN = 4 };
+
+static enum err reserve(struct exchange *x)
+{
+    struct gateway *g = x->gl->gateway;
+    int64_t now_ms = clock_wall_ms();
+    bool generates = x->request.operation == WIRE_GENERATE;
+    struct budget_wish wish = {.now_ms = now_ms};
+    if (generates) {
+        uint64_t output = x->request.max_output ? x->request.max_output : x->generation->settings.assume_output;
+        if (__builtin_add_overflow(x->request.input_bound / BYTES_PER_TOKEN, output, &wish.tokens)) wish.tokens = UINT64_MAX;
+        if (x->key->limits.spend_day >= 0 || x->key->limits.spend_month >= 0) wish.pico = worst_cost(x, now_ms);
+    }
+    return budget_reserve(&g->board->keys[x->key->place % BOARD_KEYS], g->slot_number, &x->key->limits, &wish, &x->hold,
+                          &x->fault);
+}
+
+static enum err keep_names(struct exchange *x)
+{
+    struct str model;
+    if (!arena_str(&x->arena, x->request.model, &model))
+        return FAIL(&x->fault, ERR_LIMIT, "model: too long");
+    x->request.model = model; /* the body goes before the exchange does */
+    return OK;
+}
+
+enum next step_admit(struct exchange *x)
+{
+    if (x->endpoint->operation == WIRE_LIST_MODELS) {
+        models_answer(x);
+        x->step = STEP_SETTLE;
+        return MOVED;
+    }
+    struct str body = x->stream->request->body;
+    if (json_scan(&x->gl->tape, body, &WIRE_LIMITS, &x->fault) != OK) return FAILED;
+    if (x->wire->read(x->endpoint->operation, &x->gl->tape, &x->arena, &x->request, &x->fault) != OK) return FAILED;
+    if (keep_names(x) != OK || find_route(x) != OK) return FAILED;
+    if (!journal_has_space(x->gl->writer)) {
+        FAIL(&x->fault, ERR_JOURNAL_FULL, "the ledger's journal has no space left: free the disk or raise ledger.max_bytes");
+        x->fault.retry_after_s = 5;
+        return FAILED;
+    }
+    if (reserve(x) != OK) return FAILED;
+    if (x->route->total_ms) x->deadline_ns = x->arrived_ns + (uint64_t)x->route->total_ms * 1000000;
+    return NEXT;
+}

@@ -1,0 +1,201 @@
+/* The door: what the HTTP server calls. Finds the endpoint and the format, authenticates by the head alone (no body is read
+ * for a stranger), and hands whole requests to the journey. */
+#include "priv.h"
+
+#include <openssl/crypto.h>
+
+static struct gateway_loop *loop_of(void *user) { return user; }
+
+/* ---- without an exchange: health ------------------------------------------------------------------------------------- */
+
+static bool is_ready(struct gateway_loop *gl)
+{
+    struct gateway *g = gl->gateway;
+    return gl->generation && atomic_load(&g->board->ready_spend) && !atomic_load(&g->draining) &&
+           journal_has_space(gl->writer);
+}
+
+static void answer_plain(struct http_stream *s, int status, struct str text)
+{
+    const struct http_field fields[] = {{S("content-type"), S("text/plain; charset=utf-8")}, {S("cache-control"), S("no-store")}};
+    http_stream_answer(s, status, (struct http_fields){fields, COUNTOF(fields)}, text);
+}
+
+static bool answered_health(struct gateway_loop *gl, struct http_stream *s)
+{
+    struct str path = s->request->path;
+    if (!str_eq(s->request->method, S("GET")) && !s->request->is_head) return false;
+    if (str_eq(path, S("/healthz"))) {
+        answer_plain(s, 200, S("ok\n"));
+        return true;
+    }
+    if (!str_eq(path, S("/readyz"))) return false;
+    if (is_ready(gl))
+        answer_plain(s, 200, S("ready\n"));
+    else
+        answer_plain(s, 503, S("not ready\n"));
+    return true;
+}
+
+/* ---- authenticate ------------------------------------------------------------------------------------------------------ */
+
+/* Clients send a credential in several fields at once; the first that looks like a key of ours counts, else the first. */
+static struct str find_credential(struct http_fields fields)
+{
+    static const struct str NAMES[] = {{"authorization", 13}, {"x-api-key", 9}, {"api-key", 7}};
+    struct str first = STR_NONE;
+    for (unsigned i = 0; i < COUNTOF(NAMES); i++) {
+        struct str value = str_trim(http_field_get(fields, NAMES[i]));
+        if (i == 0 && value.n > 7 && str_eq_nocase(str_make(value.p, 7), S("bearer "))) value = str_trim(str_from(value, 7));
+        if (str_starts(value, S("aq_"))) return value;
+        if (value.n && !first.n) first = value;
+    }
+    return first;
+}
+
+/* An unknown id and a wrong secret take the same path: one digest, one comparison, one answer. */
+static const struct key *check_secret(const struct generation *g, const struct key_text *text, int64_t now_ms)
+{
+    static const struct key NOBODY = {.revoked = true};
+    uint8_t digest[KEY_DIGEST_LEN];
+    const struct key *k = generation_key(g, str_z(text->id));
+    const struct key *against = k ? k : &NOBODY;
+    key_digest(text->secret, digest);
+    bool same = key_digest_is(digest, against->digest);
+    bool old_same = key_digest_is(digest, against->old_digest) && now_ms < against->old_until_ms;
+    OPENSSL_cleanse(digest, sizeof digest);
+    return (same || old_same) && !against->revoked ? k : NULL;
+}
+
+enum next step_authenticate(struct exchange *x)
+{
+    int64_t now_ms = clock_wall_ms();
+    struct key_text text;
+    struct str credential = find_credential(x->stream->request->fields);
+    if (!credential.n) {
+        FAIL(&x->fault, ERR_KEY_MISSING,
+             "no key: send an Aquifer key as 'Authorization: Bearer aq_…', 'x-api-key' or 'api-key'");
+        return FAILED;
+    }
+    x->key = key_read(credential, &text) ? check_secret(x->generation, &text, now_ms) : NULL;
+    if (!x->key) {
+        FAIL(&x->fault, ERR_KEY_INVALID, "this key is not valid here: check it for typing errors or ask for a new one");
+        return FAILED;
+    }
+    if (x->key->expires_ms && x->key->expires_ms <= now_ms) {
+        FAIL(&x->fault, ERR_KEY_EXPIRED, "key %s has expired: ask for a new one", x->key->id);
+        return FAILED;
+    }
+    return NEXT;
+}
+
+/* The body comes by itself; on_request() resumes. */
+enum next step_read(struct exchange *x)
+{
+    (void)x;
+    return WAIT;
+}
+
+/* ---- the server's calls -------------------------------------------------------------------------------------------------- */
+
+static void refuse_new(struct gateway_loop *gl, struct http_stream *s, const struct fault *why)
+{
+    char id[LEDGER_ID_LEN + 1];
+    random_id(id, LEDGER_ID_LEN);
+    atomic_fetch_add_explicit(&gl->gateway->board->counters.requests, 1, memory_order_relaxed);
+    refuse(gl, s, wire_guess(s->request->path, s->request->fields), why, id);
+}
+
+/* What must hold before any exchange begins. */
+static enum err check_house(struct gateway_loop *gl, struct fault *why)
+{
+    if (!gl->generation || !atomic_load(&gl->gateway->board->ready_spend)) {
+        FAIL(why, ERR_NOT_READY, "Aquifer is starting: try again in a moment");
+        why->retry_after_s = 1;
+        return why->code;
+    }
+    if (memory_is_short(gl->gateway)) {
+        FAIL(why, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
+        why->retry_after_s = 2;
+        return why->code;
+    }
+    return OK;
+}
+
+static bool on_head(struct http_stream *s, void *user)
+{
+    struct gateway_loop *gl = loop_of(user);
+    struct fault why = {0};
+    bool wrong_method;
+    if (answered_health(gl, s)) return false;
+    const struct wire_endpoint *e = wire_endpoint_find(s->request->method, s->request->path, &wrong_method);
+    if (!e) {
+        if (wrong_method)
+            FAIL(&why, ERR_METHOD, "%.*s is not allowed on this path", STR_ARG(s->request->method));
+        else
+            FAIL(&why, ERR_NOT_FOUND, "no such path: %.*s; see the README for what Aquifer serves",
+                 (int)(s->request->path.n < 100 ? s->request->path.n : 100), s->request->path.p);
+        refuse_new(gl, s, &why);
+        return false;
+    }
+    if (check_house(gl, &why) != OK) {
+        refuse_new(gl, s, &why);
+        return false;
+    }
+    struct exchange *x = exchange_new(gl, s);
+    x->endpoint = e;
+    x->wire = wire_ops_get(e->operation == WIRE_LIST_MODELS ? wire_guess(s->request->path, s->request->fields) : e->format);
+    atomic_fetch_add_explicit(&gl->gateway->board->counters.requests, 1, memory_order_relaxed);
+    exchange_begin(x);
+    return x->step == STEP_READ; /* x stands as long as its stream does, and on_closed() comes from the loop */
+}
+
+static void on_request(struct http_stream *s, void *user)
+{
+    (void)user;
+    struct exchange *x = s->user;
+    if (x) exchange_resume(x);
+}
+
+static void on_bad(struct http_stream *s, const struct fault *why, void *user)
+{
+    struct gateway_loop *gl = loop_of(user);
+    struct exchange *x = s->user;
+    if (!x) {
+        refuse_new(gl, s, why);
+        return;
+    }
+    x->fault = *why;
+    x->outcome = OUTCOME_FAULT;
+    exchange_jump(x, STEP_SETTLE);
+}
+
+static void on_writable(struct http_stream *s, void *user)
+{
+    (void)user;
+    if (s->user) relay_writable(s->user);
+}
+
+static void on_closed(struct http_stream *s, bool complete, void *user)
+{
+    (void)user;
+    struct exchange *x = s->user;
+    if (!x) return;
+    s->user = NULL;
+    x->stream = NULL;
+    if (!complete && x->step < STEP_SETTLE) {
+        x->outcome = OUTCOME_GONE;
+        FAIL(&x->fault, ERR_CLIENT_GONE, "the client went away");
+        exchange_jump(x, STEP_SETTLE);
+        return;
+    }
+    exchange_release(x);
+}
+
+const struct http_handler gateway_door = {
+    .on_head = on_head,
+    .on_request = on_request,
+    .on_bad = on_bad,
+    .on_writable = on_writable,
+    .on_closed = on_closed,
+};

@@ -1,0 +1,113 @@
+/* The exchange: its journey as a table in the order of travel, the driver, and its lifetime. The only way back is from
+ * send or relay to route, before the first byte has gone to the client. */
+#include "priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct {
+    const char *name;
+    enum next (*start)(struct exchange *x);
+} JOURNEY[STEPS] = {
+    [STEP_AUTHENTICATE] = {"authenticate", step_authenticate},
+    [STEP_READ] = {"read", step_read},
+    [STEP_ADMIT] = {"admit", step_admit},
+    [STEP_ROUTE] = {"route", step_route},
+    [STEP_SEND] = {"send", step_send},
+    [STEP_RELAY] = {"relay", step_relay},
+    [STEP_SETTLE] = {"settle", step_settle},
+    [STEP_RECORD] = {"record", step_record},
+    [STEP_FINISH] = {"finish", step_finish},
+};
+
+const char *step_name(enum step_id step) { return JOURNEY[step].name; }
+
+/* Runs steps until one waits or the last is done; x may be gone when it returns. A step that is resumed or sent
+ * elsewhere while it is being started only moves x->step: the driver below it goes on from there. */
+static void drive(struct exchange *x)
+{
+    if (x->driving) return;
+    x->driving = true;
+    enum next next;
+    do {
+        x->moved = false;
+        next = JOURNEY[x->step].start(x);
+        if (next == WAIT && x->moved) next = MOVED;
+        if (next == NEXT) x->step++;
+        if (next == FAILED) {
+            x->outcome = OUTCOME_FAULT;
+            x->step = STEP_SETTLE;
+        }
+    } while (next == NEXT || next == FAILED || next == MOVED);
+    x->driving = false;
+    if (next == FINISHED) exchange_release(x);
+}
+
+void exchange_begin(struct exchange *x)
+{
+    x->step = STEP_AUTHENTICATE;
+    drive(x);
+}
+
+void exchange_resume(struct exchange *x)
+{
+    x->step++;
+    x->moved = true;
+    drive(x);
+}
+
+void exchange_jump(struct exchange *x, enum step_id step)
+{
+    must(step == STEP_SETTLE || (step == STEP_ROUTE && !x->head_sent));
+    x->step = (unsigned char)step;
+    x->moved = true;
+    drive(x);
+}
+
+enum { ARENA_CHUNK = 1024, ARENA_MAX = 64 * 1024, SPARE_MAX = 256 };
+
+struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
+{
+    struct exchange *x = gl->spare;
+    if (x) {
+        gl->spare = x->next_spare;
+        gl->n_spare--;
+        memset(x, 0, sizeof *x);
+    } else {
+        x = mem_alloc(sizeof *x);
+    }
+    x->gl = gl;
+    x->stream = s;
+    x->generation = gl->generation;
+    generation_ref(x->generation);
+    arena_init(&x->arena, ARENA_CHUNK, ARENA_MAX);
+    buf_init(&x->last, x->generation->settings.event_max + KIB(4));
+    buf_init(&x->held, x->generation->settings.answer_hold_max);
+    random_id(x->id, LEDGER_ID_LEN);
+    x->arrived_ns = clock_mono_ns();
+    snprintf(x->peer, sizeof x->peer, "%.*s", STR_ARG(s->request->peer));
+    s->user = x;
+    atomic_fetch_add_explicit(&gl->gateway->slot->exchanges, 1, memory_order_relaxed);
+    return x;
+}
+
+void exchange_release(struct exchange *x)
+{
+    if (x->stream || x->attempt.call || x->safe.queued || x->driving) return;
+    struct gateway_loop *gl = x->gl;
+    timer_cancel(gl->loop, &x->timer);
+    loop_undefer(gl->loop, &x->relay_end);
+    if (x->streaming) sse_done(&x->sse);
+    buf_done(&x->held);
+    buf_done(&x->last);
+    arena_done(&x->arena);
+    generation_unref(x->generation);
+    atomic_fetch_sub_explicit(&gl->gateway->slot->exchanges, 1, memory_order_relaxed);
+    if (gl->n_spare == SPARE_MAX) {
+        free(x);
+        return;
+    }
+    x->next_spare = gl->spare;
+    gl->spare = x;
+    gl->n_spare++;
+}

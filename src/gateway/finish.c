@@ -1,0 +1,117 @@
+/* Finish: the client's last bytes, the access log, and our own errors in the caller's format. */
+#include "priv.h"
+
+#include <stdio.h>
+
+unsigned our_fields(struct exchange *x, struct http_fields theirs, struct http_field ret_fields[OUR_FIELDS_MAX])
+{
+    unsigned n = 0;
+    struct str id = str_z(x->id);
+    ret_fields[n++] = (struct http_field){S("x-aquifer-request-id"), id};
+    if (!http_field_get(theirs, S("x-request-id")).p && !http_field_get(theirs, S("request-id")).p)
+        ret_fields[n++] = (struct http_field){x->wire->format == WIRE_ANTHROPIC_MESSAGES ? S("request-id") : S("x-request-id"), id};
+    if (x->dropped) {
+        char text[12];
+        struct str count;
+        snprintf(text, sizeof text, "%u", x->dropped);
+        if (arena_str(&x->arena, str_z(text), &count))
+            ret_fields[n++] = (struct http_field){S("x-aquifer-dropped-fields"), count};
+    }
+    return n;
+}
+
+/* ---- refusals ------------------------------------------------------------------------------------------------------------ */
+
+static void answer_fault(struct gateway_loop *gl, struct http_stream *s, const struct wire_ops *wire, const struct fault *why,
+                         struct str id)
+{
+    struct http_field fields[6];
+    size_t n = 0;
+    char retry[12];
+    fields[n++] = (struct http_field){S("content-type"), S("application/json")};
+    fields[n++] = (struct http_field){S("x-aquifer-request-id"), id};
+    fields[n++] = (struct http_field){wire->format == WIRE_ANTHROPIC_MESSAGES ? S("request-id") : S("x-request-id"), id};
+    if (!err_can_retry(why->code)) fields[n++] = (struct http_field){S("x-should-retry"), S("false")};
+    if (why->retry_after_s) {
+        snprintf(retry, sizeof retry, "%u", why->retry_after_s);
+        fields[n++] = (struct http_field){S("retry-after"), str_z(retry)};
+    }
+    if (err_status(why->code) == 401) fields[n++] = (struct http_field){S("www-authenticate"), S("Bearer realm=\"aquifer\"")};
+    buf_clear(&gl->room);
+    wire->error(why, id, &gl->room);
+    atomic_fetch_add_explicit(&gl->gateway->board->counters.refused[why->code], 1, memory_order_relaxed);
+    http_stream_answer(s, err_status(why->code), (struct http_fields){fields, n}, buf_view(&gl->room));
+    buf_clear(&gl->room);
+}
+
+static void count_answer(struct gateway_loop *gl, int status)
+{
+    unsigned class = status >= 100 && status < 600 ? (unsigned)status / 100 : 0;
+    atomic_fetch_add_explicit(&gl->gateway->board->counters.answers[class], 1, memory_order_relaxed);
+}
+
+void refuse(struct gateway_loop *gl, struct http_stream *s, enum wire_format f, const struct fault *why, const char *id)
+{
+    answer_fault(gl, s, wire_ops_get(f), why, str_z(id));
+    count_answer(gl, err_status(why->code));
+    LOG(LOG_INFO, "request.refused", why->text, F_Z("request_id", id), F_Z("code", err_code(why->code)));
+}
+
+/* ---- the last bytes -------------------------------------------------------------------------------------------------------- */
+
+static int finish_fault(struct exchange *x)
+{
+    if (!x->head_sent) {
+        answer_fault(x->gl, x->stream, x->wire, &x->fault, str_z(x->id));
+        return err_status(x->fault.code);
+    }
+    atomic_fetch_add_explicit(&x->gl->gateway->board->counters.refused[x->fault.code], 1, memory_order_relaxed);
+    buf_clear(&x->gl->room);
+    x->wire->error_event(&x->fault, str_z(x->id), &x->gl->room);
+    http_stream_finish(x->stream, buf_view(&x->gl->room));
+    buf_clear(&x->gl->room);
+    return x->attempt.status;
+}
+
+static int finish_answer(struct exchange *x)
+{
+    http_stream_answer(x->stream, x->status, (struct http_fields){x->down, x->n_down}, buf_view(&x->held));
+    return x->status;
+}
+
+static int finish_stream(struct exchange *x)
+{
+    http_stream_finish(x->stream, buf_view(&x->last));
+    return x->attempt.status;
+}
+
+static int finish_break(struct exchange *x)
+{
+    http_stream_abort(x->stream);
+    return x->status;
+}
+
+static void log_done(const struct exchange *x, int status)
+{
+    const struct deployment *d = x->attempt.deployment;
+    bool failed = x->outcome == OUTCOME_FAULT || x->outcome == OUTCOME_GONE || x->outcome == OUTCOME_BREAK;
+    LOG(LOG_INFO, "exchange.done", failed ? x->fault.text : "", F_Z("request_id", x->id), F_Z("peer", x->peer),
+        F_Z("key", x->key ? x->key->id : ""), F_Z("format", x->wire->name), F_STR("model", x->request.model),
+        F_STR("provider", d ? d->provider->name : STR_NONE), F_INT("status", status), F_INT("attempts", x->walk.attempts),
+        F_UINT("input_tokens", usage_input(&x->usage)), F_UINT("output_tokens", usage_output(&x->usage)),
+        F_INT("cost_pico", x->pico_spent), F_UINT("us", (clock_mono_ns() - x->arrived_ns) / 1000),
+        F_Z("code", failed ? err_code(x->fault.code) : ""));
+}
+
+enum next step_finish(struct exchange *x)
+{
+    static int (*const LAST[])(struct exchange *) = {
+        [OUTCOME_FAULT] = finish_fault,   [OUTCOME_ANSWER] = finish_answer,
+        [OUTCOME_STREAM] = finish_stream, [OUTCOME_BREAK] = finish_break,
+    };
+    bool gone = x->outcome == OUTCOME_GONE || !x->stream;
+    int status = gone ? 499 : LAST[x->outcome](x);
+    count_answer(x->gl, gone ? 0 : status);
+    if (x->generation->settings.access_log) log_done(x, status);
+    return FINISHED;
+}

@@ -1,0 +1,63 @@
+/* The memory ceiling: new exchanges are refused before the kernel kills anything. The resident size is measured ten times a
+ * second; what bodies took since then is added, so that a burst between two looks is seen too. */
+#include "priv.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 100 };
+
+static int64_t resident_bytes(void)
+{
+    char text[128];
+    long pages = 0;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0) return 0;
+    text[n] = '\0';
+    if (sscanf(text, "%*d %ld", &pages) != 1) return 0;
+    return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+static void look(struct gateway *g)
+{
+    atomic_store(&g->held_at_rss, atomic_load(&g->slot->memory));
+    atomic_store(&g->rss_seen, resident_bytes());
+}
+
+static void on_look(struct timer *t)
+{
+    struct gateway *g = CONTAINER_OF(t, struct gateway, memory_timer);
+    look(g);
+    timer_set(g->manager, t, LOOK_MS, on_look);
+}
+
+void memory_watch(struct gateway *g)
+{
+    look(g);
+    timer_set(g->manager, &g->memory_timer, LOOK_MS, on_look);
+}
+
+void memory_set_max(struct gateway *g, uint64_t bytes) { atomic_store(&g->memory_max, bytes); }
+
+static bool would_exceed(struct gateway *g, int64_t more)
+{
+    uint64_t max = atomic_load_explicit(&g->memory_max, memory_order_relaxed);
+    int64_t since = atomic_load_explicit(&g->slot->memory, memory_order_relaxed) -
+                    atomic_load_explicit(&g->held_at_rss, memory_order_relaxed);
+    int64_t now = atomic_load_explicit(&g->rss_seen, memory_order_relaxed) + (since > 0 ? since : 0) + more;
+    return max && now > 0 && (uint64_t)now > max;
+}
+
+bool memory_is_short(struct gateway *g) { return would_exceed(g, 0); }
+
+bool memory_take(void *gateway, int64_t bytes)
+{
+    struct gateway *g = gateway;
+    if (bytes > 0 && would_exceed(g, bytes)) return false;
+    atomic_fetch_add_explicit(&g->slot->memory, bytes, memory_order_relaxed);
+    return true;
+}

@@ -1,0 +1,26 @@
+/* GET /v1/models: what the key may call, in the shape of the caller's vendor. Patterns are not listed: they name nothing. */
+#include "priv.h"
+
+#include <stdlib.h>
+
+void models_answer(struct exchange *x)
+{
+    const struct generation *g = x->generation;
+    struct wire_model *models = mem_alloc((g->n_routes + 1) * sizeof *models);
+    size_t n = 0;
+    for (unsigned i = 0; i < g->n_routes; i++) {
+        const struct route *r = &g->routes[i];
+        if (r->is_pattern || !key_may_call(x->key, r->name)) continue;
+        models[n++] = (struct wire_model){r->name, r->display_name, r->created_s};
+    }
+    if (x->wire->format == WIRE_ANTHROPIC_MESSAGES)
+        wire_models_anthropic(models, n, x->stream->request->query, &x->held);
+    else
+        wire_models_openai(models, n, &x->held);
+    free(models);
+    static struct http_field json = {{"content-type", 12}, {"application/json", 16}};
+    x->down = &json;
+    x->n_down = 1;
+    x->status = 200;
+    x->outcome = OUTCOME_ANSWER;
+}

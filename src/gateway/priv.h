@@ -1,0 +1,212 @@
+/* The inside of the gateway: the process, its loops, and the exchange with its journey. */
+#pragma once
+
+#include <pthread.h>
+
+#include "board/board.h"
+#include "budget/budget.h"
+#include "gateway/gateway.h"
+#include "generation/generation.h"
+#include "http/http.h"
+#include "json/json.h"
+#include "ledger/ledger.h"
+#include "loop/loop.h"
+#include "provider/provider.h"
+#include "route/route.h"
+#include "wire/wire.h"
+
+#define GATEWAY_LISTENERS 16
+#define GATEWAY_LOOPS 256
+
+struct gateway;
+
+/* One per processor; all but the marked fields belong to its thread. */
+struct gateway_loop {
+    struct gateway *gateway;
+    struct loop *loop;
+    struct http_server *server;
+    struct http_client *client;
+    struct journal_writer *writer;
+    struct generation *generation;  /* the one that new exchanges get */
+    struct json_tape tape;          /* of whatever is being read; never kept across callbacks */
+    struct buf room;                /* for what is composed and handed on within one callback */
+    struct exchange *spare;         /* freed exchanges for the next ones */
+    unsigned n_spare;
+    struct http_origin *engines[BOARD_ENGINES]; /* by the engine's row */
+    uint32_t engine_ports[BOARD_ENGINES];
+    struct post on_generation, on_drain; /* sent by the manager */
+    atomic_bool generation_posted;
+    pthread_t thread;
+    unsigned number;
+};
+
+struct listener {
+    int fds[GATEWAY_LOOPS];
+    unsigned n_fds;
+    struct tls_server *tls;
+};
+
+struct gateway {
+    struct board *board;
+    struct board_fds fds;
+    struct gateway_slot *slot;
+    unsigned slot_number;
+    const char *data;
+    struct journal *journal;
+    struct gateway_loop *loops;
+    unsigned n_loops;
+    struct listener listeners[GATEWAY_LISTENERS];
+    unsigned n_listeners;
+    /* The manager's. */
+    struct loop *manager;
+    pthread_mutex_t lock;           /* around `newest` alone */
+    struct generation *newest;
+    struct watch bell;
+    struct timer memory_timer, drain_timer;
+    atomic_bool draining;
+    atomic_uint loops_left;
+    /* memory.c */
+    _Atomic int64_t rss_seen, held_at_rss;
+    _Atomic uint64_t memory_max;
+};
+
+enum step_id {
+    STEP_AUTHENTICATE,
+    STEP_READ,
+    STEP_ADMIT,
+    STEP_ROUTE,
+    STEP_SEND,
+    STEP_RELAY,
+    STEP_SETTLE,
+    STEP_RECORD,
+    STEP_FINISH,
+    STEPS
+};
+enum next {
+    NEXT,    /* on to the following step */
+    WAIT,    /* something will call exchange_resume() or exchange_jump() */
+    MOVED,   /* x->step was set by the step itself */
+    FAILED,  /* x->fault tells; on to settle, which knows what is open */
+    FINISHED /* nothing more to start */
+};
+
+/* What the client gets in the end. */
+enum outcome {
+    OUTCOME_NONE,
+    OUTCOME_FAULT,  /* x->fault in the caller's format: as answer, or as the stream's error event */
+    OUTCOME_ANSWER, /* x->held with x->status and x->down: a whole answer, the provider's errors too */
+    OUTCOME_STREAM, /* x->last ends the stream */
+    OUTCOME_BREAK,  /* a transfer that cannot be ended well: broken visibly */
+    OUTCOME_GONE,   /* nobody is there any more */
+};
+
+/* One upstream call. */
+struct attempt {
+    const struct deployment *deployment;
+    struct http_call *call;     /* NULL: over */
+    struct journal_place place;
+    bool placed;                /* `place` is taken and not settled */
+    bool started;               /* its open mark is stored */
+    bool head_seen;             /* the provider answered */
+    int status;
+    struct provider_verdict verdict;
+    const struct price *price;
+    uint64_t start_ns, first_byte_ns;
+};
+
+/* One client request and all that happens for it. Owned by its loop; freed when stream and call are both gone. */
+struct exchange {
+    struct gateway_loop *gl;
+    struct http_stream *stream; /* NULL: closed */
+    struct generation *generation;
+    const struct key *key;
+    const struct route *route;
+    const struct wire_endpoint *endpoint;
+    const struct wire_ops *wire;
+    struct arena arena;         /* small and capped: names, edits, copied fields */
+    char id[LEDGER_ID_LEN + 1];
+    char peer[46];
+    unsigned char step;         /* enum step_id */
+    unsigned char outcome;      /* enum outcome */
+    bool driving;               /* drive() is on the stack */
+    bool moved;                 /* resumed or sent elsewhere since the step was started */
+    bool head_sent;             /* the client has the answer's head */
+    bool streaming;             /* events are relayed */
+    bool passing;               /* an answer too long to hold goes through as it comes */
+    bool paused;                /* the upstream waits for the client */
+    bool relay_done;            /* the last event is here; only the call's end may still come */
+    struct wire_request request;
+    struct route_walk walk;
+    struct attempt attempt;
+    struct budget_hold hold;
+    uint64_t arrived_ns, deadline_ns; /* deadline: for all attempts together; 0 none */
+    uint64_t wrote_ms;          /* loop time of the last byte to the client */
+    struct wire_stream wire_stream;
+    struct sse_reader sse;
+    struct usage usage;         /* of the attempt under way */
+    uint64_t tokens_used;       /* of all attempts */
+    int64_t pico_spent;
+    struct buf held;            /* an answer that is not streamed */
+    struct buf last;            /* the last event, kept back until the record is safe */
+    int status;                 /* of the held answer */
+    struct http_field *down;    /* its fields, copied to the arena */
+    unsigned n_down;
+    unsigned dropped;           /* fields taken out of the request by configuration */
+    struct timer timer;         /* engine wait, heartbeat, or the call's lingering end: one at a time */
+    uint64_t engine_deadline;
+    struct defer relay_end;
+    struct journal_wait safe;
+    struct fault fault;
+    struct exchange *next_spare;
+};
+
+/* ---- exchange.c: the journey and the lifetime ---------------------------------------------------------------------- */
+struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s);
+void exchange_begin(struct exchange *x);                  /* starts the journey; x may be gone when it returns */
+void exchange_resume(struct exchange *x);                 /* the step it waits in is over: on with the next */
+void exchange_jump(struct exchange *x, enum step_id step); /* out of a waiting step to another one */
+void exchange_release(struct exchange *x);                /* frees it once stream, call and waits are gone */
+const char *step_name(enum step_id step);
+
+enum next step_authenticate(struct exchange *x); /* door.c */
+enum next step_read(struct exchange *x);
+enum next step_admit(struct exchange *x);        /* admit.c */
+enum next step_route(struct exchange *x);        /* send.c */
+enum next step_send(struct exchange *x);
+enum next step_relay(struct exchange *x);        /* relay.c */
+enum next step_settle(struct exchange *x);       /* settle.c */
+enum next step_record(struct exchange *x);
+enum next step_finish(struct exchange *x);       /* finish.c */
+
+/* ---- door.c: what the HTTP server calls ------------------------------------------------------------------------------ */
+extern const struct http_handler gateway_door;
+
+/* ---- relay.c --------------------------------------------------------------------------------------------------------- */
+extern const struct http_call_handler gateway_relay;
+void relay_writable(struct exchange *x);
+void relay_stop(struct exchange *x);   /* the client is gone, or we give up: ends the call at once */
+
+/* ---- settle.c -------------------------------------------------------------------------------------------------------- */
+/* Ends the attempt under way: usage, cost, journal, metrics, breaker. Idempotent. */
+void attempt_settle(struct exchange *x, enum attempt_end end, enum err code);
+
+/* ---- finish.c -------------------------------------------------------------------------------------------------------- */
+/* Answers a fault on a stream that has no exchange. */
+void refuse(struct gateway_loop *gl, struct http_stream *s, enum wire_format f, const struct fault *why, const char *id);
+/* Fields of ours on every answer: request id, and `x-request-id` when the provider gave none. */
+#define OUR_FIELDS_MAX 4
+unsigned our_fields(struct exchange *x, struct http_fields theirs, struct http_field ret_fields[OUR_FIELDS_MAX]);
+
+/* ---- models.c -------------------------------------------------------------------------------------------------------- */
+void models_answer(struct exchange *x);
+
+/* ---- memory.c -------------------------------------------------------------------------------------------------------- */
+void memory_watch(struct gateway *g); /* on the manager: measures now and every 100 ms */
+void memory_set_max(struct gateway *g, uint64_t bytes);
+bool memory_take(void *gateway, int64_t bytes); /* for the HTTP server's bodies */
+bool memory_is_short(struct gateway *g);
+
+/* ---- loader.c -------------------------------------------------------------------------------------------------------- */
+/* Loads the newest published generation, when there is one, and hands it to the loops. On the manager. */
+MUST_USE enum err loader_load(struct gateway *g, struct fault *why);
+struct generation *loader_newest(struct gateway *g); /* a new reference; NULL: none yet */

@@ -1,0 +1,401 @@
+/* Relay: the provider's answer on its way to the client. Streams pass event by event, as whole events; other answers are
+ * held until they are whole. Ends in settle, or back at route when the next deployment may be tried. */
+#include "priv.h"
+
+enum { ERROR_BODY_MAX = 256 * 1024, LINGER_MS = 1000 };
+
+static struct exchange *exchange_of(void *user) { return user; }
+
+enum next step_relay(struct exchange *x)
+{
+    (void)x;
+    return WAIT;
+}
+
+/* ---- ends ------------------------------------------------------------------------------------------------------------- */
+
+/* The call is over or cancelled; the attempt is settled; what now? */
+static void go_on(struct exchange *x, bool may_try_next)
+{
+    exchange_jump(x, may_try_next && !x->head_sent ? STEP_ROUTE : STEP_SETTLE);
+}
+
+static void drop_call(struct exchange *x)
+{
+    struct http_call *call = x->attempt.call;
+    x->attempt.call = NULL;
+    if (call) http_call_cancel(call);
+}
+
+void relay_stop(struct exchange *x)
+{
+    timer_cancel(x->gl->loop, &x->timer);
+    loop_undefer(x->gl->loop, &x->relay_end);
+    drop_call(x);
+}
+
+static enum attempt_end end_of(enum err code)
+{
+    if (code == ERR_UPSTREAM_TIMEOUT) return ATTEMPT_TIMEOUT;
+    if (code == ERR_UPSTREAM_GARBAGE || code == ERR_UPSTREAM_TOO_LARGE) return ATTEMPT_GARBAGE;
+    return ATTEMPT_CUT;
+}
+
+/* The attempt failed by x->fault. Before the client's head the next deployment may take over. */
+static void fail(struct exchange *x, enum attempt_end end)
+{
+    bool passing = x->passing;
+    relay_stop(x);
+    if (x->head_sent) atomic_fetch_add_explicit(&x->gl->gateway->board->counters.streams_cut, 1, memory_order_relaxed);
+    route_failed(x->attempt.deployment, 0, clock_wall_ms());
+    attempt_settle(x, end, x->fault.code);
+    x->outcome = passing ? OUTCOME_BREAK : OUTCOME_FAULT;
+    go_on(x, true);
+}
+
+/* ---- head --------------------------------------------------------------------------------------------------------------- */
+
+static bool is_event_stream(struct http_fields fields)
+{
+    struct str type = http_field_get(fields, S("content-type"));
+    struct str head, rest;
+    str_cut(type, ';', &head, &rest);
+    return str_eq_nocase(str_trim(head), S("text/event-stream"));
+}
+
+static bool is_encoded(struct http_fields fields)
+{
+    struct str coding = str_trim(http_field_get(fields, S("content-encoding")));
+    return coding.n && !str_eq_nocase(coding, S("identity"));
+}
+
+/* The fields that come down, pointing into `theirs`, and ours behind them. */
+static size_t down_fields(struct exchange *x, struct http_fields theirs, struct http_field *ret_fields, size_t room)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < theirs.n && n + OUR_FIELDS_MAX < room; i++)
+        if (wire_header_comes_down(theirs.at[i].name)) ret_fields[n++] = theirs.at[i];
+    return n + our_fields(x, theirs, ret_fields + n);
+}
+
+#define DOWN_FIELDS_MAX 64
+
+static void begin_stream(struct exchange *x, int status, struct http_fields theirs);
+
+static bool keep_fields(struct exchange *x, struct http_fields theirs)
+{
+    struct http_field fields[DOWN_FIELDS_MAX];
+    size_t n = down_fields(x, theirs, fields, DOWN_FIELDS_MAX);
+    x->down = arena_alloc(&x->arena, n * sizeof *x->down);
+    x->n_down = 0;
+    if (!x->down) return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!arena_str(&x->arena, fields[i].name, &x->down[i].name)) return false;
+        if (!arena_str(&x->arena, fields[i].value, &x->down[i].value)) return false;
+    }
+    x->n_down = (unsigned)n;
+    return true;
+}
+
+static void on_head(struct http_call *c, int status, struct http_fields fields, void *user)
+{
+    (void)c;
+    struct exchange *x = exchange_of(user);
+    struct attempt *a = &x->attempt;
+    a->head_seen = true;
+    a->status = status;
+    a->first_byte_ns = clock_mono_ns();
+    provider_judge(status, fields, clock_wall_ms(), &a->verdict);
+    if (is_encoded(fields)) {
+        FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider compressed its answer though that was not asked for");
+        fail(x, ATTEMPT_GARBAGE);
+        return;
+    }
+    if (status >= 300 && status < 400) {
+        FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider answered with a redirect (%d), which is never followed", status);
+        fail(x, ATTEMPT_GARBAGE);
+        return;
+    }
+    if (status < 300 && x->request.stream && is_event_stream(fields)) {
+        begin_stream(x, status, fields);
+        return;
+    }
+    x->status = status;
+    buf_clear(&x->held);
+    if (keep_fields(x, fields)) return;
+    FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the provider's answer has too many or too long header fields");
+    fail(x, ATTEMPT_GARBAGE);
+}
+
+/* ---- streams ---------------------------------------------------------------------------------------------------------------- */
+
+static void on_heartbeat(struct timer *t)
+{
+    struct exchange *x = CONTAINER_OF(t, struct exchange, timer);
+    uint64_t every = x->generation->settings.heartbeat_ms, now = loop_now(x->gl->loop);
+    if (!x->stream || !every) return;
+    /* Only whole events were ever written, so we stand between two; a client that does not read needs no sign of life. */
+    if (now - x->wrote_ms >= every && http_stream_queued(x->stream) == 0) {
+        http_stream_write(x->stream, str_z(x->wire->heartbeat));
+        x->wrote_ms = now;
+    }
+    timer_set(x->gl->loop, &x->timer, every - (now - x->wrote_ms < every ? now - x->wrote_ms : 0), on_heartbeat);
+}
+
+static void begin_stream(struct exchange *x, int status, struct http_fields theirs)
+{
+    struct http_field fields[DOWN_FIELDS_MAX];
+    size_t n = down_fields(x, theirs, fields, DOWN_FIELDS_MAX);
+    uint32_t every = x->generation->settings.heartbeat_ms;
+    http_stream_head(x->stream, status, (struct http_fields){fields, n}, -1);
+    http_stream_release_request(x->stream);
+    x->head_sent = x->streaming = true;
+    x->wire_stream = (struct wire_stream){
+        .format = x->wire->format,
+        .hide_usage = x->request.usage_edit.with.n > 0,
+        .usage = &x->usage,
+    };
+    sse_init(&x->sse, x->generation->settings.event_max);
+    x->wrote_ms = loop_now(x->gl->loop);
+    if (every) timer_set(x->gl->loop, &x->timer, every, on_heartbeat);
+}
+
+static void write_on(struct exchange *x, struct str bytes)
+{
+    if (!bytes.n) return;
+    x->wrote_ms = loop_now(x->gl->loop);
+    if (http_stream_write(x->stream, bytes) <= HTTP_QUEUE_HIGH || x->paused || !x->attempt.call) return;
+    x->paused = true;
+    http_call_pause(x->attempt.call);
+}
+
+void relay_writable(struct exchange *x)
+{
+    if (!x->paused || !x->attempt.call) return;
+    x->paused = false;
+    http_call_resume(x->attempt.call);
+}
+
+/* Puts whole events that lie side by side in one received piece into one write. */
+struct run {
+    struct str received, bytes;
+};
+
+static void run_flush(struct exchange *x, struct run *r)
+{
+    write_on(x, r->bytes);
+    r->bytes = STR_NONE;
+}
+
+static void run_add(struct exchange *x, struct run *r, struct str raw)
+{
+    bool inside = raw.p >= r->received.p && raw.p + raw.n <= r->received.p + r->received.n;
+    if (r->bytes.n && r->bytes.p + r->bytes.n == raw.p) {
+        r->bytes.n += raw.n;
+        return;
+    }
+    run_flush(x, r);
+    r->bytes = raw;
+    if (!inside) run_flush(x, r); /* the reader's own copy lives until its next call only */
+}
+
+static void end_stream(struct exchange *x);
+
+/* The stream is whole; the call's own end usually comes with the same bytes, and then the connection can be used again. */
+static void on_relay_end(struct defer *d) { end_stream(CONTAINER_OF(d, struct exchange, relay_end)); }
+
+static void keep_last(struct exchange *x, struct str raw)
+{
+    buf_str(&x->last, raw);
+    x->relay_done = true;
+    loop_defer(x->gl->loop, &x->relay_end, on_relay_end);
+}
+
+/* One event. False: no more are wanted. */
+static bool take_event(struct exchange *x, const struct sse_event *e, struct run *run)
+{
+    struct wire_step step;
+    x->wire->event(&x->wire_stream, e, &x->gl->tape, &step);
+    if (step.garbage) {
+        run_flush(x, run);
+        FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider sent an event that is not one of this format");
+        fail(x, ATTEMPT_GARBAGE);
+        return false;
+    }
+    if (step.last || step.error) {
+        run_flush(x, run);
+        keep_last(x, e->raw);
+        return false;
+    }
+    if (!step.hide) run_add(x, run, e->raw);
+    return true;
+}
+
+static void relay_events(struct exchange *x, struct str bytes)
+{
+    struct run run = {.received = bytes};
+    struct sse_event e;
+    if (x->relay_done) return; /* behind the last event nothing counts */
+    if (sse_feed(&x->sse, bytes, &x->fault) != OK) {
+        fail(x, ATTEMPT_GARBAGE);
+        return;
+    }
+    while (sse_next(&x->sse, &e))
+        if (!take_event(x, &e, &run)) return;
+    run_flush(x, &run);
+}
+
+/* The client gets its end now; the call may linger for its own, so that the connection is kept. */
+static void on_linger(struct timer *t)
+{
+    struct exchange *x = CONTAINER_OF(t, struct exchange, timer);
+    drop_call(x);
+    exchange_release(x);
+}
+
+static void end_stream(struct exchange *x)
+{
+    bool good = x->wire_stream.finished;
+    loop_undefer(x->gl->loop, &x->relay_end);
+    timer_cancel(x->gl->loop, &x->timer);
+    if (x->attempt.call) timer_set(x->gl->loop, &x->timer, LINGER_MS, on_linger);
+    if (good)
+        route_succeeded(x->attempt.deployment);
+    else
+        route_failed(x->attempt.deployment, 0, clock_wall_ms());
+    attempt_settle(x, good ? ATTEMPT_OK : ATTEMPT_FAILED, good ? OK : ERR_UPSTREAM_ERROR);
+    x->outcome = OUTCOME_STREAM;
+    exchange_jump(x, STEP_SETTLE);
+}
+
+/* ---- held answers -------------------------------------------------------------------------------------------------------------- */
+
+/* Too long to hold: from here on it passes as it comes, and a break shows as a broken transfer. */
+static void begin_passing(struct exchange *x)
+{
+    http_stream_head(x->stream, x->status, (struct http_fields){x->down, x->n_down}, -1);
+    http_stream_release_request(x->stream);
+    x->head_sent = x->passing = true;
+    struct buf held = x->held;
+    buf_init(&x->held, 0);
+    x->wire_stream.tokens_seen = held.n / 4;
+    write_on(x, buf_view(&held));
+    buf_done(&held);
+}
+
+static void hold(struct exchange *x, struct str bytes)
+{
+    bool failed = x->status >= 300;
+    size_t max = failed ? ERROR_BODY_MAX : x->held.max;
+    if (!x->passing && x->held.n + bytes.n > max) {
+        if (failed) { /* an error text of that size helps nobody: it ends here */
+            FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the provider's error answer (%d) is too long", x->status);
+            fail(x, ATTEMPT_FAILED);
+            return;
+        }
+        begin_passing(x);
+    }
+    if (x->passing) {
+        x->wire_stream.tokens_seen += bytes.n / 4;
+        write_on(x, bytes);
+        return;
+    }
+    buf_str(&x->held, bytes);
+}
+
+static void on_body(struct http_call *c, struct str bytes, void *user)
+{
+    (void)c;
+    struct exchange *x = exchange_of(user);
+    if (x->streaming)
+        relay_events(x, bytes);
+    else
+        hold(x, bytes);
+}
+
+static void blame(struct exchange *x)
+{
+    buf_clear(&x->gl->room);
+    x->wire->blame(buf_view(&x->held), &x->gl->tape, &x->gl->room);
+    struct str word = buf_view(&x->gl->room);
+    if (word.n > 200) word.n = 200;
+    FAIL(&x->fault, ERR_UPSTREAM_ERROR, "the provider answered %d: %.*s", x->status, STR_ARG(word));
+    buf_clear(&x->gl->room);
+}
+
+/* The provider refused or failed: its word is the answer unless another deployment does better. */
+static void end_refused(struct exchange *x)
+{
+    struct attempt *a = &x->attempt;
+    int64_t now_ms = clock_wall_ms();
+    blame(x);
+    if (a->verdict.rest) route_failed(a->deployment, a->verdict.retry_after_ms, now_ms);
+    attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_ERROR);
+    x->outcome = OUTCOME_ANSWER;
+    go_on(x, a->verdict.try_next);
+}
+
+static void end_held(struct exchange *x)
+{
+    if (x->wire->answer(x->request.operation, buf_view(&x->held), &x->gl->tape, &x->usage, &x->fault) != OK) {
+        fail(x, ATTEMPT_GARBAGE);
+        return;
+    }
+    x->wire_stream.tokens_seen = x->held.n / 4;
+    route_succeeded(x->attempt.deployment);
+    attempt_settle(x, ATTEMPT_OK, OK);
+    x->outcome = OUTCOME_ANSWER;
+    exchange_jump(x, STEP_SETTLE);
+}
+
+/* ---- the call's end -------------------------------------------------------------------------------------------------------------- */
+
+static void on_end(struct http_call *c, void *user)
+{
+    (void)c;
+    struct exchange *x = exchange_of(user);
+    x->attempt.call = NULL;
+    if (x->step != STEP_RELAY) { /* it lingered */
+        timer_cancel(x->gl->loop, &x->timer);
+        exchange_release(x);
+    } else if (x->streaming && x->relay_done) {
+        end_stream(x);
+    } else if (x->streaming) {
+        FAIL(&x->fault, ERR_UPSTREAM_CUT, "the provider's stream ended without its last event");
+        fail(x, ATTEMPT_CUT);
+    } else if (x->passing) {
+        route_succeeded(x->attempt.deployment);
+        attempt_settle(x, ATTEMPT_OK, OK);
+        x->outcome = OUTCOME_STREAM;
+        exchange_jump(x, STEP_SETTLE);
+    } else if (x->status >= 300) {
+        end_refused(x);
+    } else {
+        end_held(x);
+    }
+}
+
+static void on_fail(struct http_call *c, const struct fault *why, void *user)
+{
+    struct exchange *x = exchange_of(user);
+    bool sent = http_call_was_sent(c);
+    x->attempt.call = NULL;
+    if (x->step != STEP_RELAY) {
+        timer_cancel(x->gl->loop, &x->timer);
+        exchange_release(x);
+        return;
+    }
+    if (x->relay_done) { /* the stream was whole before its transfer broke */
+        end_stream(x);
+        return;
+    }
+    x->fault = *why;
+    fail(x, sent ? end_of(why->code) : ATTEMPT_NOT_SENT);
+}
+
+const struct http_call_handler gateway_relay = {
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_end = on_end,
+    .on_fail = on_fail,
+};

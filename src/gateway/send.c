@@ -1,0 +1,313 @@
+/* Route and send: chooses the next deployment, wakes its engine when it is local, splices the body and starts the call. */
+#include "priv.h"
+
+#include <stdio.h>
+
+/* ---- route ----------------------------------------------------------------------------------------------------------- */
+
+static uint64_t left_ms(const struct exchange *x)
+{
+    uint64_t now = clock_mono_ns();
+    if (!x->deadline_ns) return UINT32_MAX;
+    return x->deadline_ns > now ? (x->deadline_ns - now) / 1000000 : 0;
+}
+
+/* The next one that is priced, or may go without; NULL: none left. *ret_unpriced: one was passed over for that. */
+static const struct deployment *choose(struct exchange *x, int64_t now_ms, bool *ret_unpriced)
+{
+    const struct deployment *d;
+    *ret_unpriced = false;
+    while ((d = route_choose(x->route, x->wire->format, &x->walk, now_ms))) {
+        x->attempt = (struct attempt){.deployment = d, .price = deployment_price(d, now_ms)};
+        if ((x->attempt.price && x->attempt.price->known) || d->allow_unpriced) return d;
+        x->walk.attempts--;
+        *ret_unpriced = true;
+    }
+    return NULL;
+}
+
+static enum next nothing_left(struct exchange *x, bool unpriced)
+{
+    if (x->outcome != OUTCOME_NONE) { /* an earlier attempt's end is the answer */
+        x->step = STEP_SETTLE;
+        return MOVED;
+    }
+    if (unpriced)
+        FAIL(&x->fault, ERR_MODEL_UNPRICED,
+             "'%.*s' has no price in force: give its deployment a price, or allow_unpriced: true to serve it with unknown cost",
+             STR_ARG(x->request.model));
+    else
+        FAIL(&x->fault, ERR_OVERLOADED, "no deployment of '%.*s' can be tried now", STR_ARG(x->request.model));
+    return FAILED;
+}
+
+static void engine_wait(struct exchange *x);
+
+static void on_engine_time(struct timer *t) { engine_wait(CONTAINER_OF(t, struct exchange, timer)); }
+
+/* Waits for the local engine, which starts on demand. The next deployment is tried when it cannot. */
+static void engine_wait(struct exchange *x)
+{
+    enum { LOOK_MS = 20 };
+    struct gateway *g = x->gl->gateway;
+    struct str model = x->attempt.deployment->model;
+    struct engine_row *e = board_engine_find(g->board, model);
+    uint32_t state = e ? atomic_load(&e->state) : ENGINE_STOPPED;
+    uint64_t now = loop_now(x->gl->loop);
+    if (e) atomic_store(&e->wanted_ms, clock_wall_ms());
+    if (state == ENGINE_READY) {
+        exchange_resume(x);
+        return;
+    }
+    if (state == ENGINE_FAILED || now >= x->engine_deadline) {
+        FAIL(&x->fault, ERR_ENGINE, "the local model '%.*s' is not ready: %.150s", STR_ARG(model),
+             state == ENGINE_FAILED ? e->fault : "its engine did not start in time; see 'aquifer doctor'");
+        x->fault.retry_after_s = 10;
+        x->outcome = OUTCOME_FAULT;
+        route_failed(x->attempt.deployment, 0, clock_wall_ms());
+        exchange_jump(x, STEP_ROUTE);
+        return;
+    }
+    if (state == ENGINE_STOPPED) bell_ring(&g->fds, BELL_ENGINE);
+    timer_set(x->gl->loop, &x->timer, LOOK_MS, on_engine_time);
+}
+
+static bool is_local(const struct deployment *d) { return !d->provider->origin; }
+
+enum next step_route(struct exchange *x)
+{
+    bool unpriced = false;
+    const struct deployment *d = NULL;
+    bool more = x->walk.attempts < x->generation->settings.attempts_max && left_ms(x) > 0;
+    if (more) d = choose(x, clock_wall_ms(), &unpriced);
+    if (!d) return nothing_left(x, unpriced);
+    if (x->walk.attempts > 1) atomic_fetch_add_explicit(&x->gl->gateway->board->counters.retries, 1, memory_order_relaxed);
+    if (!is_local(d)) return NEXT;
+    uint64_t patience = d->provider->deadlines.first_byte_ms ? d->provider->deadlines.first_byte_ms : 600000;
+    if (patience > left_ms(x)) patience = left_ms(x);
+    x->engine_deadline = loop_now(x->gl->loop) + patience;
+    engine_wait(x);
+    return WAIT;
+}
+
+/* ---- send: where to and with what credential ---------------------------------------------------------------------------- */
+
+static struct http_origin *engine_origin(struct gateway_loop *gl, const struct engine_row *e)
+{
+    unsigned i = (unsigned)(e - gl->gateway->board->engines);
+    uint32_t port = atomic_load(&e->port);
+    if (gl->engines[i] && gl->engine_ports[i] == port) return gl->engines[i];
+    http_origin_unref(gl->engines[i]);
+    gl->engines[i] = NULL;
+    char url[40];
+    struct str base;
+    snprintf(url, sizeof url, "http://127.0.0.1:%u", port);
+    const struct http_origin_options o = {.url = str_z(url)};
+    if (http_origin_new(&o, &gl->engines[i], &base, NULL) != OK) return NULL;
+    gl->engine_ports[i] = port;
+    return gl->engines[i];
+}
+
+struct destination {
+    struct http_origin *origin;
+    struct secret key;
+    struct str base_path;
+};
+
+static bool find_destination(struct exchange *x, struct destination *ret_to)
+{
+    const struct provider *p = x->attempt.deployment->provider;
+    *ret_to = (struct destination){p->origin, p->key, p->base_path};
+    if (p->origin) return true;
+    struct engine_row *e = board_engine_find(x->gl->gateway->board, x->attempt.deployment->model);
+    if (!e || atomic_load(&e->state) != ENGINE_READY) return false;
+    *ret_to = (struct destination){engine_origin(x->gl, e), {str_z(e->key)}, STR_NONE};
+    return ret_to->origin != NULL;
+}
+
+/* ---- send: fields ---------------------------------------------------------------------------------------------------------- */
+
+#define UP_FIELDS_MAX 96
+struct up_fields {
+    struct http_field at[UP_FIELDS_MAX];
+    size_t n;
+};
+
+static void put_field(struct up_fields *up, struct str name, struct str value)
+{
+    if (up->n < UP_FIELDS_MAX) up->at[up->n++] = (struct http_field){name, value};
+}
+
+/* Ours replace the caller's of the same name. */
+static void set_field(struct up_fields *up, struct str name, struct str value)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < up->n; i++)
+        if (!str_eq(up->at[i].name, name)) up->at[kept++] = up->at[i];
+    up->n = kept;
+    put_field(up, name, value);
+}
+
+static bool has_field(const struct up_fields *up, struct str name)
+{
+    for (size_t i = 0; i < up->n; i++)
+        if (str_eq(up->at[i].name, name)) return true;
+    return false;
+}
+
+static void put_fields(struct exchange *x, struct secret key, struct up_fields *up)
+{
+    const struct deployment *d = x->attempt.deployment;
+    struct http_fields theirs = x->stream->request->fields;
+    for (size_t i = 0; i < theirs.n; i++)
+        if (wire_header_goes_up(theirs.at[i].name)) put_field(up, theirs.at[i].name, theirs.at[i].value);
+    if (!has_field(up, S("content-type"))) put_field(up, S("content-type"), S("application/json"));
+    put_field(up, S("accept-encoding"), S("identity")); /* usage is read from the answer */
+    for (const struct http_field *f = d->provider->kind->required; f->name.p; f++)
+        if (!has_field(up, f->name)) put_field(up, f->name, f->value);
+    struct http_field credentials[PROVIDER_FIELDS_MAX];
+    unsigned n = d->provider->kind->credentials(key, &x->gl->room, credentials);
+    for (unsigned i = 0; i < n; i++) put_field(up, credentials[i].name, credentials[i].value);
+    for (unsigned i = 0; i < d->provider->n_headers; i++) set_field(up, d->provider->headers[i].name, d->provider->headers[i].value);
+    for (unsigned i = 0; i < d->n_headers; i++) set_field(up, d->headers[i].name, d->headers[i].value);
+}
+
+/* ---- send: the body -------------------------------------------------------------------------------------------------------- */
+
+/* Defaults and drops of the deployment, up to this many each (the configuration checks it). */
+#define CHANGES_MAX 32
+#define EDITS_MAX (WIRE_EDITS + JSON_EDITS(CHANGES_MAX))
+
+static unsigned configured_edits(struct exchange *x, struct json_edit *ret_edits)
+{
+    const struct deployment *d = x->attempt.deployment;
+    struct json_change changes[CHANGES_MAX];
+    size_t n = 0;
+    if (d->n_defaults + d->n_drop == 0) return 0;
+    struct json_tape *t = &x->gl->tape;
+    must(json_scan(t, x->stream->request->body, &JSON_LIMITS_TOP, NULL) == OK); /* admit accepted it */
+    for (unsigned i = 0; i < d->n_drop && n < CHANGES_MAX; i++) {
+        if (!json_find(t, 0, d->drop[i])) continue;
+        changes[n++] = (struct json_change){JSON_DROP, d->drop[i], STR_NONE};
+        x->dropped++;
+    }
+    for (unsigned i = 0; i < d->n_defaults && n < CHANGES_MAX; i++)
+        changes[n++] = (struct json_change){JSON_DEFAULT, d->defaults[i].name, d->defaults[i].raw};
+    return (unsigned)json_plan(t, 0, changes, n, ret_edits);
+}
+
+static bool quote_model(struct exchange *x, struct str *ret_quoted)
+{
+    struct str model = x->attempt.deployment->model;
+    *ret_quoted = STR_NONE;
+    if (str_eq(model, S("*")) || str_eq(model, x->request.model)) return true;
+    struct buf *room = &x->gl->room;
+    size_t at = room->n;
+    buf_char(room, '"');
+    json_escape(room, model);
+    buf_char(room, '"');
+    return arena_str(&x->arena, str_from(buf_view(room), at), ret_quoted);
+}
+
+static size_t splice(struct exchange *x, struct str *ret_pieces, struct json_edit *edits)
+{
+    struct str quoted;
+    if (!quote_model(x, &quoted)) return 0;
+    unsigned n = x->wire->edits(&x->request, quoted, edits);
+    x->dropped = 0;
+    n += configured_edits(x, edits + n);
+    json_sort_edits(edits, n);
+    return json_splice(x->stream->request->body, edits, n, ret_pieces);
+}
+
+/* ---- send: the journal and the call ------------------------------------------------------------------------------------------ */
+
+static enum err take_place(struct exchange *x)
+{
+    enum err e = journal_take(x->gl->writer, &x->attempt.place, &x->fault);
+    x->attempt.placed = e == OK;
+    return e;
+}
+
+static uint64_t output_estimate(const struct exchange *x)
+{
+    return x->request.max_output ? x->request.max_output : x->generation->settings.assume_output * x->request.choices;
+}
+
+static void mark_open(struct exchange *x)
+{
+    struct attempt *a = &x->attempt;
+    const struct deployment *d = a->deployment;
+    bool generates = x->request.operation == WIRE_GENERATE;
+    struct attempt_start start = {
+        .number = (uint8_t)x->walk.attempts,
+        .stream = x->request.stream,
+        .key_id = str_z(x->key->id),
+        .route = x->route->name,
+        .provider = d->provider->name,
+        .model = str_eq(d->model, S("*")) ? x->request.model : d->model,
+        .format = str_z(x->wire->name),
+        .key_place = x->key->place,
+        .started_ms = clock_wall_ms(),
+        .estimate_input = generates ? x->request.input_bound / 4 : 0,
+        .estimate_output = generates ? output_estimate(x) : 0,
+        .reserved_pico = x->hold.pico,
+    };
+    if (a->price) start.price = *a->price;
+    random_id(start.id, LEDGER_ID_LEN);
+    memcpy(start.request_id, x->id, sizeof start.request_id);
+    journal_start(x->gl->writer, &a->place, &start);
+    a->started = true;
+}
+
+static struct http_deadlines deadlines_of(const struct exchange *x)
+{
+    struct http_deadlines d = x->attempt.deployment->provider->deadlines;
+    uint64_t left = left_ms(x);
+    if (x->deadline_ns && (d.first_byte_ms == 0 || d.first_byte_ms > left)) d.first_byte_ms = left ? (uint32_t)left : 1;
+    return d;
+}
+
+static enum err start_call(struct exchange *x, const struct destination *to)
+{
+    struct attempt *a = &x->attempt;
+    struct up_fields up = {.n = 0};
+    struct json_edit edits[EDITS_MAX];
+    struct str pieces[JSON_PIECES(EDITS_MAX)];
+    struct buf *room = &x->gl->room;
+    const char *path = a->deployment->provider->kind->path(x->wire->format, x->request.operation);
+    if (!path)
+        return FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED, "a provider of kind %s cannot do this call",
+                    a->deployment->provider->kind->name);
+    size_t n_pieces = splice(x, pieces, edits);
+    buf_clear(room);
+    put_fields(x, to->key, &up);
+    struct buf target;
+    char target_room[512];
+    target = (struct buf){.p = target_room, .cap = sizeof target_room, .max = sizeof target_room};
+    buf_str(&target, to->base_path);
+    buf_str(&target, str_z(path));
+    if (target.over || room->over || n_pieces == 0) return FAIL(&x->fault, ERR_INTERNAL, "the call does not fit its bounds");
+    mark_open(x);
+    a->start_ns = clock_mono_ns();
+    x->usage = (struct usage){0};
+    const struct http_call_request r = {S("POST"), buf_view(&target), {up.at, up.n}, pieces, n_pieces};
+    const struct http_deadlines d = deadlines_of(x);
+    a->call = http_call_start(x->gl->client, to->origin, &r, &d, &gateway_relay, x);
+    return OK;
+}
+
+enum next step_send(struct exchange *x)
+{
+    struct destination to;
+    if (!find_destination(x, &to)) {
+        FAIL(&x->fault, ERR_ENGINE, "the local model '%.*s' went away", STR_ARG(x->attempt.deployment->model));
+        x->outcome = OUTCOME_FAULT;
+        x->step = STEP_ROUTE;
+        return MOVED;
+    }
+    if (take_place(x) != OK) return FAILED;
+    if (start_call(x, &to) != OK) return FAILED;
+    x->outcome = OUTCOME_NONE;
+    return NEXT;
+}

@@ -1,0 +1,98 @@
+/* Settle and record: what an attempt used and cost, into the journal, the meters and the metrics. One struct feeds them all. */
+#include "priv.h"
+
+enum { BYTES_PER_TOKEN = 4 };
+
+/* Cells that nobody told are estimated and marked so; an answer that was cut keeps the last word it had, as partial. */
+static void complete_usage(struct exchange *x, enum attempt_end end)
+{
+    struct usage *u = &x->usage;
+    if (x->request.operation != WIRE_GENERATE) return;
+    if (end == ATTEMPT_FAILED && !x->streaming) { /* refused before it generated: nothing is charged */
+        usage_set(u, USAGE_IN_FRESH, 0, USAGE_ESTIMATED);
+        usage_set(u, USAGE_OUT_VISIBLE, 0, USAGE_ESTIMATED);
+        return;
+    }
+    if (end != ATTEMPT_OK) usage_make_partial(u);
+    if (usage_worst(u, USAGE_INPUT) == USAGE_UNKNOWN)
+        usage_set(u, USAGE_IN_FRESH, x->request.input_bound / BYTES_PER_TOKEN, USAGE_ESTIMATED);
+    bool told = usage_worst(u, USAGE_OUTPUT) != USAGE_UNKNOWN;
+    bool behind = end != ATTEMPT_OK && !x->wire_stream.told_final && usage_output(u) < x->wire_stream.tokens_seen;
+    if (!told || behind) usage_set(u, USAGE_OUT_VISIBLE, x->wire_stream.tokens_seen, USAGE_ESTIMATED);
+}
+
+static uint32_t micros(uint64_t from_ns, uint64_t to_ns)
+{
+    uint64_t us = to_ns > from_ns ? (to_ns - from_ns) / 1000 : 0;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static void count(const struct exchange *x, const struct attempt_result *r)
+{
+    struct board_row *row = x->attempt.deployment->row;
+    atomic_fetch_add_explicit(&row->attempts, 1, memory_order_relaxed);
+    if (r->end != ATTEMPT_OK) atomic_fetch_add_explicit(&row->failed, 1, memory_order_relaxed);
+    if (x->dropped) atomic_fetch_add_explicit(&row->dropped_fields, x->dropped, memory_order_relaxed);
+    atomic_fetch_add_explicit(&row->input_tokens, usage_input(&r->usage), memory_order_relaxed);
+    atomic_fetch_add_explicit(&row->output_tokens, usage_output(&r->usage), memory_order_relaxed);
+    atomic_fetch_add_explicit(&row->cached_tokens, r->usage.n[USAGE_IN_CACHE_READ], memory_order_relaxed);
+    if (r->cost_known) atomic_fetch_add_explicit(&row->cost_pico, (uint64_t)r->cost, memory_order_relaxed);
+    histogram_add(&row->duration, r->duration_us);
+    if (r->first_byte_us) histogram_add(&row->first_byte, r->first_byte_us);
+}
+
+void attempt_settle(struct exchange *x, enum attempt_end end, enum err code)
+{
+    struct attempt *a = &x->attempt;
+    if (!a->placed) return;
+    a->placed = false;
+    if (!a->started) {
+        journal_give_back(x->gl->writer, &a->place);
+        return;
+    }
+    a->started = false;
+    uint64_t now = clock_mono_ns();
+    struct attempt_result r = {
+        .end = end,
+        .status = (uint16_t)a->status,
+        .err = (uint16_t)code,
+        .ended_ms = clock_wall_ms(),
+        .first_byte_us = a->head_seen ? micros(a->start_ns, a->first_byte_ns) : 0,
+        .duration_us = micros(a->start_ns, now),
+    };
+    if (end != ATTEMPT_NOT_SENT) complete_usage(x, end);
+    r.usage = x->usage;
+    r.cost_known = end == ATTEMPT_NOT_SENT || x->request.operation != WIRE_GENERATE || (a->price && a->price->known);
+    if (r.cost_known && a->price && end != ATTEMPT_NOT_SENT) r.cost = price_cost(a->price, &r.usage);
+    journal_settle(x->gl->writer, &a->place, &r);
+    x->tokens_used += usage_input(&r.usage) + usage_output(&r.usage);
+    x->pico_spent += r.cost > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)r.cost;
+    count(x, &r);
+}
+
+/* Whatever is still open ends here. */
+enum next step_settle(struct exchange *x)
+{
+    struct attempt *a = &x->attempt;
+    if (a->placed) { /* the client went away, or its request broke, with a call under way */
+        bool sent = a->call && http_call_was_sent(a->call);
+        relay_stop(x);
+        attempt_settle(x, sent ? ATTEMPT_ABORTED : ATTEMPT_NOT_SENT, x->fault.code);
+    } else if (x->outcome == OUTCOME_GONE) {
+        relay_stop(x);
+    }
+    if (x->outcome == OUTCOME_FAULT && !x->walk.attempts)
+        budget_undo(&x->hold, clock_wall_ms());
+    else
+        budget_settle(&x->hold, x->tokens_used, x->pico_spent, clock_wall_ms());
+    return NEXT;
+}
+
+static void on_safe(struct journal_wait *w) { exchange_resume(CONTAINER_OF(w, struct exchange, safe)); }
+
+/* The client's last byte waits here for the record. */
+enum next step_record(struct exchange *x)
+{
+    if (x->outcome == OUTCOME_GONE || !x->walk.attempts) return NEXT;
+    return journal_wait_safe(x->gl->writer, &x->safe, on_safe) ? NEXT : WAIT;
+}

@@ -1,0 +1,98 @@
+/* See route.h. The registry of states is the only thing here with a lock, and only the loader takes it. */
+#include "route/route.h"
+
+#include <pthread.h>
+
+#define BACKOFF_MS 1000u
+#define BACKOFF_MAX_MS 60000u
+#define ASKED_MAX_MS 600000u
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct map registry; /* identity → state; both live as long as the process, bounded by the configurations seen */
+
+static struct deployment_state *state_of(struct str identity)
+{
+    struct deployment_state *s = map_find(&registry, identity);
+    if (s) return s;
+    s = mem_alloc(sizeof *s);
+    must(map_add(&registry, str_z(str_dup_z(identity)), s));
+    return s;
+}
+
+static void bind(const struct route *r, struct deployment *d, struct board *b)
+{
+    struct buf identity;
+    buf_init(&identity, KIB(1));
+    /* A unit separator stands in no name. */
+    buf_fmt(&identity, "%.*s\x1f%.*s\x1f%.*s\x1f%.*s", STR_ARG(d->provider->name), STR_ARG(d->model), STR_ARG(d->region),
+            STR_ARG(d->tier));
+    d->state = state_of(buf_view(&identity));
+    buf_done(&identity);
+    d->row = board_row_get(b, r->name, d->provider->name, d->model, str_z(d->provider->kind->otel_name));
+}
+
+void route_bind(struct generation *g, struct board *b)
+{
+    pthread_mutex_lock(&registry_lock);
+    if (!registry.n_slots) map_init(&registry);
+    for (unsigned i = 0; i < g->n_routes; i++)
+        for (unsigned k = 0; k < g->routes[i].n_deployments; k++) bind(&g->routes[i], &g->routes[i].deployments[k], b);
+    pthread_mutex_unlock(&registry_lock);
+}
+
+static bool speaks(const struct deployment *d, enum wire_format f) { return d->provider->formats & 1u << f; }
+
+bool route_speaks(const struct route *r, enum wire_format format)
+{
+    for (unsigned i = 0; i < r->n_deployments; i++)
+        if (speaks(&r->deployments[i], format)) return true;
+    return false;
+}
+
+int64_t route_rest_ms(const struct deployment *d, int64_t now_ms)
+{
+    int64_t until = atomic_load_explicit(&d->state->rest_until_ms, memory_order_relaxed);
+    return until > now_ms ? until - now_ms : 0;
+}
+
+const struct deployment *route_choose(const struct route *r, enum wire_format format, struct route_walk *w, int64_t now_ms)
+{
+    unsigned chosen = r->n_deployments;
+    int64_t shortest = INT64_MAX;
+    for (unsigned i = 0; i < r->n_deployments && i < ROUTE_DEPLOYMENTS_MAX; i++) {
+        const struct deployment *d = &r->deployments[i];
+        if (w->tried >> i & 1 || !speaks(d, format)) continue;
+        int64_t rest = route_rest_ms(d, now_ms);
+        if (rest >= shortest) continue;
+        shortest = rest;
+        chosen = i;
+        if (rest == 0) break;
+    }
+    if (chosen == r->n_deployments || (shortest > 0 && w->attempts > 0)) return NULL;
+    w->tried |= 1ull << chosen;
+    w->attempts++;
+    return &r->deployments[chosen];
+}
+
+void route_succeeded(const struct deployment *d)
+{
+    struct deployment_state *s = d->state;
+    if (atomic_load_explicit(&s->failures, memory_order_relaxed) == 0) return; /* do not dirty the line for nothing */
+    atomic_store(&s->failures, 0);
+    atomic_store(&s->rest_until_ms, 0);
+}
+
+static uint64_t backoff_ms(uint32_t failures)
+{
+    uint64_t ms = failures > 6 ? BACKOFF_MAX_MS : (uint64_t)BACKOFF_MS << (failures ? failures - 1 : 0);
+    if (ms > BACKOFF_MAX_MS) ms = BACKOFF_MAX_MS;
+    return ms - random_u64() % (ms / 2 + 1);
+}
+
+void route_failed(const struct deployment *d, uint64_t retry_after_ms, int64_t now_ms)
+{
+    uint32_t failures = atomic_fetch_add(&d->state->failures, 1) + 1;
+    uint64_t ms = retry_after_ms ? retry_after_ms : backoff_ms(failures);
+    if (ms > ASKED_MAX_MS) ms = ASKED_MAX_MS;
+    atomic_store(&d->state->rest_until_ms, now_ms + (int64_t)ms);
+}

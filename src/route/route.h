@@ -1,0 +1,35 @@
+/* route: choosing and re-choosing a deployment. Order of the file, the first that speaks the format and does not rest; a
+ * failing one rests for as long as it asked, else with backoff and jitter. Used by the gateway's loops (choose, report) and
+ * its loader (bind); the resting state is shared by loops and generations, by a deployment's identity. */
+#pragma once
+
+#include "base/base.h"
+#include "generation/generation.h"
+
+/* (provider, model, region, tier): what fails together. Lives as long as the process; a deployment of a later generation
+ * with the same identity finds it again. */
+struct deployment_state {
+    _Atomic int64_t rest_until_ms; /* wall clock; 0: works */
+    _Atomic uint32_t failures;     /* in a row */
+};
+
+/* Gives every deployment of a new generation its state and its metric row. On the loader's thread. */
+void route_bind(struct generation *g, struct board *b);
+
+#define ROUTE_DEPLOYMENTS_MAX 64
+struct route_walk { /* what an exchange has tried */
+    uint64_t tried; /* bit mask by place in the route */
+    unsigned attempts;
+};
+
+/* The next deployment to try that speaks `format`; NULL: none left. When all rest and none was tried yet, the one nearest
+ * to its return. */
+const struct deployment *route_choose(const struct route *r, enum wire_format format, struct route_walk *w, int64_t now_ms);
+/* Does any deployment of the route speak it? */
+bool route_speaks(const struct route *r, enum wire_format format);
+void route_succeeded(const struct deployment *d);
+/* retry_after_ms 0: backoff from 1 s, doubled by each failure in a row up to 60 s, less up to half of it by chance.
+ * What the provider asked for is believed up to 10 minutes. */
+void route_failed(const struct deployment *d, uint64_t retry_after_ms, int64_t now_ms);
+/* Milliseconds until it returns; 0: it works. */
+int64_t route_rest_ms(const struct deployment *d, int64_t now_ms);
