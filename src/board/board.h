@@ -35,8 +35,6 @@ void meter_add_spent(struct key_meter *m, int32_t day, int32_t month, int64_t pi
 int64_t meter_spent_day(struct key_meter *m, int32_t day);
 int64_t meter_spent_month(struct key_meter *m, int32_t month);
 /* Sets what was spent before; only while board->ready_spend is 0 and nobody adds. Doing it again changes nothing. */
-/* What a gateway's slot held is free again: its process is gone, or a new one begins. */
-void meter_forget(struct board *b, unsigned gateway);
 void meter_seed_spent(struct key_meter *m, int32_t day, int64_t day_pico, int32_t month, int64_t month_pico);
 
 enum gateway_state { GATEWAY_FREE, GATEWAY_STARTING, GATEWAY_SERVING, GATEWAY_DRAINING };
@@ -124,3 +122,5 @@ void bell_hush(const struct board_fds *fds, enum bell which); /* reads the event
 /* The row for these names, made when new; the last row when the table is full. Any thread of any process. */
 struct board_row *board_row_get(struct board *b, struct str route, struct str provider, struct str model, struct str format);
 struct engine_row *board_engine_find(struct board *b, struct str name); /* NULL: none */
+/* What a gateway's slot held is free again: its process is gone, or a new one begins. */
+void meter_forget(struct board *b, unsigned gateway);

@@ -1,0 +1,91 @@
+/* Paths, credentials, and what a failed answer means. */
+#include "base/test.h"
+
+#include "provider/provider.h"
+
+static void paths_by_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind;
+        enum wire_format format;
+        enum wire_operation operation;
+        const char *path;
+    } CASES[] = {
+        {"openai", WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
+        {"openai", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, NULL},
+        {"anthropic", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, "/v1/messages"},
+        {"anthropic", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, "/v1/messages/count_tokens"},
+        {"anthropic", WIRE_OPENAI_CHAT, WIRE_GENERATE, NULL},
+        {"local", WIRE_OPENAI_CHAT, WIRE_GENERATE, "/v1/chat/completions"},
+        {"local", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, "/v1/messages"},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const char *path = provider_kind_find(str_z(CASES[i].kind))->path(CASES[i].format, CASES[i].operation);
+        if (!CASES[i].path) {
+            assert_null(path);
+            continue;
+        }
+        assert_string_equal(path, CASES[i].path);
+    }
+    assert_null(provider_kind_find(S("nobody")));
+}
+
+static void credentials_by_kind(void **state)
+{
+    (void)state;
+    struct http_field f[PROVIDER_FIELDS_MAX];
+    struct secret key = {S("k")};
+    struct buf room;
+    buf_init(&room, 100);
+    assert_int_equal(provider_kind_find(S("openai"))->credentials(key, &room, f), 1);
+    assert_true(str_eq(f[0].name, S("authorization")) && str_eq(f[0].value, S("Bearer k")));
+    assert_int_equal(provider_kind_find(S("anthropic"))->credentials(key, &room, f), 1);
+    assert_true(str_eq(f[0].name, S("x-api-key")) && str_eq(f[0].value, S("k")));
+    assert_int_equal(provider_kind_find(S("openai"))->credentials((struct secret){STR_NONE}, &room, f), 0);
+    buf_done(&room);
+}
+
+static void what_a_failure_means(void **state)
+{
+    (void)state;
+    static const int64_t NOW = 784111777000; /* Sun, 06 Nov 1994 08:49:37 GMT */
+    static const struct {
+        int status;
+        const char *name, *value;
+        bool next;
+        uint64_t after;
+    } CASES[] = {
+        {200, "x", "", false, 0},
+        {400, "retry-after", "9", false, 0},
+        {401, "x", "", false, 0},
+        {408, "x", "", true, 0},
+        {429, "retry-after", "7", true, 7000},
+        {429, "retry-after", "1.5", true, 1500},
+        {429, "retry-after-ms", "250", true, 250},
+        {429, "retry-after", "Sun, 06 Nov 1994 08:50:00 GMT", true, 23000},
+        {429, "retry-after", "Sun, 06 Nov 1994 08:49:00 GMT", true, 0},
+        {429, "retry-after", "soon", true, 0},
+        {429, "retry-after", "-1", true, 0},
+        {429, "retry-after", "99999999999999999999", true, 0},
+        {500, "x", "", true, 0},
+        {529, "retry-after", "2", true, 2000},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const struct http_field f = {str_z(CASES[i].name), str_z(CASES[i].value)};
+        struct provider_verdict v;
+        provider_judge(CASES[i].status, (struct http_fields){&f, 1}, NOW, &v);
+        assert_int_equal(v.try_next, CASES[i].next);
+        assert_int_equal(v.retry_after_ms, CASES[i].after);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(paths_by_kind),
+        cmocka_unit_test(credentials_by_kind),
+        cmocka_unit_test(what_a_failure_means),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,91 @@
+/* Choosing: order, formats, resting, the nearest of all that rest; backoff grows and is bounded. */
+#include "base/test.h"
+
+#include "route/route.h"
+
+enum { N = 3 };
+static struct deployment_state states[N];
+static struct provider chat_only = {.formats = 1u << WIRE_OPENAI_CHAT}, both = {.formats = 1u << WIRE_OPENAI_CHAT | 1u << WIRE_ANTHROPIC_MESSAGES};
+static struct deployment deployments[N];
+static const struct route route = {.deployments = deployments, .n_deployments = N};
+static const int64_t NOW = 1790000000000;
+
+static int fresh(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < N; i++) {
+        states[i] = (struct deployment_state){0};
+        deployments[i] = (struct deployment){.provider = i == 1 ? &both : &chat_only, .state = &states[i]};
+    }
+    return 0;
+}
+
+static void in_the_order_of_the_file(void **state)
+{
+    (void)state;
+    struct route_walk w = {0};
+    for (unsigned i = 0; i < N; i++) assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW), &deployments[i]);
+    assert_null(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW));
+    assert_int_equal(w.attempts, N);
+}
+
+static void only_who_speaks_the_format(void **state)
+{
+    (void)state;
+    struct route_walk w = {0};
+    assert_ptr_equal(route_choose(&route, WIRE_ANTHROPIC_MESSAGES, &w, NOW), &deployments[1]);
+    assert_null(route_choose(&route, WIRE_ANTHROPIC_MESSAGES, &w, NOW));
+    assert_true(route_speaks(&route, WIRE_ANTHROPIC_MESSAGES));
+    assert_false(route_speaks(&route, WIRE_GEMINI_GENERATE));
+}
+
+static void who_rests_is_passed_over(void **state)
+{
+    (void)state;
+    struct route_walk w = {0};
+    route_failed(&deployments[0], 7000, NOW);
+    assert_int_equal(route_rest_ms(&deployments[0], NOW), 7000);
+    assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW), &deployments[1]);
+    assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW), &deployments[2]);
+    assert_null(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW)); /* after a try nobody is woken */
+    w = (struct route_walk){0};
+    assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW + 7000), &deployments[0]);
+    route_succeeded(&deployments[0]);
+    assert_int_equal(atomic_load(&states[0].failures), 0);
+}
+
+static void when_all_rest_the_nearest_is_tried(void **state)
+{
+    (void)state;
+    struct route_walk w = {0};
+    route_failed(&deployments[0], 9000, NOW);
+    route_failed(&deployments[1], 3000, NOW);
+    route_failed(&deployments[2], 5000, NOW);
+    assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW), &deployments[1]);
+    assert_null(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW));
+}
+
+static void backoff_grows_and_is_bounded(void **state)
+{
+    (void)state;
+    for (unsigned i = 1; i <= 40; i++) {
+        route_failed(&deployments[0], 0, NOW);
+        uint64_t most = i > 6 ? 60000 : 1000u << (i - 1);
+        int64_t rest = route_rest_ms(&deployments[0], NOW);
+        assert_true(rest >= (int64_t)most / 2 && rest <= (int64_t)most);
+    }
+    route_failed(&deployments[0], 86400000, NOW); /* what a provider asks for is believed up to ten minutes */
+    assert_int_equal(route_rest_ms(&deployments[0], NOW), 600000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(in_the_order_of_the_file, fresh),
+        cmocka_unit_test_setup(only_who_speaks_the_format, fresh),
+        cmocka_unit_test_setup(who_rests_is_passed_over, fresh),
+        cmocka_unit_test_setup(when_all_rest_the_nearest_is_tried, fresh),
+        cmocka_unit_test_setup(backoff_grows_and_is_bounded, fresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

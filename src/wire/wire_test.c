@@ -1,0 +1,320 @@
+/* Golden cases of both formats: what a request asks, how it is edited, what an answer and a stream say of usage, and how
+ * our errors look. Rules are named as in docs/wire.md. */
+#include "base/test.h"
+
+#include "wire/wire.h"
+
+static struct json_tape tape;
+static struct arena arena;
+
+static enum err read_request(enum wire_format f, const char *body, struct wire_request *r, struct fault *why)
+{
+    TRY(json_scan(&tape, str_z(body), &WIRE_LIMITS, why));
+    return wire_ops_get(f)->read(WIRE_GENERATE, &tape, &arena, r, why);
+}
+
+/* The body as it goes up, edited for `model`. */
+static void edited(enum wire_format f, const char *body, const char *quoted_model, struct buf *out)
+{
+    struct wire_request r;
+    struct fault why = {0};
+    struct json_edit edits[WIRE_EDITS];
+    struct str pieces[JSON_PIECES(WIRE_EDITS)];
+    assert_int_equal(read_request(f, body, &r, &why), OK);
+    unsigned n = wire_ops_get(f)->edits(&r, str_z(quoted_model), edits);
+    size_t n_pieces = json_splice(str_z(body), edits, n, pieces);
+    buf_clear(out);
+    for (size_t i = 0; i < n_pieces; i++) buf_str(out, pieces[i]);
+}
+
+static void the_closed_table_of_edits(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_format format;
+        const char *body, *model, *up;
+    } CASES[] = {
+        /* Number spelling, key order, unknown fields and spaces stay. */
+        {WIRE_OPENAI_CHAT, "{ \"x\":1.50e+01, \"model\":\"fast\",\"messages\":[] }", "\"gpt\"",
+         "{ \"x\":1.50e+01, \"model\":\"gpt\",\"messages\":[] }"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"fast\",\"messages\":[]}", "", "{\"model\":\"fast\",\"messages\":[]}"},
+        {WIRE_OPENAI_CHAT, "{\"messages\":[],\"stream\":true,\"model\":\"f\"}", "\"g\"",
+         "{\"stream_options\":{\"include_usage\":true},\"messages\":[],\"stream\":true,\"model\":\"g\"}"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":null}", "",
+         "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{}}", "",
+         "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"a\":1}}", "",
+         "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true,\"a\":1}}"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":false}}", "",
+         "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}", "",
+         "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"},
+        /* Not a stream: no options are added. */
+        {WIRE_OPENAI_CHAT, "{\"model\":\"f\",\"messages\":[],\"stream\":false}", "", "{\"model\":\"f\",\"messages\":[],\"stream\":false}"},
+        {WIRE_ANTHROPIC_MESSAGES, "{\"mod\\u0065l\":\"c\\u006caude\",\"messages\":[],\"max_tokens\":5,\"stream\":true}", "\"o\"",
+         "{\"mod\\u0065l\":\"o\",\"messages\":[],\"max_tokens\":5,\"stream\":true}"},
+    };
+    struct buf out;
+    buf_init(&out, KIB(4));
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        edited(CASES[i].format, CASES[i].body, CASES[i].model, &out);
+        assert_string_equal(buf_z(&out), CASES[i].up);
+    }
+    buf_done(&out);
+}
+
+static void requests_that_cannot_go(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_format format;
+        const char *body, *says;
+    } CASES[] = {
+        {WIRE_OPENAI_CHAT, "[]", "the body must be a JSON object"},
+        {WIRE_OPENAI_CHAT, "{\"messages\":[]}", "model: missing"},
+        {WIRE_OPENAI_CHAT, "{\"model\":7,\"messages\":[]}", "model: must be a string"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"\",\"messages\":[]}", "model: is empty"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"a b\",\"messages\":[]}", "model: must not hold spaces"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"a\\u0000b\",\"messages\":[]}", "model: must not hold spaces"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"a\"}", "messages: missing"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":{}}", "messages: must be an array"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"stream\":\"yes\"}", "stream: must be true or false"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":-1}", "max_tokens: must be a whole number"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"stream\":true,\"stream_options\":[]}", "stream_options: must be an object"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":1}}",
+         "stream_options.include_usage: must be true or false"},
+        {WIRE_ANTHROPIC_MESSAGES, "{\"messages\":[],\"max_tokens\":1}", "model: missing"},
+        {WIRE_ANTHROPIC_MESSAGES, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":1.5}", "max_tokens: must be a whole number"},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct wire_request r;
+        struct fault why = {0};
+        assert_int_equal(read_request(CASES[i].format, CASES[i].body, &r, &why), ERR_BAD_REQUEST);
+        assert_non_null(strstr(why.text, CASES[i].says));
+    }
+}
+
+static void bounds_count_all_choices(void **state)
+{
+    (void)state;
+    struct wire_request r;
+    struct fault why = {0};
+    assert_int_equal(read_request(WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":10,\"max_completion_tokens\":7,\"n\":3}", &r, &why), OK);
+    assert_int_equal(r.max_output, 21);
+    assert_int_equal(r.choices, 3);
+    assert_int_equal(read_request(WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":18446744073709551615,\"n\":9}", &r, &why), OK);
+    assert_true(r.max_output == UINT64_MAX);
+}
+
+/* Every vendor's own inclusion rule (C6, A7, A8). */
+static void answers_tell_their_usage(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_format format;
+        const char *body;
+        uint64_t input, output, fresh, read, write, write_5m, write_1h, reasoning;
+    } CASES[] = {
+        {WIRE_OPENAI_CHAT, "{\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,\"prompt_tokens_details\":{\"cached_tokens\":40,\"cache_write_tokens\":10},\"completion_tokens_details\":{\"reasoning_tokens\":30}}}",
+         100, 50, 50, 40, 10, 0, 0, 30},
+        {WIRE_OPENAI_CHAT, "{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":99}}}",
+         5, 1, 0, 5, 0, 0, 0, 0},
+        {WIRE_OPENAI_CHAT, "{\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":2,\"prompt_cache_hit_tokens\":4,\"prompt_cache_miss_tokens\":6}}",
+         10, 2, 6, 4, 0, 0, 0, 0},
+        {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"message\",\"usage\":{\"input_tokens\":10,\"cache_read_input_tokens\":20,\"cache_creation_input_tokens\":7,\"cache_creation\":{\"ephemeral_5m_input_tokens\":4,\"ephemeral_1h_input_tokens\":3},\"output_tokens\":9,\"output_tokens_details\":{\"thinking_tokens\":5}}}",
+         37, 9, 10, 20, 0, 4, 3, 5},
+        {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"message\",\"usage\":{\"input_tokens\":1,\"cache_creation_input_tokens\":7,\"output_tokens\":2}}",
+         8, 2, 1, 0, 7, 0, 0, 0},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct usage u;
+        struct fault why = {0};
+        assert_int_equal(wire_ops_get(CASES[i].format)->answer(WIRE_GENERATE, str_z(CASES[i].body), &tape, &u, &why), OK);
+        assert_int_equal(usage_input(&u), CASES[i].input);
+        assert_int_equal(usage_output(&u), CASES[i].output);
+        assert_int_equal(u.n[USAGE_IN_FRESH], CASES[i].fresh);
+        assert_int_equal(u.n[USAGE_IN_CACHE_READ], CASES[i].read);
+        assert_int_equal(u.n[USAGE_IN_CACHE_WRITE], CASES[i].write);
+        assert_int_equal(u.n[USAGE_IN_CACHE_WRITE_5M], CASES[i].write_5m);
+        assert_int_equal(u.n[USAGE_IN_CACHE_WRITE_1H], CASES[i].write_1h);
+        assert_int_equal(u.n[USAGE_OUT_REASONING], CASES[i].reasoning);
+    }
+}
+
+static void answers_that_are_none(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_format format;
+        const char *body;
+    } CASES[] = {
+        {WIRE_OPENAI_CHAT, "{\"choices\":[{\"message\":"}, {WIRE_OPENAI_CHAT, ""},        {WIRE_OPENAI_CHAT, "<html>"},
+        {WIRE_OPENAI_CHAT, "{\"id\":1}"},                  {WIRE_OPENAI_CHAT, "[1]"},     {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"error\"}"},
+        {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"message\""},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct usage u;
+        struct fault why = {0};
+        assert_int_equal(wire_ops_get(CASES[i].format)->answer(WIRE_GENERATE, str_z(CASES[i].body), &tape, &u, &why),
+                         ERR_UPSTREAM_GARBAGE);
+    }
+}
+
+/* ---- streams: each event with the letters of what it is: h hide, s starts, l last, e error, g garbage, . plain ---------- */
+
+struct stream_case {
+    enum wire_format format;
+    bool hide_usage;
+    const char *events[8];
+    const char *letters[8];
+    uint64_t input, output;
+    bool told_final;
+};
+
+static const char *letter(const struct wire_step *s)
+{
+    return s->garbage ? "g" : s->error ? "e" : s->last ? "l" : s->hide ? "h" : s->starts ? "s" : ".";
+}
+
+static void streams_step_by_step(void **state)
+{
+    (void)state;
+    static const struct stream_case CASES[] = {
+        {WIRE_OPENAI_CHAT, true,
+         {"{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":null}", "{\"choices\":[{\"delta\":{}}]}",
+          "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", "[DONE]"},
+         {"s", ".", "h", "l"}, 3, 2, true},
+        {WIRE_OPENAI_CHAT, false,
+         {"{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{}\"}}]}", "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", "[DONE]"},
+         {"s", ".", "l"}, 3, 2, true},
+        /* A usage with a choice in it is the client's too. */
+        {WIRE_OPENAI_CHAT, true, {"{\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"}, {"s"}, 1, 1, true},
+        {WIRE_OPENAI_CHAT, true, {"{\"choices\":[{}]}", "{\"error\":{\"message\":\"overloaded\"}}"}, {"s", "e"}, 0, 0, false},
+        {WIRE_OPENAI_CHAT, true, {"{\"object\":\"error\",\"message\":\"no\"}"}, {"e"}, 0, 0, false},
+        {WIRE_OPENAI_CHAT, true, {"not json"}, {"g"}, 0, 0, false},
+        {WIRE_ANTHROPIC_MESSAGES, false,
+         {"{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,\"output_tokens\":1,\"cache_creation_input_tokens\":5,\"cache_creation\":{\"ephemeral_5m_input_tokens\":5,\"ephemeral_1h_input_tokens\":0}}}}",
+          "{\"type\":\"ping\"}", "{\"type\":\"content_block_delta\",\"delta\":{}}", "{\"type\":\"some_new_event\"}",
+          "{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":40,\"input_tokens\":12,\"cache_creation_input_tokens\":5}}", "{\"type\":\"message_stop\"}"},
+         {"s", ".", ".", ".", ".", "l"}, 17, 40, true},
+        {WIRE_ANTHROPIC_MESSAGES, false, {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}"}, {"e"}, 0, 0, false},
+        {WIRE_ANTHROPIC_MESSAGES, false, {"{\"no\":\"type\"}"}, {"g"}, 0, 0, false},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const struct stream_case *c = &CASES[i];
+        struct usage u = {0};
+        struct wire_stream s = {.format = c->format, .hide_usage = c->hide_usage, .usage = &u};
+        for (unsigned k = 0; c->events[k]; k++) {
+            struct wire_step step;
+            struct sse_event e = {.data = str_z(c->events[k]), .has_data = true};
+            wire_ops_get(c->format)->event(&s, &e, &tape, &step);
+            assert_string_equal(letter(&step), c->letters[k]);
+        }
+        assert_int_equal(usage_input(&u), c->input);
+        assert_int_equal(usage_output(&u), c->output);
+        assert_int_equal(s.told_final, c->told_final);
+    }
+}
+
+static void errors_in_the_callers_words(void **state)
+{
+    (void)state;
+    struct fault f = {0};
+    struct buf out;
+    buf_init(&out, KIB(4));
+    FAIL(&f, ERR_RATE_REQUESTS, "slow \"down\"");
+    wire_ops_get(WIRE_OPENAI_CHAT)->error(&f, S("abc"), &out);
+    assert_string_equal(buf_z(&out), "{\"error\":{\"message\":\"slow \\\"down\\\"\",\"type\":\"rate_limit_error\",\"param\":null,"
+                                     "\"code\":\"rate_requests\"},\"request_id\":\"abc\"}");
+    buf_clear(&out);
+    wire_ops_get(WIRE_ANTHROPIC_MESSAGES)->error_event(&f, S("abc"), &out);
+    assert_string_equal(buf_z(&out), "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":"
+                                     "\"slow \\\"down\\\"\",\"code\":\"rate_requests\"},\"request_id\":\"abc\"}\n\n");
+    buf_done(&out);
+}
+
+static void the_word_of_a_failed_provider(void **state)
+{
+    (void)state;
+    static const char *const CASES[][2] = {
+        {"{\"error\":{\"type\":\"rate_limit\",\"message\":\"slow\"}}", "rate_limit: slow"},
+        {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}", "overloaded_error: busy"},
+        {"{\"message\":\"no\"}", "no"}, {"{\"error\":\"plain\"}", "plain"}, {"<html>", ""}, {"", ""}, {"[]", ""},
+    };
+    struct buf out;
+    buf_init(&out, KIB(1));
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        buf_clear(&out);
+        wire_ops_get(WIRE_OPENAI_CHAT)->blame(str_z(CASES[i][0]), &tape, &out);
+        assert_string_equal(buf_z(&out), CASES[i][1]);
+    }
+    buf_done(&out);
+}
+
+static void endpoints_and_fields(void **state)
+{
+    (void)state;
+    bool wrong;
+    assert_non_null(wire_endpoint_find(S("POST"), S("/v1/messages/count_tokens"), &wrong));
+    assert_non_null(wire_endpoint_find(S("HEAD"), S("/v1/models"), &wrong));
+    assert_null(wire_endpoint_find(S("GET"), S("/v1/messages"), &wrong));
+    assert_true(wrong);
+    assert_null(wire_endpoint_find(S("GET"), S("/v1/message"), &wrong));
+    assert_false(wrong);
+    static const char *const UP[] = {"anthropic-beta", "x-stainless-lang", "openai-organization", "content-type"};
+    static const char *const NEVER[] = {"authorization", "x-api-key", "cookie", "host", "connection", "accept-encoding", "x-forwarded-for", "api-key"};
+    for (unsigned i = 0; i < COUNTOF(UP); i++) assert_true(wire_header_goes_up(str_z(UP[i])));
+    for (unsigned i = 0; i < COUNTOF(NEVER); i++) assert_false(wire_header_goes_up(str_z(NEVER[i])));
+    assert_true(wire_header_comes_down(S("x-ratelimit-remaining-requests")));
+    assert_false(wire_header_comes_down(S("set-cookie")));
+}
+
+static void the_list_of_models(void **state)
+{
+    (void)state;
+    const struct wire_model m[] = {{S("a"), STR_NONE, 0}, {S("b"), S("Bee"), 0}, {S("c"), STR_NONE, 0}};
+    struct buf out;
+    buf_init(&out, KIB(4));
+    wire_models_anthropic(m, 3, S("limit=1&after_id=a"), &out);
+    assert_string_equal(buf_z(&out), "{\"data\":[{\"type\":\"model\",\"id\":\"b\",\"display_name\":\"Bee\",\"created_at\":"
+                                     "\"1970-01-01T00:00:00.000Z\"}],\"has_more\":true,\"first_id\":\"b\",\"last_id\":\"b\"}");
+    buf_clear(&out);
+    wire_models_anthropic(m, 3, S("limit=1&before_id=c"), &out);
+    assert_non_null(strstr(buf_z(&out), "\"first_id\":\"b\""));
+    buf_clear(&out);
+    wire_models_anthropic(m, 3, S("after_id=c"), &out);
+    assert_string_equal(buf_z(&out), "{\"data\":[],\"has_more\":false,\"first_id\":null,\"last_id\":null}");
+    buf_clear(&out);
+    wire_models_openai(m, 1, &out);
+    assert_string_equal(buf_z(&out), "{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\",\"created\":0,\"owned_by\":\"aquifer\"}]}");
+    buf_done(&out);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    json_tape_init(&tape, 0);
+    arena_init(&arena, 1024, 65536);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    json_tape_done(&tape);
+    arena_done(&arena);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_closed_table_of_edits),     cmocka_unit_test(requests_that_cannot_go),
+        cmocka_unit_test(bounds_count_all_choices),      cmocka_unit_test(answers_tell_their_usage),
+        cmocka_unit_test(answers_that_are_none),         cmocka_unit_test(streams_step_by_step),
+        cmocka_unit_test(errors_in_the_callers_words),   cmocka_unit_test(the_word_of_a_failed_provider),
+        cmocka_unit_test(endpoints_and_fields),          cmocka_unit_test(the_list_of_models),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
