@@ -1,0 +1,225 @@
+/* aquifer key create|list|revoke|rotate. */
+#include "priv.h"
+
+#include <stdio.h>
+
+struct create {
+    struct cli_common common;
+    const char *name, *expires, *routes, *requests, *tokens, *concurrency, *day, *month, *metadata;
+};
+
+static void add_routes(struct json_writer *w, struct str list)
+{
+    struct str one;
+    json_add_array(w, S("routes"));
+    while (list.n) {
+        str_cut(list, ',', &one, &list);
+        json_put_str(w, str_trim(one));
+    }
+    json_put_end(w);
+}
+
+/* A number as it was written: the API checks it. Anything that is no JSON number goes as text and is refused there. */
+static void add_number(struct json_writer *w, struct str name, const char *text)
+{
+    uint64_t whole;
+    money exact;
+    if (!text) return;
+    if (str_u64(str_z(text), &whole)) json_add_u64(w, name, whole);
+    else if (money_parse(str_z(text), &exact)) json_add_raw(w, name, str_z(text));
+    else json_add_str(w, name, str_z(text));
+}
+
+static void write_create(const struct create *c, struct buf *out)
+{
+    struct json_writer w;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_str(&w, S("name"), str_z(c->name));
+    if (c->expires) json_add_str(&w, S("expires"), str_z(c->expires));
+    if (c->routes) add_routes(&w, str_z(c->routes));
+    json_add_object(&w, S("limits"));
+    add_number(&w, S("requests_per_minute"), c->requests);
+    add_number(&w, S("tokens_per_minute"), c->tokens);
+    add_number(&w, S("concurrency"), c->concurrency);
+    add_number(&w, S("spend_day"), c->day);
+    add_number(&w, S("spend_month"), c->month);
+    json_put_end(&w);
+    if (c->metadata) json_add_raw(&w, S("metadata"), str_z(c->metadata));
+    json_put_end(&w);
+}
+
+static bool read_document(const struct cli_answer *a, struct json_doc **ret_doc, struct fault *why)
+{
+    return json_doc_read(S("the admin API's answer"), buf_view(&a->body), ret_doc, why) == OK;
+}
+
+static struct str member(struct json_doc *doc, const char *name)
+{
+    struct json_ref r = json_ref_find(json_doc_root(doc), name);
+    return json_ref_ok(r) ? json_ref_text(r) : STR_NONE;
+}
+
+/* {"id","name","key"} for programs; for people the key with the word that it is shown once. */
+static int show_key(const struct cli_common *c, const struct cli_answer *a)
+{
+    struct json_doc *doc;
+    struct fault why = {0};
+    if (!read_document(a, &doc, &why)) return cli_fail(&why);
+    if (c->json) {
+        struct buf out;
+        struct json_writer w;
+        buf_init(&out, KIB(64));
+        json_write(&w, &out);
+        json_put_object(&w);
+        json_add_str(&w, S("id"), member(doc, "id"));
+        json_add_str(&w, S("name"), member(doc, "name"));
+        json_add_str(&w, S("key"), member(doc, "key"));
+        json_put_end(&w);
+        cli_print_body(&out);
+        buf_done(&out);
+    } else {
+        printf("key   %.*s\nid    %.*s\nname  %.*s\n\nThis is the only time the key is shown: store it now.\n",
+               STR_ARG(member(doc, "key")), STR_ARG(member(doc, "id")), STR_ARG(member(doc, "name")));
+    }
+    json_doc_free(doc);
+    return 0;
+}
+
+static int finish_key(const struct cli_common *c, enum err e, struct cli_answer *a, const struct fault *why)
+{
+    int status = e == OK ? show_key(c, a) : cli_fail(why);
+    buf_done(&a->body);
+    return status;
+}
+
+static int create(int argc, char **argv)
+{
+    struct create c = {0};
+    struct cli_words words;
+    struct cli_answer a;
+    struct fault why = {0};
+    const struct cli_option options[] = {
+        CLI_COMMON(c.common),
+        {"--name", "NAME", "who uses it; shown in reports", &c.name},
+        {"--expires", "WHEN", "2027-01-31T00:00:00Z, or from now: 90d, 12h (default: never)", &c.expires},
+        {"--routes", "A,B*", "the routes it may call (default: all)", &c.routes},
+        {"--requests-per-minute", "N", "limit", &c.requests},
+        {"--tokens-per-minute", "N", "limit", &c.tokens},
+        {"--concurrency", "N", "requests at the same time", &c.concurrency},
+        {"--spend-day", "DOLLARS", "spend cap a day (UTC)", &c.day},
+        {"--spend-month", "DOLLARS", "spend cap a month (UTC)", &c.month},
+        {"--metadata", "JSON", "an object of your own", &c.metadata},
+        {0},
+    };
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (!c.name || words.n) {
+        fputs("aquifer key create: --name NAME is needed\n", stderr);
+        return 2;
+    }
+    struct buf body;
+    buf_init(&body, KIB(256));
+    write_create(&c, &body);
+    enum err e = cli_admin_call(&c.common, S("POST"), S("/admin/v1/keys"), buf_view(&body), &a, &why);
+    buf_done(&body);
+    return finish_key(&c.common, e, &a, &why);
+}
+
+static void print_list(const struct cli_answer *a)
+{
+    static const struct cli_column COLUMNS[] = {{"ID", "id", false},           {"NAME", "name", false},
+                                                {"CREATED", "created", false}, {"EXPIRES", "expires", false},
+                                                {"REVOKED", "revoked", false}};
+    struct json_doc *doc;
+    struct fault why = {0};
+    if (!read_document(a, &doc, &why)) {
+        cli_fail(&why);
+        return;
+    }
+    cli_table(COLUMNS, COUNTOF(COLUMNS), json_ref_find(json_doc_root(doc), "data"));
+    json_doc_free(doc);
+}
+
+static int list(int argc, char **argv)
+{
+    struct cli_common c = {0};
+    struct cli_words words;
+    struct cli_answer a;
+    struct fault why = {0};
+    const struct cli_option options[] = {CLI_COMMON(c), {0}};
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    enum err e = cli_admin_call(&c, S("GET"), S("/admin/v1/keys"), STR_NONE, &a, &why);
+    if (e == OK && c.json) cli_print_body(&a.body);
+    if (e == OK && !c.json) print_list(&a);
+    buf_done(&a.body);
+    return e == OK ? 0 : cli_fail(&why);
+}
+
+/* An id goes into a path: letters and digits only. */
+static bool is_id(const char *id)
+{
+    for (const char *p = id; *p; p++)
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9'))) return false;
+    return *id && strlen(id) <= 24;
+}
+
+static int need_id(const char *command)
+{
+    fprintf(stderr, "aquifer key %s: the key's id is needed (see 'aquifer key list')\n", command);
+    return 2;
+}
+
+static int revoke(int argc, char **argv)
+{
+    struct cli_common c = {0};
+    struct cli_words words;
+    struct cli_answer a;
+    struct fault why = {0};
+    char path[64];
+    const struct cli_option options[] = {CLI_COMMON(c), {0}};
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (words.n != 1 || !is_id(words.at[0])) return need_id("revoke");
+    snprintf(path, sizeof path, "/admin/v1/keys/%s", words.at[0]);
+    enum err e = cli_admin_call(&c, S("DELETE"), str_z(path), STR_NONE, &a, &why);
+    if (e == OK && c.json) cli_print_body(&a.body);
+    if (e == OK && !c.json) printf("key %s is revoked\n", words.at[0]);
+    buf_done(&a.body);
+    return e == OK ? 0 : cli_fail(&why);
+}
+
+static int rotate(int argc, char **argv)
+{
+    struct cli_common c = {0};
+    const char *grace = NULL;
+    struct cli_words words;
+    struct cli_answer a;
+    struct fault why = {0};
+    char path[64];
+    const struct cli_option options[] = {
+        CLI_COMMON(c), {"--grace", "TIME", "how long the old key goes on: 10m, 24h (default: not at all)", &grace}, {0}};
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (words.n != 1 || !is_id(words.at[0])) return need_id("rotate");
+    struct buf body;
+    struct json_writer w;
+    buf_init(&body, KIB(4));
+    json_write(&w, &body);
+    json_put_object(&w);
+    if (grace) json_add_str(&w, S("grace"), str_z(grace));
+    json_put_end(&w);
+    snprintf(path, sizeof path, "/admin/v1/keys/%s/rotate", words.at[0]);
+    enum err e = cli_admin_call(&c, S("POST"), str_z(path), buf_view(&body), &a, &why);
+    buf_done(&body);
+    return finish_key(&c, e, &a, &why);
+}
+
+int cli_key(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } COMMANDS[] = {{"create", create}, {"list", list}, {"revoke", revoke}, {"rotate", rotate}};
+    for (unsigned i = 0; argc > 1 && i < COUNTOF(COMMANDS); i++)
+        if (strcmp(argv[1], COMMANDS[i].name) == 0) return COMMANDS[i].run(argc - 1, argv + 1);
+    fputs("usage: aquifer key create --name NAME [options] | list | revoke ID | rotate ID\n", stderr);
+    return 2;
+}

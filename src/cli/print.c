@@ -1,0 +1,54 @@
+/* What people see: tables, faults. */
+#include "priv.h"
+
+#include <stdio.h>
+
+enum { COLUMNS_MAX = 16 };
+
+static struct str cell(struct json_ref row, const char *field)
+{
+    struct json_ref value = json_ref_find(row, field);
+    return json_ref_ok(value) ? json_ref_text(value) : STR_NONE;
+}
+
+/* Width in characters, so that names outside ASCII stay in line. */
+static unsigned width(struct str s)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < s.n; i++) n += (s.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static void put_cell(struct str text, unsigned room, bool right, bool last)
+{
+    int pad = (int)(room > width(text) ? room - width(text) : 0);
+    if (right) printf("%*s%.*s", pad, "", STR_ARG(text));
+    else printf("%.*s%*s", STR_ARG(text), last ? 0 : pad, "");
+    fputs(last ? "\n" : "  ", stdout);
+}
+
+void cli_table(const struct cli_column *columns, unsigned n, struct json_ref rows)
+{
+    unsigned room[COLUMNS_MAX];
+    struct json_ref row;
+    must(n <= COLUMNS_MAX);
+    for (unsigned i = 0; i < n; i++) room[i] = width(str_z(columns[i].title));
+    for (struct json_walk w = json_walk(rows); json_walk_next(&w, NULL, &row);)
+        for (unsigned i = 0; i < n; i++)
+            if (width(cell(row, columns[i].field)) > room[i]) room[i] = width(cell(row, columns[i].field));
+    for (unsigned i = 0; i < n; i++) put_cell(str_z(columns[i].title), room[i], columns[i].right, i + 1 == n);
+    for (struct json_walk w = json_walk(rows); json_walk_next(&w, NULL, &row);)
+        for (unsigned i = 0; i < n; i++) put_cell(cell(row, columns[i].field), room[i], columns[i].right, i + 1 == n);
+}
+
+int cli_fail(const struct fault *why)
+{
+    fprintf(stderr, "aquifer: %s\n", why->text);
+    return 1;
+}
+
+void cli_print_body(const struct buf *body)
+{
+    fwrite(body->p, 1, body->n, stdout);
+    if (body->n && body->p[body->n - 1] != '\n') putchar('\n');
+}

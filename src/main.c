@@ -1,0 +1,27 @@
+/* aquifer: the supervisor, the roles it starts by executing itself, and the commands. Control, the only program with the
+ * database, is aquifer-control. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "engine/engine.h"
+#include "gateway/gateway.h"
+#include "serve/serve.h"
+
+static int serve(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "--config") == 0) return serve_main(argv[2]);
+    fputs("usage: aquifer serve --config FILE\n", stderr);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } ROLES[] = {{"serve", serve}, {"role-gateway", gateway_main}, {"role-engine", engine_main}};
+    for (unsigned i = 0; argc > 1 && i < sizeof ROLES / sizeof *ROLES; i++)
+        if (strcmp(argv[1], ROLES[i].name) == 0) return ROLES[i].run(argc - 1, argv + 1);
+    return cli_main(argc, argv);
+}
