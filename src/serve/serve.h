@@ -8,3 +8,6 @@
 /* Until SIGTERM. SIGHUP: read the configuration again. SIGUSR2: execute the binary on disk anew, keep the sockets, let the
  * old gateway drain. Returns the exit status. */
 int serve_main(const char *config_file);
+
+/* The role that keeps local models running; started by the supervisor: --config FILE --board FDS. */
+int engine_role_main(int argc, char **argv);
