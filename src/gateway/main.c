@@ -265,7 +265,7 @@ int gateway_main(int argc, char **argv)
     tune_process();
     enum err e = read_args(argc, argv, &args, &why);
     if (args.log && strcmp(args.log, "json") == 0) log_setup("gateway", LOG_JSON, LOG_INFO, STDERR_FILENO);
-    if (e != OK || open_gateway(&g, &args, &why) != OK) {
+    if (e != OK || sandbox_enter(&why) != OK || open_gateway(&g, &args, &why) != OK) {
         LOG(LOG_ERROR, "gateway.start_failed", why.text, F_Z("where", why.where));
         return 1;
     }

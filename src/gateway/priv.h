@@ -210,3 +210,6 @@ bool memory_is_short(struct gateway *g);
 /* Loads the newest published generation, when there is one, and hands it to the loops. On the manager. */
 MUST_USE enum err loader_load(struct gateway *g, struct fault *why);
 struct generation *loader_newest(struct gateway *g); /* a new reference; NULL: none yet */
+
+/* ---- sandbox.c ------------------------------------------------------------------------------------------------------- */
+MUST_USE enum err sandbox_enter(struct fault *why); /* fails closed: the gateway does not serve without it */
