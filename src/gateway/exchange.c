@@ -64,7 +64,7 @@ void exchange_jump(struct exchange *x, enum step_id step)
     drive(x);
 }
 
-enum { ARENA_CHUNK = 1024, ARENA_MAX = 64 * 1024, SPARE_MAX = 256 };
+enum { ARENA_CHUNK = 512, ARENA_MAX = 64 * 1024, SPARE_MAX = 256 };
 
 struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
 {
