@@ -119,14 +119,14 @@ NORETURN static void become(struct supervisor *s, enum role role, struct command
 
 /* ---- the table --------------------------------------------------------------------------------------------------------------- */
 
-struct child *child_find(struct supervisor *s, pid_t pid)
+struct child *serve_child_find(struct supervisor *s, pid_t pid)
 {
     for (unsigned i = 0; i < SERVE_CHILDREN; i++)
         if (s->children[i].pid == pid) return &s->children[i];
     return NULL;
 }
 
-struct child *child_of(struct supervisor *s, enum role role)
+struct child *serve_child_of(struct supervisor *s, enum role role)
 {
     for (unsigned i = 0; i < SERVE_CHILDREN; i++)
         if (s->children[i].pid && s->children[i].role == role && !s->children[i].leaving) return &s->children[i];
@@ -140,7 +140,7 @@ unsigned children_left(const struct supervisor *s)
     return n;
 }
 
-void child_leave(struct child *c, int signal_number)
+void serve_child_leave(struct child *c, int signal_number)
 {
     if (!c) return;
     c->leaving = true;
@@ -175,9 +175,9 @@ static pid_t spawn(struct supervisor *s, enum role role, const struct child *chi
     return pid;
 }
 
-bool child_start(struct supervisor *s, enum role role)
+bool serve_child_start(struct supervisor *s, enum role role)
 {
-    struct child *c = child_find(s, 0);
+    struct child *c = serve_child_find(s, 0);
     unsigned slot = 0;
     if (!c || (role == ROLE_GATEWAY && !free_slot(s, &slot))) {
         LOG(LOG_ERROR, "supervisor.no_place", "too many old gateways still drain; the new one waits for a place");

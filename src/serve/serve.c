@@ -114,8 +114,8 @@ static void schedule(struct supervisor *s, enum role role);
 static void on_restart(struct timer *t, struct supervisor *s, enum role role)
 {
     (void)t;
-    if (s->stopping || child_of(s, role)) return;
-    if (!child_start(s, role)) schedule(s, role);
+    if (s->stopping || serve_child_of(s, role)) return;
+    if (!serve_child_start(s, role)) schedule(s, role);
 }
 
 static struct supervisor *the_supervisor; /* signals and timers of one process: there is one */
@@ -157,7 +157,7 @@ static void stop_rest(struct supervisor *s);
 static void on_death(struct supervisor *s, pid_t pid, int status)
 {
     static const char *const NAMES[ROLES] = {"control", "gateway", "engine"};
-    struct child *c = child_find(s, pid);
+    struct child *c = serve_child_find(s, pid);
     if (!c || pid == 0) return;
     struct child dead = *c;
     *c = (struct child){0};
@@ -183,7 +183,7 @@ static void stop_rest(struct supervisor *s)
     for (unsigned i = 0; i < SERVE_CHILDREN; i++)
         if (s->children[i].pid && s->children[i].role == ROLE_GATEWAY) return;
     for (unsigned i = 0; i < SERVE_CHILDREN; i++)
-        if (s->children[i].pid && !s->children[i].leaving) child_leave(&s->children[i], SIGTERM);
+        if (s->children[i].pid && !s->children[i].leaving) serve_child_leave(&s->children[i], SIGTERM);
     if (children_left(s) == 0) loop_stop(s->loop);
 }
 
@@ -193,7 +193,7 @@ static void stop(struct supervisor *s)
     s->stopping = true;
     LOG(LOG_INFO, "supervisor.stopping", "gateways drain; a second signal ends them at once");
     for (unsigned i = 0; i < SERVE_CHILDREN; i++)
-        if (s->children[i].pid && s->children[i].role == ROLE_GATEWAY) child_leave(&s->children[i], SIGTERM);
+        if (s->children[i].pid && s->children[i].role == ROLE_GATEWAY) serve_child_leave(&s->children[i], SIGTERM);
     stop_rest(s);
 }
 
@@ -220,7 +220,7 @@ static void on_handover(struct timer *t)
     }
     for (unsigned i = 0; i < SERVE_CHILDREN; i++) {
         struct child *c = &s->children[i];
-        if (c->pid && c != fresh && c->role == ROLE_GATEWAY) child_leave(c, SIGTERM);
+        if (c->pid && c != fresh && c->role == ROLE_GATEWAY) serve_child_leave(c, SIGTERM);
     }
 }
 
@@ -229,7 +229,7 @@ static void replace_children(struct supervisor *s)
 {
     for (unsigned i = 0; i < SERVE_CHILDREN; i++) {
         struct child *c = &s->children[i];
-        if (c->pid && c->role != ROLE_GATEWAY) child_leave(c, SIGTERM);
+        if (c->pid && c->role != ROLE_GATEWAY) serve_child_leave(c, SIGTERM);
     }
     timer_set(s->loop, &s->handover, HANDOVER_LOOK_MS, on_handover);
 }
@@ -249,9 +249,9 @@ static void on_signal(uv_signal_t *handle, int number)
     switch (number) {
     case SIGCHLD: reap(s); break;
     case SIGHUP:
-        if (child_of(s, ROLE_CONTROL)) kill(child_of(s, ROLE_CONTROL)->pid, SIGHUP);
+        if (serve_child_of(s, ROLE_CONTROL)) kill(serve_child_of(s, ROLE_CONTROL)->pid, SIGHUP);
         break;
-    case SIGUSR2: upgrade(s); break;
+    case SIGUSR2: serve_upgrade(s); break;
     default:
         if (s->stopping)
             stop_at_once(s);
@@ -323,9 +323,9 @@ int serve_main(const char *config_file)
         return why.code == ERR_CONFIG ? 2 : 1;
     }
     reap(&s); /* inherited children may have died while the image was changed */
-    child_start(&s, ROLE_CONTROL);
-    child_start(&s, ROLE_GATEWAY);
-    if (wants_engine(s.config)) child_start(&s, ROLE_ENGINE);
+    serve_child_start(&s, ROLE_CONTROL);
+    serve_child_start(&s, ROLE_GATEWAY);
+    if (wants_engine(s.config)) serve_child_start(&s, ROLE_ENGINE);
     loop_run(s.loop);
     LOG(LOG_INFO, "supervisor.stopped", "");
     return 0;

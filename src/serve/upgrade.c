@@ -51,7 +51,7 @@ static void mark_all(struct supervisor *s, int flag)
     keep_set(s->metrics_sockets, s->n_metrics, flag);
 }
 
-void upgrade(struct supervisor *s)
+void serve_upgrade(struct supervisor *s)
 {
     struct buf state;
     if (access(s->program, X_OK) != 0) {
