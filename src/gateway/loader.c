@@ -72,9 +72,9 @@ static void on_generation(struct post *p)
 
 static void tell_loops(struct gateway *g)
 {
-    for (unsigned i = 0; i < g->n_loops; i++) {
+    for (unsigned i = 0; g->loops && i < g->n_loops; i++) { /* the first generation comes before them */
         struct gateway_loop *gl = &g->loops[i];
-        if (gl->loop && !atomic_exchange(&gl->generation_posted, true)) loop_post(gl->loop, &gl->on_generation, on_generation);
+        if (!atomic_exchange(&gl->generation_posted, true)) loop_post(gl->loop, &gl->on_generation, on_generation);
     }
 }
 

@@ -177,8 +177,7 @@ static void chat_event(struct wire_stream *s, const struct sse_event *e, struct 
     if (!usage || !json_is(t, usage, JSON_OBJECT)) return;
     ret_step->hide = s->hide_usage && !has_choice;
     s->told_final = true;
-    must(json_scan(t, e->data, &USAGE_LIMITS, NULL) == OK);
-    read_usage(t, s->usage);
+    if (json_scan(t, e->data, &USAGE_LIMITS, NULL) == OK) read_usage(t, s->usage);
 }
 
 /* ---- errors ------------------------------------------------------------------------------------------------------- */
