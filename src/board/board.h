@@ -6,10 +6,10 @@
 #include "base/base.h"
 
 #define BOARD_VERSION 1u
-#define BOARD_KEYS 65536u    /* key meters; a key's place is given by control and stands in the generation */
-#define BOARD_GATEWAYS 4u    /* one serving, others draining */
-#define BOARD_ENGINES 16u    /* local models */
-#define BOARD_ROWS 512u      /* metric rows: (route, provider, model); the last one takes what does not fit */
+#define BOARD_KEYS 65536u /* key meters; a key's place is given by control and stands in the generation */
+#define BOARD_GATEWAYS 4u /* one serving, others draining */
+#define BOARD_ENGINES 16u /* local models */
+#define BOARD_ROWS 512u   /* metric rows: (route, provider, model); the last one takes what does not fit */
 #define BOARD_BUCKETS 16u
 
 /* Money settled in one UTC day or month. Two windows alternate, so that the next period's is clean before anybody adds
@@ -41,11 +41,11 @@ enum gateway_state { GATEWAY_FREE, GATEWAY_STARTING, GATEWAY_SERVING, GATEWAY_DR
 struct gateway_slot {
     _Atomic int32_t pid;
     _Atomic uint32_t state;
-    _Atomic uint64_t generation;        /* the one it serves */
+    _Atomic uint64_t generation;         /* the one it serves */
     _Atomic uint64_t generation_refused; /* newest one it could not load */
     _Atomic int64_t started_ms;
-    _Atomic int64_t exchanges;          /* under way */
-    _Atomic int64_t memory;             /* bytes held by bodies and queues */
+    _Atomic int64_t exchanges; /* under way */
+    _Atomic int64_t memory;    /* bytes held by bodies and queues */
     _Atomic int64_t connections, upstream_open, upstream_idle;
     _Atomic uint64_t upstream_calls, upstream_reused, upstream_connects, upstream_failures, tls_handshakes, tls_resumed;
 };
@@ -68,12 +68,12 @@ struct board_row {
 };
 
 struct board_counters {
-    _Atomic uint64_t requests, answers[6];      /* answers by status class 1xx…5xx; [0] client gone */
-    _Atomic uint64_t refused[64];               /* our own errors, by enum err */
+    _Atomic uint64_t requests, answers[6]; /* answers by status class 1xx…5xx; [0] client gone */
+    _Atomic uint64_t refused[64];          /* our own errors, by enum err */
     _Atomic uint64_t retries, streams_cut, journal_stalls, journal_released;
     _Atomic uint64_t reloads, reload_failures;
     _Atomic uint64_t ingest_rows, ingest_failures, gateway_restarts, control_restarts;
-    _Atomic int64_t ingest_lag;                 /* settled attempts not yet in the database */
+    _Atomic int64_t ingest_lag; /* settled attempts not yet in the database */
     _Atomic int64_t journal_bytes;
 };
 
@@ -81,22 +81,22 @@ enum engine_state { ENGINE_FREE, ENGINE_STOPPED, ENGINE_WANTED, ENGINE_STARTING,
 /* One local model. The engine process writes all but `wanted_ms`, which the gateway moves at each use. */
 struct engine_row {
     _Atomic uint32_t state;
-    char name[65];                 /* the local model's name; written before state leaves ENGINE_FREE */
-    _Atomic uint32_t port;         /* 127.0.0.1; valid while READY */
-    char key[65];                  /* the child's own API key, hex; changes only while not READY */
-    _Atomic int64_t wanted_ms;     /* wall clock of the last use; the engine starts, keeps and stops by it */
+    char name[65];             /* the local model's name; written before state leaves ENGINE_FREE */
+    _Atomic uint32_t port;     /* 127.0.0.1; valid while READY */
+    char key[65];              /* the child's own API key, hex; changes only while not READY */
+    _Atomic int64_t wanted_ms; /* wall clock of the last use; the engine starts, keeps and stops by it */
     _Atomic int32_t pid;
     _Atomic uint32_t restarts;
     _Atomic int64_t rss;
-    char fault[192];               /* why FAILED; written before the state */
+    char fault[192]; /* why FAILED; written before the state */
 };
 
 struct board {
     uint32_t version, size;
     _Atomic int32_t supervisor_pid, control_pid, engine_pid;
-    _Atomic uint64_t generation;   /* number of the newest published generation; 0 none yet */
-    _Atomic uint32_t key_places;   /* places of `keys` used so far; the rest of its pages is never touched */
-    _Atomic uint32_t ready_spend;  /* 1 when control has put the settled spend of this day and month into the meters */
+    _Atomic uint64_t generation;  /* number of the newest published generation; 0 none yet */
+    _Atomic uint32_t key_places;  /* places of `keys` used so far; the rest of its pages is never touched */
+    _Atomic uint32_t ready_spend; /* 1 when control has put the settled spend of this day and month into the meters */
     struct gateway_slot gateways[BOARD_GATEWAYS];
     struct board_counters counters;
     struct engine_row engines[BOARD_ENGINES];

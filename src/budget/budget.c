@@ -136,8 +136,8 @@ static enum err refuse_money(enum err code, const struct key_limits *limits, str
                 cap, day ? "day" : "month", day ? "day" : "month");
 }
 
-enum err budget_reserve(struct key_meter *m, unsigned gateway, const struct key_limits *limits,
-                        const struct budget_wish *wish, struct budget_hold *ret_hold, struct fault *why)
+enum err budget_reserve(struct key_meter *m, unsigned gateway, const struct key_limits *limits, const struct budget_wish *wish,
+                        struct budget_hold *ret_hold, struct fault *why)
 {
     struct budget_hold h = {.meter = m, .gateway = gateway};
     uint32_t now = ticks_of(wish->now_ms), wait = 0;
@@ -147,28 +147,21 @@ enum err budget_reserve(struct key_meter *m, unsigned gateway, const struct key_
     h.runs = take_run(m, gateway, limits->concurrency);
     if (!h.runs) return refuse_rate(ERR_CONCURRENCY, 1, limits->concurrency, "requests at the same time", why);
     if (limits->requests_per_minute) {
-        h.requests_taken =
-            window_take(&m->requests_window, 1, limits->requests_per_minute, now, &h.requests_start, &wait);
-        if (!h.requests_taken)
-            e = refuse_rate(ERR_RATE_REQUESTS, wait, limits->requests_per_minute, "requests a minute", why);
+        h.requests_taken = window_take(&m->requests_window, 1, limits->requests_per_minute, now, &h.requests_start, &wait);
+        if (!h.requests_taken) e = refuse_rate(ERR_RATE_REQUESTS, wait, limits->requests_per_minute, "requests a minute", why);
     }
     if (e == OK && limits->tokens_per_minute) {
         if (window_take(&m->tokens_window, wish->tokens, limits->tokens_per_minute, now, &h.tokens_start, &wait))
             h.tokens = wish->tokens < limits->tokens_per_minute ? wish->tokens : limits->tokens_per_minute;
-        else
-            e = refuse_rate(ERR_RATE_TOKENS, wait, limits->tokens_per_minute, "tokens a minute", why);
+        else e = refuse_rate(ERR_RATE_TOKENS, wait, limits->tokens_per_minute, "tokens a minute", why);
     }
     if (e == OK && (limits->spend_day >= 0 || limits->spend_month >= 0)) {
         e = take_money(m, gateway, limits, wish->pico, wish->now_ms);
-        if (e == OK)
-            h.pico = wish->pico;
-        else
-            refuse_money(e, limits, why);
+        if (e == OK) h.pico = wish->pico;
+        else refuse_money(e, limits, why);
     }
-    if (e == OK)
-        *ret_hold = h;
-    else
-        budget_undo(&h, wish->now_ms);
+    if (e == OK) *ret_hold = h;
+    else budget_undo(&h, wish->now_ms);
     return e;
 }
 

@@ -125,7 +125,8 @@ static void *racer(void *arg)
         struct budget_hold h;
         if (wish(&r->meter, &r->limits, 0, 10, NOON, &h, NULL) != OK) continue;
         int64_t now = atomic_fetch_add(&r->running, 1) + 1, most = atomic_load(&r->most);
-        while (now > most && !atomic_compare_exchange_weak(&r->most, &most, now)) {}
+        while (now > most && !atomic_compare_exchange_weak(&r->most, &most, now)) {
+        }
         atomic_fetch_add(&r->passed, 1);
         atomic_fetch_sub(&r->running, 1);
         budget_settle(&h, 0, 7, NOON);

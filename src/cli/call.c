@@ -28,10 +28,8 @@ static void url_of(struct str address, char out[512])
     while (colon > 0 && address.p[colon - 1] != ':') colon--;
     struct str port = str_from(address, colon);
     bool any = str_starts(address, S("*:")) || str_starts(address, S("0.0.0.0:")) || str_starts(address, S("[::]:"));
-    if (any)
-        snprintf(out, 512, "http://127.0.0.1:%.*s", STR_ARG(port));
-    else
-        snprintf(out, 512, "http://%.*s", STR_ARG(address));
+    if (any) snprintf(out, 512, "http://127.0.0.1:%.*s", STR_ARG(port));
+    else snprintf(out, 512, "http://%.*s", STR_ARG(address));
 }
 
 static enum err from_config(const struct cli_common *c, struct cli_target *t, struct fault *why)
@@ -43,10 +41,8 @@ static enum err from_config(const struct cli_common *c, struct cli_target *t, st
                     "which Aquifer? Set AQUIFER_ADMIN_URL and AQUIFER_ADMIN_KEY, or name its configuration with --config FILE");
     TRY(config_load(path, &config, NULL, why));
     enum err e = OK;
-    if (config->admin_listen.n == 0)
-        e = FAIL(why, ERR_CONFIG, "%s has no admin.listen: give it one to use this command", path);
-    else
-        url_of(config->admin_listen.at[0].address, t->url);
+    if (config->admin_listen.n == 0) e = FAIL(why, ERR_CONFIG, "%s has no admin.listen: give it one to use this command", path);
+    else url_of(config->admin_listen.at[0].address, t->url);
     if (e == OK) e = config_secret(config->admin_key, &t->key, why);
     config_free(config);
     return e;
@@ -96,10 +92,8 @@ static void on_body(struct http_call *c, struct str bytes, void *user)
 {
     (void)c;
     struct waiting *w = user;
-    if (w->request->on_bytes && w->answer->status < 300)
-        w->request->on_bytes(bytes, w->request->user);
-    else
-        buf_str(&w->answer->body, bytes);
+    if (w->request->on_bytes && w->answer->status < 300) w->request->on_bytes(bytes, w->request->user);
+    else buf_str(&w->answer->body, bytes);
 }
 
 static void on_end(struct http_call *c, void *user)

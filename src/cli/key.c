@@ -127,8 +127,10 @@ static int create(int argc, char **argv)
 
 static void print_list(const struct cli_answer *a)
 {
-    static const struct cli_column COLUMNS[] = {{"ID", "id", false},           {"NAME", "name", false},
-                                                {"CREATED", "created", false}, {"EXPIRES", "expires", false},
+    static const struct cli_column COLUMNS[] = {{"ID", "id", false},
+                                                {"NAME", "name", false},
+                                                {"CREATED", "created", false},
+                                                {"EXPIRES", "expires", false},
                                                 {"REVOKED", "revoked", false}};
     struct json_doc *doc;
     struct fault why = {0};

@@ -12,7 +12,7 @@ struct cli_option {
     const char *name;  /* "--limit"; NULL ends a table */
     const char *value; /* what stands behind it, for the help; NULL: a flag */
     const char *help;
-    const char **to;   /* its text; a flag: "yes" */
+    const char **to; /* its text; a flag: "yes" */
 };
 struct cli_words { /* positional arguments */
     const char *at[CLI_WORDS_MAX];
@@ -25,14 +25,16 @@ bool cli_options(int argc, char **argv, const struct cli_option *table, struct c
 struct cli_common {
     const char *config, *json;
 };
-#define CLI_COMMON(c)                                                                                                  \
+#define CLI_COMMON(c)                                                                                                      \
     {"--config", "FILE", "the configuration file (default: ./aquifer.yaml, then /etc/aquifer/aquifer.yaml)", &(c).config}, \
-    {"--json", NULL, "print JSON for programs", &(c).json}
+    {                                                                                                                      \
+        "--json", NULL, "print JSON for programs", &(c).json                                                               \
+    }
 
 /* ---- call.c: one HTTP request, waited for -------------------------------------------------------------------------------- */
 
 struct cli_target {
-    char url[512]; /* origin */
+    char url[512];  /* origin */
     struct buf key; /* a secret: wiped by cli_target_done() */
 };
 /* AQUIFER_ADMIN_URL and AQUIFER_ADMIN_KEY, else the configuration file's admin.listen and admin.key. */
@@ -44,15 +46,16 @@ struct cli_request {
     /* Called with each piece of a 2xx answer's body when given; else all is collected. */
     void (*on_bytes)(struct str bytes, void *user);
     void *user;
-    const volatile bool *stop;     /* becomes true: the call is cancelled; may be NULL */
-    uint32_t first_byte_ms;        /* 0: 60 s */
+    const volatile bool *stop; /* becomes true: the call is cancelled; may be NULL */
+    uint32_t first_byte_ms;    /* 0: 60 s */
 };
 struct cli_answer {
     int status;
     struct buf body;
 };
 /* ERR_IO… when nobody answers; a status is no error here. The caller frees ret_answer->body. */
-MUST_USE enum err cli_call(const struct cli_target *t, const struct cli_request *r, struct cli_answer *ret_answer, struct fault *why);
+MUST_USE enum err cli_call(const struct cli_target *t, const struct cli_request *r, struct cli_answer *ret_answer,
+                           struct fault *why);
 /* The same for the admin API: an error status becomes a fault with the API's own words. The document is the caller's. */
 MUST_USE enum err cli_admin_call(const struct cli_common *c, struct str method, struct str path, struct str body,
                                  struct cli_answer *ret_answer, struct fault *why);

@@ -22,7 +22,7 @@ static void put_query(struct buf *path, const char *name, const char *value)
 static int print_report(const struct cli_answer *a)
 {
     static const struct cli_column COLUMNS[] = {
-        {"DAY", "day", false},         {"KEY", "key", false},           {"MODEL", "model", false},
+        {"DAY", "day", false},          {"KEY", "key", false},           {"MODEL", "model", false},
         {"REQUESTS", "requests", true}, {"INPUT", "input_tokens", true}, {"OUTPUT", "output_tokens", true},
         {"COST $", "cost", true},
     };

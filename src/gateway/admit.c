@@ -61,8 +61,8 @@ static int64_t worst_cost(const struct exchange *x, int64_t now_ms)
         const struct deployment *d = &x->route->deployments[i];
         const struct price *p = deployment_price(d, now_ms);
         if (!p) continue;
-        money cost = (money)dearest(p, USAGE_INPUT) * x->request.input_bound +
-                     (money)dearest(p, USAGE_OUTPUT) * output_bound(x, d);
+        money cost =
+            (money)dearest(p, USAGE_INPUT) * x->request.input_bound + (money)dearest(p, USAGE_OUTPUT) * output_bound(x, d);
         if (cost > worst) worst = cost;
     }
     return to_pico(worst);
@@ -88,8 +88,7 @@ static enum err reserve(struct exchange *x)
 static enum err keep_names(struct exchange *x)
 {
     struct str model;
-    if (!arena_str(&x->arena, x->request.model, &model))
-        return FAIL(&x->fault, ERR_LIMIT, "model: too long");
+    if (!arena_str(&x->arena, x->request.model, &model)) return FAIL(&x->fault, ERR_LIMIT, "model: too long");
     x->request.model = model; /* the body goes before the exchange does */
     return OK;
 }

@@ -11,8 +11,7 @@ static struct gateway_loop *loop_of(void *user) { return user; }
 static bool is_ready(struct gateway_loop *gl)
 {
     struct gateway *g = gl->gateway;
-    return gl->generation && atomic_load(&g->board->ready_spend) && !atomic_load(&g->draining) &&
-           journal_has_space(gl->writer);
+    return gl->generation && atomic_load(&g->board->ready_spend) && !atomic_load(&g->draining) && journal_has_space(gl->writer);
 }
 
 static void answer_plain(struct http_stream *s, int status, struct str text)
@@ -30,10 +29,8 @@ static bool answered_health(struct gateway_loop *gl, struct http_stream *s)
         return true;
     }
     if (!str_eq(path, S("/readyz"))) return false;
-    if (is_ready(gl))
-        answer_plain(s, 200, S("ready\n"));
-    else
-        answer_plain(s, 503, S("not ready\n"));
+    if (is_ready(gl)) answer_plain(s, 200, S("ready\n"));
+    else answer_plain(s, 503, S("not ready\n"));
     return true;
 }
 
@@ -73,8 +70,7 @@ enum next step_authenticate(struct exchange *x)
     struct key_text text;
     struct str credential = find_credential(x->stream->request->fields);
     if (!credential.n) {
-        FAIL(&x->fault, ERR_KEY_MISSING,
-             "no key: send an Aquifer key as 'Authorization: Bearer aq_…', 'x-api-key' or 'api-key'");
+        FAIL(&x->fault, ERR_KEY_MISSING, "no key: send an Aquifer key as 'Authorization: Bearer aq_…', 'x-api-key' or 'api-key'");
         return FAILED;
     }
     x->key = key_read(credential, &text) ? check_secret(x->generation, &text, now_ms) : NULL;
@@ -130,8 +126,7 @@ static bool on_head(struct http_stream *s, void *user)
     if (answered_health(gl, s)) return false;
     const struct wire_endpoint *e = wire_endpoint_find(s->request->method, s->request->path, &wrong_method);
     if (!e) {
-        if (wrong_method)
-            FAIL(&why, ERR_METHOD, "%.*s is not allowed on this path", STR_ARG(s->request->method));
+        if (wrong_method) FAIL(&why, ERR_METHOD, "%.*s is not allowed on this path", STR_ARG(s->request->method));
         else
             FAIL(&why, ERR_NOT_FOUND, "no such path: %.*s; see the README for what Aquifer serves",
                  (int)(s->request->path.n < 100 ? s->request->path.n : 100), s->request->path.p);

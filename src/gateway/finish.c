@@ -9,7 +9,8 @@ unsigned our_fields(struct exchange *x, struct http_fields theirs, struct http_f
     struct str id = str_z(x->id);
     ret_fields[n++] = (struct http_field){S("x-aquifer-request-id"), id};
     if (!http_field_get(theirs, S("x-request-id")).p && !http_field_get(theirs, S("request-id")).p)
-        ret_fields[n++] = (struct http_field){x->wire->format == WIRE_ANTHROPIC_MESSAGES ? S("request-id") : S("x-request-id"), id};
+        ret_fields[n++] =
+            (struct http_field){x->wire->format == WIRE_ANTHROPIC_MESSAGES ? S("request-id") : S("x-request-id"), id};
     if (x->dropped) {
         char text[12];
         struct str count;
@@ -106,8 +107,10 @@ static void log_done(const struct exchange *x, int status)
 enum next step_finish(struct exchange *x)
 {
     static int (*const LAST[])(struct exchange *) = {
-        [OUTCOME_FAULT] = finish_fault,   [OUTCOME_ANSWER] = finish_answer,
-        [OUTCOME_STREAM] = finish_stream, [OUTCOME_BREAK] = finish_break,
+        [OUTCOME_FAULT] = finish_fault,
+        [OUTCOME_ANSWER] = finish_answer,
+        [OUTCOME_STREAM] = finish_stream,
+        [OUTCOME_BREAK] = finish_break,
     };
     bool gone = x->outcome == OUTCOME_GONE || !x->stream;
     int status = gone ? 499 : LAST[x->outcome](x);

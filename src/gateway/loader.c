@@ -43,7 +43,8 @@ static void note_places(struct board *b, const struct generation *n)
         const struct key *k = n->keys.entries[i].value;
         if (k->place < BOARD_KEYS && k->place + 1 > most) most = k->place + 1;
     }
-    while (seen < most && !atomic_compare_exchange_weak(&b->key_places, &seen, most)) {}
+    while (seen < most && !atomic_compare_exchange_weak(&b->key_places, &seen, most)) {
+    }
 }
 
 static void take_up(struct gateway *g, struct generation *n)

@@ -13,10 +13,8 @@ void models_answer(struct exchange *x)
         if (r->is_pattern || !key_may_call(x->key, r->name)) continue;
         models[n++] = (struct wire_model){r->name, r->display_name, r->created_s};
     }
-    if (x->wire->format == WIRE_ANTHROPIC_MESSAGES)
-        wire_models_anthropic(models, n, x->stream->request->query, &x->held);
-    else
-        wire_models_openai(models, n, &x->held);
+    if (x->wire->format == WIRE_ANTHROPIC_MESSAGES) wire_models_anthropic(models, n, x->stream->request->query, &x->held);
+    else wire_models_openai(models, n, &x->held);
     free(models);
     static struct http_field json = {{"content-type", 12}, {"application/json", 16}};
     x->down = &json;

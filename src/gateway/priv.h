@@ -27,10 +27,10 @@ struct gateway_loop {
     struct http_server *server;
     struct http_client *client;
     struct journal_writer *writer;
-    struct generation *generation;  /* the one that new exchanges get */
-    struct json_tape tape;          /* of whatever is being read; never kept across callbacks */
-    struct buf room;                /* for what is composed and handed on within one callback */
-    struct exchange *spare;         /* freed exchanges for the next ones */
+    struct generation *generation; /* the one that new exchanges get */
+    struct json_tape tape;         /* of whatever is being read; never kept across callbacks */
+    struct buf room;               /* for what is composed and handed on within one callback */
+    struct exchange *spare;        /* freed exchanges for the next ones */
     unsigned n_spare;
     struct http_origin *engines[BOARD_ENGINES]; /* by the engine's row */
     uint32_t engine_ports[BOARD_ENGINES];
@@ -59,7 +59,7 @@ struct gateway {
     unsigned n_listeners;
     /* The manager's. */
     struct loop *manager;
-    pthread_mutex_t lock;           /* around `newest` alone */
+    pthread_mutex_t lock; /* around `newest` alone */
     struct generation *newest;
     struct watch bell;
     struct timer memory_timer, drain_timer;
@@ -103,11 +103,11 @@ enum outcome {
 /* One upstream call. */
 struct attempt {
     const struct deployment *deployment;
-    struct http_call *call;     /* NULL: over */
+    struct http_call *call; /* NULL: over */
     struct journal_place place;
-    bool placed;                /* `place` is taken and not settled */
-    bool started;               /* its open mark is stored */
-    bool head_seen;             /* the provider answered */
+    bool placed;    /* `place` is taken and not settled */
+    bool started;   /* its open mark is stored */
+    bool head_seen; /* the provider answered */
     int status;
     struct provider_verdict verdict;
     const struct price *price;
@@ -123,36 +123,36 @@ struct exchange {
     const struct route *route;
     const struct wire_endpoint *endpoint;
     const struct wire_ops *wire;
-    struct arena arena;         /* small and capped: names, edits, copied fields */
+    struct arena arena; /* small and capped: names, edits, copied fields */
     char id[LEDGER_ID_LEN + 1];
     char peer[46];
-    unsigned char step;         /* enum step_id */
-    unsigned char outcome;      /* enum outcome */
-    bool driving;               /* drive() is on the stack */
-    bool moved;                 /* resumed or sent elsewhere since the step was started */
-    bool head_sent;             /* the client has the answer's head */
-    bool streaming;             /* events are relayed */
-    bool passing;               /* an answer too long to hold goes through as it comes */
-    bool paused;                /* the upstream waits for the client */
-    bool relay_done;            /* the last event is here; only the call's end may still come */
+    unsigned char step;    /* enum step_id */
+    unsigned char outcome; /* enum outcome */
+    bool driving;          /* drive() is on the stack */
+    bool moved;            /* resumed or sent elsewhere since the step was started */
+    bool head_sent;        /* the client has the answer's head */
+    bool streaming;        /* events are relayed */
+    bool passing;          /* an answer too long to hold goes through as it comes */
+    bool paused;           /* the upstream waits for the client */
+    bool relay_done;       /* the last event is here; only the call's end may still come */
     struct wire_request request;
     struct route_walk walk;
     struct attempt attempt;
     struct budget_hold hold;
     uint64_t arrived_ns, deadline_ns; /* deadline: for all attempts together; 0 none */
-    uint64_t wrote_ms;          /* loop time of the last byte to the client */
+    uint64_t wrote_ms;                /* loop time of the last byte to the client */
     struct wire_stream wire_stream;
     struct sse_reader sse;
-    struct usage usage;         /* of the attempt under way */
-    uint64_t tokens_used;       /* of all attempts */
+    struct usage usage;   /* of the attempt under way */
+    uint64_t tokens_used; /* of all attempts */
     int64_t pico_spent;
-    struct buf held;            /* an answer that is not streamed */
-    struct buf last;            /* the last event, kept back until the record is safe */
-    int status;                 /* of the held answer */
-    struct http_field *down;    /* its fields, copied to the arena */
+    struct buf held;         /* an answer that is not streamed */
+    struct buf last;         /* the last event, kept back until the record is safe */
+    int status;              /* of the held answer */
+    struct http_field *down; /* its fields, copied to the arena */
     unsigned n_down;
-    unsigned dropped;           /* fields taken out of the request by configuration */
-    struct timer timer;         /* engine wait, heartbeat, or the call's lingering end: one at a time */
+    unsigned dropped;   /* fields taken out of the request by configuration */
+    struct timer timer; /* engine wait, heartbeat, or the call's lingering end: one at a time */
     uint64_t engine_deadline;
     struct defer relay_end;
     struct journal_wait safe;
@@ -162,21 +162,21 @@ struct exchange {
 
 /* ---- exchange.c: the journey and the lifetime ---------------------------------------------------------------------- */
 struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s);
-void exchange_begin(struct exchange *x);                  /* starts the journey; x may be gone when it returns */
-void exchange_resume(struct exchange *x);                 /* the step it waits in is over: on with the next */
+void exchange_begin(struct exchange *x);                   /* starts the journey; x may be gone when it returns */
+void exchange_resume(struct exchange *x);                  /* the step it waits in is over: on with the next */
 void exchange_jump(struct exchange *x, enum step_id step); /* out of a waiting step to another one */
-void exchange_release(struct exchange *x);                /* frees it once stream, call and waits are gone */
+void exchange_release(struct exchange *x);                 /* frees it once stream, call and waits are gone */
 const char *step_name(enum step_id step);
 
 enum next step_authenticate(struct exchange *x); /* door.c */
 enum next step_read(struct exchange *x);
-enum next step_admit(struct exchange *x);        /* admit.c */
-enum next step_route(struct exchange *x);        /* send.c */
+enum next step_admit(struct exchange *x); /* admit.c */
+enum next step_route(struct exchange *x); /* send.c */
 enum next step_send(struct exchange *x);
-enum next step_relay(struct exchange *x);        /* relay.c */
-enum next step_settle(struct exchange *x);       /* settle.c */
+enum next step_relay(struct exchange *x);  /* relay.c */
+enum next step_settle(struct exchange *x); /* settle.c */
 enum next step_record(struct exchange *x);
-enum next step_finish(struct exchange *x);       /* finish.c */
+enum next step_finish(struct exchange *x); /* finish.c */
 
 /* ---- door.c: what the HTTP server calls ------------------------------------------------------------------------------ */
 extern const struct http_handler gateway_door;
@@ -184,7 +184,7 @@ extern const struct http_handler gateway_door;
 /* ---- relay.c --------------------------------------------------------------------------------------------------------- */
 extern const struct http_call_handler gateway_relay;
 void relay_writable(struct exchange *x);
-void relay_stop(struct exchange *x);   /* the client is gone, or we give up: ends the call at once */
+void relay_stop(struct exchange *x); /* the client is gone, or we give up: ends the call at once */
 
 /* ---- settle.c -------------------------------------------------------------------------------------------------------- */
 /* Ends the attempt under way: usage, cost, journal, metrics, breaker. Idempotent. */

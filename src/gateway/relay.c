@@ -259,10 +259,8 @@ static void end_stream(struct exchange *x)
     loop_undefer(x->gl->loop, &x->relay_end);
     timer_cancel(x->gl->loop, &x->timer);
     if (x->attempt.call) timer_set(x->gl->loop, &x->timer, LINGER_MS, on_linger);
-    if (good)
-        route_succeeded(x->attempt.deployment);
-    else
-        route_failed(x->attempt.deployment, 0, clock_wall_ms());
+    if (good) route_succeeded(x->attempt.deployment);
+    else route_failed(x->attempt.deployment, 0, clock_wall_ms());
     attempt_settle(x, good ? ATTEMPT_OK : ATTEMPT_FAILED, good ? OK : ERR_UPSTREAM_ERROR);
     x->outcome = OUTCOME_STREAM;
     exchange_jump(x, STEP_SETTLE);
@@ -307,10 +305,8 @@ static void on_body(struct http_call *c, struct str bytes, void *user)
 {
     (void)c;
     struct exchange *x = exchange_of(user);
-    if (x->streaming)
-        relay_events(x, bytes);
-    else
-        hold(x, bytes);
+    if (x->streaming) relay_events(x, bytes);
+    else hold(x, bytes);
 }
 
 static void blame(struct exchange *x)

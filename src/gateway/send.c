@@ -36,8 +36,7 @@ static enum next nothing_left(struct exchange *x, bool unpriced)
         FAIL(&x->fault, ERR_MODEL_UNPRICED,
              "'%.*s' has no price in force: give its deployment a price, or allow_unpriced: true to serve it with unknown cost",
              STR_ARG(x->request.model));
-    else
-        FAIL(&x->fault, ERR_OVERLOADED, "no deployment of '%.*s' can be tried now", STR_ARG(x->request.model));
+    else FAIL(&x->fault, ERR_OVERLOADED, "no deployment of '%.*s' can be tried now", STR_ARG(x->request.model));
     return FAILED;
 }
 
@@ -168,7 +167,8 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
     struct http_field credentials[PROVIDER_FIELDS_MAX];
     unsigned n = d->provider->kind->credentials(key, &x->gl->room, credentials);
     for (unsigned i = 0; i < n; i++) put_field(up, credentials[i].name, credentials[i].value);
-    for (unsigned i = 0; i < d->provider->n_headers; i++) set_field(up, d->provider->headers[i].name, d->provider->headers[i].value);
+    for (unsigned i = 0; i < d->provider->n_headers; i++)
+        set_field(up, d->provider->headers[i].name, d->provider->headers[i].value);
     for (unsigned i = 0; i < d->n_headers; i++) set_field(up, d->headers[i].name, d->headers[i].value);
 }
 

@@ -221,7 +221,7 @@ static void read_records(struct link *k)
     size_t n = decrypt(k, to, straight ? k->into_room : PLAIN_IN, &end);
     struct fault why = {0};
     if (end != SSL_ERROR_WANT_READ && end != SSL_ERROR_ZERO_RETURN) fill_fault(k, &why);
-    flush_wire(k); /* a key update's answer, an alert */
+    flush_wire(k);            /* a key update's answer, an alert */
     SSL_free_buffers(k->ssl); /* a ticket makes OpenSSL take a buffer to write with, and keep it */
     if (n > 0) link_deliver(k, to, n);
     if (end != SSL_ERROR_WANT_READ && k->state != LINK_CLOSED) link_tell(k, &why);

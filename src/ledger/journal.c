@@ -108,7 +108,9 @@ static bool there_is_room(const struct journal *j)
 enum err journal_writer_new(struct journal *j, struct loop *l, struct journal_writer **ret_writer, struct fault *why)
 {
     struct journal_segment *s;
-    if (!there_is_room(j)) return FAIL(why, ERR_JOURNAL_FULL, "the journal in %s has reached ledger.max_bytes: raise it, or let control read it", j->dir);
+    if (!there_is_room(j))
+        return FAIL(why, ERR_JOURNAL_FULL, "the journal in %s has reached ledger.max_bytes: raise it, or let control read it",
+                    j->dir);
     TRY(segment_make(j, false, &s, why));
     struct journal_writer *w = mem_alloc(sizeof *w);
     w->journal = j;
@@ -200,8 +202,10 @@ enum err journal_take(struct journal_writer *w, struct journal_place *ret_place,
     struct journal_segment *s = w->segment;
     if (UNLIKELY(s->next_slot == s->n_slots)) {
         if (!segment_next(w)) {
-            fault_set(why, ERR_JOURNAL_FULL, HERE,
-                      "the ledger's journal in %s has no space left: free the disk or raise ledger.max_bytes, it goes on by itself", w->journal->dir);
+            fault_set(
+                why, ERR_JOURNAL_FULL, HERE,
+                "the ledger's journal in %s has no space left: free the disk or raise ledger.max_bytes, it goes on by itself",
+                w->journal->dir);
             if (why) why->retry_after_s = 1;
             return ERR_JOURNAL_FULL;
         }

@@ -19,8 +19,14 @@ static uint64_t cpu_ns(clockid_t clock)
 }
 
 static const struct attempt_start START = {
-    .id = "0123456789abcdefghjkmnpqrs", .request_id = "0123456789abcdefghjkmnpqrs", .number = 1,
-    .key_id = {"k0123456789abcdef", 17}, .route = {"fast", 4}, .provider = {"main", 4}, .model = {"gpt-4o-mini", 11}, .format = {"openai_chat", 11},
+    .id = "0123456789abcdefghjkmnpqrs",
+    .request_id = "0123456789abcdefghjkmnpqrs",
+    .number = 1,
+    .key_id = {"k0123456789abcdef", 17},
+    .route = {"fast", 4},
+    .provider = {"main", 4},
+    .model = {"gpt-4o-mini", 11},
+    .format = {"openai_chat", 11},
 };
 
 static struct attempt_result result(void)
@@ -111,7 +117,8 @@ int main(int argc, char **argv)
         thread += cpu_ns(CLOCK_THREAD_CPUTIME_ID) - since;
     }
     process = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - process;
-    printf("process: %.1f ns of the loop per record, %.1f ns of all threads\n", (double)thread / (BURST * BURSTS), (double)process / (BURST * BURSTS));
+    printf("process: %.1f ns of the loop per record, %.1f ns of all threads\n", (double)thread / (BURST * BURSTS),
+           (double)process / (BURST * BURSTS));
     o.safety = LEDGER_DISK;
     journal_set_options(j, &o);
     one(waiting.writer);
@@ -119,8 +126,8 @@ int main(int argc, char **argv)
     loop_defer(waiting.loop, &first, start_wait);
     loop_run(waiting.loop);
     process = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - process;
-    printf("disk: %.1f us until safe, one in flight (bare fdatasync of 512 bytes: %.1f us); %.1f us of processor time\n", (double)waiting.sum / SYNCS / 1e3,
-           (double)bare_sync(dir) / 1e3, (double)process / SYNCS / 1e3);
+    printf("disk: %.1f us until safe, one in flight (bare fdatasync of 512 bytes: %.1f us); %.1f us of processor time\n",
+           (double)waiting.sum / SYNCS / 1e3, (double)bare_sync(dir) / 1e3, (double)process / SYNCS / 1e3);
     journal_writer_free(waiting.writer);
     journal_close(j);
     loop_free(waiting.loop);

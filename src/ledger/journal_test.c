@@ -72,7 +72,8 @@ static void take(struct journal_writer *w, struct journal_place *p)
 
 static void start(struct journal_writer *w, struct journal_place *p, uint64_t number)
 {
-    struct attempt_start a = {.number = 1, .key_id = S("k"), .route = S("r"), .provider = S("p"), .model = S("m"), .format = S("f")};
+    struct attempt_start a = {
+        .number = 1, .key_id = S("k"), .route = S("r"), .provider = S("p"), .model = S("m"), .format = S("f")};
     snprintf(a.id, sizeof a.id, "%026llu", (unsigned long long)number);
     memcpy(a.request_id, a.id, sizeof a.id);
     journal_start(w, p, &a);

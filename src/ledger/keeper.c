@@ -96,7 +96,9 @@ static struct journal_segment *syncing_next(struct journal *j, struct journal_se
 static void tell_failure(struct journal *j, int error)
 {
     if (j->board) atomic_fetch_add(&j->board->counters.journal_stalls, 1);
-    LOG(LOG_ERROR, "journal.sync_failed", "a sync of the ledger's journal failed; it is tried again until it succeeds, records wait for it or are released as ledger.on_stall says",
+    LOG(LOG_ERROR, "journal.sync_failed",
+        "a sync of the ledger's journal failed; it is tried again until it succeeds, records wait for it or are released as "
+        "ledger.on_stall says",
         F_Z("error", strerror(error)), F_Z("directory", j->dir));
 }
 

@@ -10,9 +10,9 @@
 enum {
     SEGMENT_VERSION = 1,
     SEGMENT_HEAD = 4096,
-    SEGMENT_BATCH = 64,  /* `limit` moves in such steps, so that the header's page is rarely dirtied */
-    SLOT_BYTES = 640,    /* the worst case is 626: names of 240 bytes, all 21 cells */
-    SLOT_RESULT = 352,   /* where the second half begins */
+    SEGMENT_BATCH = 64, /* `limit` moves in such steps, so that the header's page is rarely dirtied */
+    SLOT_BYTES = 640,   /* the worst case is 626: names of 240 bytes, all 21 cells */
+    SLOT_RESULT = 352,  /* where the second half begins */
     SLOT_NAMES = 5,
     SLOT_NAMES_BYTES = 240,
 };
@@ -30,10 +30,10 @@ struct segment_head {
 };
 
 enum slot_state {
-    SLOT_BLANK,   /* never started */
-    SLOT_OPEN,    /* sent, not settled */
+    SLOT_BLANK, /* never started */
+    SLOT_OPEN,  /* sent, not settled */
     SLOT_SETTLED,
-    SLOT_TORN,    /* a checksum or a value is wrong */
+    SLOT_TORN, /* a checksum or a value is wrong */
 };
 
 /* One slot read back; names and everything else are borrowed from the slot. */

@@ -8,17 +8,33 @@ static char slot[SLOT_BYTES + 64] __attribute__((aligned(64)));
 static struct attempt_start small_start(void)
 {
     return (struct attempt_start){
-        .id = "0123456789abcdefghjkmnpqrs", .request_id = "zyxwvtsrqpnmkjhgfedcba9876", .number = 2, .stream = true,
-        .key_id = S("k1"), .route = S("fast"), .provider = S("main"), .model = S("gpt-4o-mini"), .format = S("openai_chat"),
-        .key_place = 77, .started_ms = 1790000000000, .estimate_input = 10, .estimate_output = 20,
+        .id = "0123456789abcdefghjkmnpqrs",
+        .request_id = "zyxwvtsrqpnmkjhgfedcba9876",
+        .number = 2,
+        .stream = true,
+        .key_id = S("k1"),
+        .route = S("fast"),
+        .provider = S("main"),
+        .model = S("gpt-4o-mini"),
+        .format = S("openai_chat"),
+        .key_place = 77,
+        .started_ms = 1790000000000,
+        .estimate_input = 10,
+        .estimate_output = 20,
         .price = {.known = true, .per = {[USAGE_IN_FRESH] = 150000, [USAGE_OUT_VISIBLE] = 600000}},
     };
 }
 
 static struct attempt_result small_result(void)
 {
-    struct attempt_result r = {.end = ATTEMPT_CUT, .status = 200, .err = ERR_UPSTREAM_CUT, .ended_ms = 1790000000999, .first_byte_us = 5,
-                               .duration_us = 999000, .cost_known = true, .cost = ((money)1 << 90) + 3};
+    struct attempt_result r = {.end = ATTEMPT_CUT,
+                               .status = 200,
+                               .err = ERR_UPSTREAM_CUT,
+                               .ended_ms = 1790000000999,
+                               .first_byte_us = 5,
+                               .duration_us = 999000,
+                               .cost_known = true,
+                               .cost = ((money)1 << 90) + 3};
     usage_set(&r.usage, USAGE_IN_FRESH, 1000, USAGE_REPORTED);
     usage_set(&r.usage, USAGE_OUT_VISIBLE, 0, USAGE_PARTIAL);
     memcpy(r.usage.tier, "default", 8);

@@ -21,7 +21,8 @@ struct journal_disk journal_disk = {
 
 static enum err fail_make(const struct journal *j, int error, struct fault *why)
 {
-    return FAIL(why, ERR_JOURNAL_FULL, "cannot prepare a journal segment in %s: %s; free the disk or its rights, it goes on by itself", j->dir,
+    return FAIL(why, ERR_JOURNAL_FULL,
+                "cannot prepare a journal segment in %s: %s; free the disk or its rights, it goes on by itself", j->dir,
                 strerror(error));
 }
 

@@ -5,7 +5,8 @@
 
 enum { N = 3 };
 static struct deployment_state states[N];
-static struct provider chat_only = {.formats = 1u << WIRE_OPENAI_CHAT}, both = {.formats = 1u << WIRE_OPENAI_CHAT | 1u << WIRE_ANTHROPIC_MESSAGES};
+static struct provider chat_only = {.formats = 1u << WIRE_OPENAI_CHAT},
+                       both = {.formats = 1u << WIRE_OPENAI_CHAT | 1u << WIRE_ANTHROPIC_MESSAGES};
 static struct deployment deployments[N];
 static const struct route route = {.deployments = deployments, .n_deployments = N};
 static const int64_t NOW = 1790000000000;

@@ -79,8 +79,8 @@ static void engine_command(struct supervisor *s, struct command *c, const struct
     put_two(c, "--config", s->config_file);
 }
 
-static void (*const COMMANDS[ROLES])(struct supervisor *, struct command *, const struct child *) = {
-    control_command, gateway_command, engine_command};
+static void (*const COMMANDS[ROLES])(struct supervisor *, struct command *,
+                                     const struct child *) = {control_command, gateway_command, engine_command};
 
 /* ---- in the child, between fork and exec ---------------------------------------------------------------------------------- */
 

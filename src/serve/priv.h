@@ -60,9 +60,9 @@ bool serve_child_start(struct supervisor *s, enum role role);
 struct child *serve_child_find(struct supervisor *s, pid_t pid);
 struct child *serve_child_of(struct supervisor *s, enum role role); /* the one that is not leaving; NULL: none */
 unsigned children_left(const struct supervisor *s);
-void serve_child_leave(struct child *c, int signal_number);         /* it shall end and not come back */
+void serve_child_leave(struct child *c, int signal_number); /* it shall end and not come back */
 
 /* ---- upgrade.c --------------------------------------------------------------------------------------------------------- */
-void serve_upgrade(struct supervisor *s);                             /* executes the binary on disk; returns only on failure */
-bool upgrade_inherited(void);                                   /* are we such a new image? */
+void serve_upgrade(struct supervisor *s); /* executes the binary on disk; returns only on failure */
+bool upgrade_inherited(void);             /* are we such a new image? */
 MUST_USE enum err upgrade_adopt(struct supervisor *s, struct fault *why); /* takes what the old image left in the environment */

@@ -253,10 +253,8 @@ static void on_signal(uv_signal_t *handle, int number)
         break;
     case SIGUSR2: serve_upgrade(s); break;
     default:
-        if (s->stopping)
-            stop_at_once(s);
-        else
-            stop(s);
+        if (s->stopping) stop_at_once(s);
+        else stop(s);
     }
 }
 

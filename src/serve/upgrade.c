@@ -27,8 +27,7 @@ static void write_state(struct supervisor *s, struct buf *out)
     board_fds_write(&s->fds, board);
     buf_fmt(out, "%s\n%d\n", board, s->lock_fd);
     for (unsigned i = 0; i < SERVE_CHILDREN; i++)
-        if (s->children[i].pid)
-            buf_fmt(out, "%d/%u/%u ", (int)s->children[i].pid, s->children[i].role, s->children[i].slot);
+        if (s->children[i].pid) buf_fmt(out, "%d/%u/%u ", (int)s->children[i].pid, s->children[i].role, s->children[i].slot);
     buf_char(out, '\n');
     put_sets(out, s->data_sockets, s->n_data);
     put_sets(out, s->admin_sockets, s->n_admin);

@@ -51,7 +51,8 @@ static void the_closed_table_of_edits(void **state)
         {WIRE_OPENAI_CHAT, "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}", "",
          "{\"model\":\"f\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"},
         /* Not a stream: no options are added. */
-        {WIRE_OPENAI_CHAT, "{\"model\":\"f\",\"messages\":[],\"stream\":false}", "", "{\"model\":\"f\",\"messages\":[],\"stream\":false}"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"f\",\"messages\":[],\"stream\":false}", "",
+         "{\"model\":\"f\",\"messages\":[],\"stream\":false}"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"mod\\u0065l\":\"c\\u006caude\",\"messages\":[],\"max_tokens\":5,\"stream\":true}", "\"o\"",
          "{\"mod\\u0065l\":\"o\",\"messages\":[],\"max_tokens\":5,\"stream\":true}"},
     };
@@ -81,7 +82,8 @@ static void requests_that_cannot_go(void **state)
         {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":{}}", "messages: must be an array"},
         {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"stream\":\"yes\"}", "stream: must be true or false"},
         {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":-1}", "max_tokens: must be a whole number"},
-        {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"stream\":true,\"stream_options\":[]}", "stream_options: must be an object"},
+        {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"stream\":true,\"stream_options\":[]}",
+         "stream_options: must be an object"},
         {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":1}}",
          "stream_options.include_usage: must be true or false"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"messages\":[],\"max_tokens\":1}", "model: missing"},
@@ -100,10 +102,15 @@ static void bounds_count_all_choices(void **state)
     (void)state;
     struct wire_request r;
     struct fault why = {0};
-    assert_int_equal(read_request(WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":10,\"max_completion_tokens\":7,\"n\":3}", &r, &why), OK);
+    assert_int_equal(read_request(WIRE_OPENAI_CHAT,
+                                  "{\"model\":\"a\",\"messages\":[],\"max_tokens\":10,\"max_completion_tokens\":7,\"n\":3}", &r,
+                                  &why),
+                     OK);
     assert_int_equal(r.max_output, 21);
     assert_int_equal(r.choices, 3);
-    assert_int_equal(read_request(WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":18446744073709551615,\"n\":9}", &r, &why), OK);
+    assert_int_equal(
+        read_request(WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":18446744073709551615,\"n\":9}", &r, &why),
+        OK);
     assert_true(r.max_output == UINT64_MAX);
 }
 
@@ -116,16 +123,26 @@ static void answers_tell_their_usage(void **state)
         const char *body;
         uint64_t input, output, fresh, read, write, write_5m, write_1h, reasoning;
     } CASES[] = {
-        {WIRE_OPENAI_CHAT, "{\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,\"prompt_tokens_details\":{\"cached_tokens\":40,\"cache_write_tokens\":10},\"completion_tokens_details\":{\"reasoning_tokens\":30}}}",
+        {WIRE_OPENAI_CHAT,
+         "{\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":50,\"prompt_tokens_details\":{\"cached_tokens\":"
+         "40,\"cache_write_tokens\":10},\"completion_tokens_details\":{\"reasoning_tokens\":30}}}",
          100, 50, 50, 40, 10, 0, 0, 30},
-        {WIRE_OPENAI_CHAT, "{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":99}}}",
+        {WIRE_OPENAI_CHAT,
+         "{\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1,\"prompt_tokens_details\":{\"cached_tokens\":99}"
+         "}}",
          5, 1, 0, 5, 0, 0, 0, 0},
-        {WIRE_OPENAI_CHAT, "{\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":2,\"prompt_cache_hit_tokens\":4,\"prompt_cache_miss_tokens\":6}}",
+        {WIRE_OPENAI_CHAT,
+         "{\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":2,\"prompt_cache_hit_tokens\":4,\"prompt_cache_"
+         "miss_tokens\":6}}",
          10, 2, 6, 4, 0, 0, 0, 0},
-        {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"message\",\"usage\":{\"input_tokens\":10,\"cache_read_input_tokens\":20,\"cache_creation_input_tokens\":7,\"cache_creation\":{\"ephemeral_5m_input_tokens\":4,\"ephemeral_1h_input_tokens\":3},\"output_tokens\":9,\"output_tokens_details\":{\"thinking_tokens\":5}}}",
+        {WIRE_ANTHROPIC_MESSAGES,
+         "{\"type\":\"message\",\"usage\":{\"input_tokens\":10,\"cache_read_input_tokens\":20,\"cache_creation_input_tokens\":7,"
+         "\"cache_creation\":{\"ephemeral_5m_input_tokens\":4,\"ephemeral_1h_input_tokens\":3},\"output_tokens\":9,\"output_"
+         "tokens_details\":{\"thinking_tokens\":5}}}",
          37, 9, 10, 20, 0, 4, 3, 5},
-        {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"message\",\"usage\":{\"input_tokens\":1,\"cache_creation_input_tokens\":7,\"output_tokens\":2}}",
-         8, 2, 1, 0, 7, 0, 0, 0},
+        {WIRE_ANTHROPIC_MESSAGES,
+         "{\"type\":\"message\",\"usage\":{\"input_tokens\":1,\"cache_creation_input_tokens\":7,\"output_tokens\":2}}", 8, 2, 1,
+         0, 7, 0, 0, 0},
     };
     for (unsigned i = 0; i < COUNTOF(CASES); i++) {
         struct usage u;
@@ -149,8 +166,12 @@ static void answers_that_are_none(void **state)
         enum wire_format format;
         const char *body;
     } CASES[] = {
-        {WIRE_OPENAI_CHAT, "{\"choices\":[{\"message\":"}, {WIRE_OPENAI_CHAT, ""},        {WIRE_OPENAI_CHAT, "<html>"},
-        {WIRE_OPENAI_CHAT, "{\"id\":1}"},                  {WIRE_OPENAI_CHAT, "[1]"},     {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"error\"}"},
+        {WIRE_OPENAI_CHAT, "{\"choices\":[{\"message\":"},
+        {WIRE_OPENAI_CHAT, ""},
+        {WIRE_OPENAI_CHAT, "<html>"},
+        {WIRE_OPENAI_CHAT, "{\"id\":1}"},
+        {WIRE_OPENAI_CHAT, "[1]"},
+        {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"error\"}"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"message\""},
     };
     for (unsigned i = 0; i < COUNTOF(CASES); i++) {
@@ -181,23 +202,44 @@ static void streams_step_by_step(void **state)
 {
     (void)state;
     static const struct stream_case CASES[] = {
-        {WIRE_OPENAI_CHAT, true,
+        {WIRE_OPENAI_CHAT,
+         true,
          {"{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":null}", "{\"choices\":[{\"delta\":{}}]}",
           "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", "[DONE]"},
-         {"s", ".", "h", "l"}, 3, 2, true},
-        {WIRE_OPENAI_CHAT, false,
-         {"{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{}\"}}]}", "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", "[DONE]"},
-         {"s", ".", "l"}, 3, 2, true},
+         {"s", ".", "h", "l"},
+         3,
+         2,
+         true},
+        {WIRE_OPENAI_CHAT,
+         false,
+         {"{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{}\"}}]}",
+          "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", "[DONE]"},
+         {"s", ".", "l"},
+         3,
+         2,
+         true},
         /* A usage with a choice in it is the client's too. */
-        {WIRE_OPENAI_CHAT, true, {"{\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"}, {"s"}, 1, 1, true},
+        {WIRE_OPENAI_CHAT,
+         true,
+         {"{\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"},
+         {"s"},
+         1,
+         1,
+         true},
         {WIRE_OPENAI_CHAT, true, {"{\"choices\":[{}]}", "{\"error\":{\"message\":\"overloaded\"}}"}, {"s", "e"}, 0, 0, false},
         {WIRE_OPENAI_CHAT, true, {"{\"object\":\"error\",\"message\":\"no\"}"}, {"e"}, 0, 0, false},
         {WIRE_OPENAI_CHAT, true, {"not json"}, {"g"}, 0, 0, false},
-        {WIRE_ANTHROPIC_MESSAGES, false,
-         {"{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,\"output_tokens\":1,\"cache_creation_input_tokens\":5,\"cache_creation\":{\"ephemeral_5m_input_tokens\":5,\"ephemeral_1h_input_tokens\":0}}}}",
+        {WIRE_ANTHROPIC_MESSAGES,
+         false,
+         {"{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,\"output_tokens\":1,\"cache_creation_input_"
+          "tokens\":5,\"cache_creation\":{\"ephemeral_5m_input_tokens\":5,\"ephemeral_1h_input_tokens\":0}}}}",
           "{\"type\":\"ping\"}", "{\"type\":\"content_block_delta\",\"delta\":{}}", "{\"type\":\"some_new_event\"}",
-          "{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":40,\"input_tokens\":12,\"cache_creation_input_tokens\":5}}", "{\"type\":\"message_stop\"}"},
-         {"s", ".", ".", ".", ".", "l"}, 17, 40, true},
+          "{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":40,\"input_tokens\":12,\"cache_creation_input_tokens\":5}}",
+          "{\"type\":\"message_stop\"}"},
+         {"s", ".", ".", ".", ".", "l"},
+         17,
+         40,
+         true},
         {WIRE_ANTHROPIC_MESSAGES, false, {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}"}, {"e"}, 0, 0, false},
         {WIRE_ANTHROPIC_MESSAGES, false, {"{\"no\":\"type\"}"}, {"g"}, 0, 0, false},
     };
@@ -229,8 +271,9 @@ static void errors_in_the_callers_words(void **state)
                                      "\"code\":\"rate_requests\"},\"request_id\":\"abc\"}");
     buf_clear(&out);
     wire_ops_get(WIRE_ANTHROPIC_MESSAGES)->error_event(&f, S("abc"), &out);
-    assert_string_equal(buf_z(&out), "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":"
-                                     "\"slow \\\"down\\\"\",\"code\":\"rate_requests\"},\"request_id\":\"abc\"}\n\n");
+    assert_string_equal(buf_z(&out),
+                        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":"
+                        "\"slow \\\"down\\\"\",\"code\":\"rate_requests\"},\"request_id\":\"abc\"}\n\n");
     buf_done(&out);
 }
 
@@ -240,7 +283,11 @@ static void the_word_of_a_failed_provider(void **state)
     static const char *const CASES[][2] = {
         {"{\"error\":{\"type\":\"rate_limit\",\"message\":\"slow\"}}", "rate_limit: slow"},
         {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"busy\"}}", "overloaded_error: busy"},
-        {"{\"message\":\"no\"}", "no"}, {"{\"error\":\"plain\"}", "plain"}, {"<html>", ""}, {"", ""}, {"[]", ""},
+        {"{\"message\":\"no\"}", "no"},
+        {"{\"error\":\"plain\"}", "plain"},
+        {"<html>", ""},
+        {"", ""},
+        {"[]", ""},
     };
     struct buf out;
     buf_init(&out, KIB(1));
@@ -263,7 +310,8 @@ static void endpoints_and_fields(void **state)
     assert_null(wire_endpoint_find(S("GET"), S("/v1/message"), &wrong));
     assert_false(wrong);
     static const char *const UP[] = {"anthropic-beta", "x-stainless-lang", "openai-organization", "content-type"};
-    static const char *const NEVER[] = {"authorization", "x-api-key", "cookie", "host", "connection", "accept-encoding", "x-forwarded-for", "api-key"};
+    static const char *const NEVER[] = {"authorization", "x-api-key",       "cookie",          "host",
+                                        "connection",    "accept-encoding", "x-forwarded-for", "api-key"};
     for (unsigned i = 0; i < COUNTOF(UP); i++) assert_true(wire_header_goes_up(str_z(UP[i])));
     for (unsigned i = 0; i < COUNTOF(NEVER); i++) assert_false(wire_header_goes_up(str_z(NEVER[i])));
     assert_true(wire_header_comes_down(S("x-ratelimit-remaining-requests")));
@@ -287,7 +335,9 @@ static void the_list_of_models(void **state)
     assert_string_equal(buf_z(&out), "{\"data\":[],\"has_more\":false,\"first_id\":null,\"last_id\":null}");
     buf_clear(&out);
     wire_models_openai(m, 1, &out);
-    assert_string_equal(buf_z(&out), "{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\",\"created\":0,\"owned_by\":\"aquifer\"}]}");
+    assert_string_equal(
+        buf_z(&out),
+        "{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\",\"created\":0,\"owned_by\":\"aquifer\"}]}");
     buf_done(&out);
 }
 
@@ -310,11 +360,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_closed_table_of_edits),     cmocka_unit_test(requests_that_cannot_go),
-        cmocka_unit_test(bounds_count_all_choices),      cmocka_unit_test(answers_tell_their_usage),
-        cmocka_unit_test(answers_that_are_none),         cmocka_unit_test(streams_step_by_step),
-        cmocka_unit_test(errors_in_the_callers_words),   cmocka_unit_test(the_word_of_a_failed_provider),
-        cmocka_unit_test(endpoints_and_fields),          cmocka_unit_test(the_list_of_models),
+        cmocka_unit_test(the_closed_table_of_edits),   cmocka_unit_test(requests_that_cannot_go),
+        cmocka_unit_test(bounds_count_all_choices),    cmocka_unit_test(answers_tell_their_usage),
+        cmocka_unit_test(answers_that_are_none),       cmocka_unit_test(streams_step_by_step),
+        cmocka_unit_test(errors_in_the_callers_words), cmocka_unit_test(the_word_of_a_failed_provider),
+        cmocka_unit_test(endpoints_and_fields),        cmocka_unit_test(the_list_of_models),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
