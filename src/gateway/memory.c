@@ -3,7 +3,6 @@
 #include "priv.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 enum { LOOK_MS = 100 };
@@ -11,14 +10,16 @@ enum { LOOK_MS = 100 };
 static int64_t resident_bytes(void)
 {
     char text[128];
-    long pages = 0;
+    uint64_t pages;
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return 0;
-    ssize_t n = read(fd, text, sizeof text - 1);
+    ssize_t n = read(fd, text, sizeof text);
     close(fd);
     if (n <= 0) return 0;
-    text[n] = '\0';
-    if (sscanf(text, "%*d %ld", &pages) != 1) return 0;
+    struct str size, rest, resident;
+    str_cut(str_make(text, (size_t)n), ' ', &size, &rest);
+    str_cut(rest, ' ', &resident, &rest);
+    if (!str_u64(resident, &pages)) return 0;
     return (int64_t)pages * sysconf(_SC_PAGESIZE);
 }
 

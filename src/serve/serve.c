@@ -21,14 +21,15 @@ enum { QUICK_DEATH_MS = 10000, BACKOFF_MS = 100, BACKOFF_MAX_MS = 10000, HANDOVE
 static unsigned quota_processors(void)
 {
     char text[64];
-    long quota, period;
+    uint64_t quota, period;
     int fd = open("/sys/fs/cgroup/cpu.max", O_RDONLY | O_CLOEXEC);
     if (fd < 0) return 0;
-    ssize_t n = read(fd, text, sizeof text - 1);
+    ssize_t n = read(fd, text, sizeof text);
     close(fd);
     if (n <= 0) return 0;
-    text[n] = '\0';
-    if (sscanf(text, "%ld %ld", &quota, &period) != 2 || period <= 0) return 0;
+    struct str first, second;
+    str_cut(str_trim(str_make(text, (size_t)n - 1)), ' ', &first, &second); /* it ends in a newline */
+    if (!str_u64(first, &quota) || !str_u64(second, &period) || period == 0) return 0;
     return (unsigned)((quota + period - 1) / period);
 }
 
