@@ -22,6 +22,7 @@ struct bench {
     struct http_stream *held;   /* the last request to /hold or /stream-open */
     struct buf got;             /* what the client received */
     int client;                 /* -1: none */
+    int kind;                   /* of the socket pairs: SOCK_STREAM, or SOCK_SEQPACKET to see every single send */
     bool saw_end, emptied;      /* the server closed; http_server_drain() is done */
     int64_t memory, memory_max; /* taken by bodies; refused beyond max (0: no limit) */
     unsigned writable;
@@ -154,6 +155,7 @@ static struct bench *bench_new(void)
     b->options.take_memory = bench_take_memory;
     b->options.user = b;
     b->client = -1;
+    b->kind = SOCK_STREAM;
     buf_init(&b->events, MIB(64));
     buf_init(&b->got, MIB(256));
     b->server = http_server_new(b->loop, &BENCH_HANDLER, &b->options, b);
@@ -164,7 +166,7 @@ static struct bench *bench_new(void)
 UNUSED static void bench_connect_from(struct bench *b, uint32_t ip)
 {
     int pair[2];
-    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    must(socketpair(AF_UNIX, b->kind | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
     struct sockaddr_in peer = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip)};
     if (b->client >= 0) close(b->client);
     b->client = pair[0];

@@ -195,6 +195,7 @@ struct conn {
     struct h2 *h2;
     struct h1 h1;
 };
+_Static_assert(sizeof(struct conn) + sizeof(struct stream) <= 1024, "an open stream that waits must stay small");
 void conn_accept(struct http_server *s, int fd, const struct sockaddr *peer, struct tls_server *tls);
 void conn_later(struct conn *c);                 /* settle() at the end of this turn */
 void conn_kill(struct conn *c);                  /* nothing more to say: closed at the end of this turn */

@@ -247,6 +247,34 @@ static void test_head_alone_leaves_at_the_end_of_the_turn(void **state)
     bench_free(b);
 }
 
+static struct str packet(struct bench *b)
+{
+    char room[4096];
+    ssize_t n = recv(b->client, room, sizeof room, 0);
+    buf_clear(&b->got);
+    buf_add(&b->got, room, n > 0 ? (size_t)n : 0);
+    return bench_undated(b);
+}
+
+static void test_one_send_each(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    b->kind = SOCK_SEQPACKET;
+    bench_connect(b);
+    bench_send(b, S("POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc"));
+    assert_str(packet(b), OK_HEAD "content-length: 3\r\n\r\nabc");
+    bench_send(b, S("GET /stream HTTP/1.1\r\n" HOST "\r\n"));
+    assert_str(packet(b), OK_HEAD "transfer-encoding: chunked\r\n\r\n3\r\none\r\n");
+    assert_str(packet(b), "6\r\ntwotwo\r\n");
+    assert_str(packet(b), "5\r\nthree\r\n0\r\n\r\n");
+    assert_str(packet(b), "");
+    bench_send(b, S("GET /known HTTP/1.1\r\n" HOST "\r\n"));
+    assert_str(packet(b), OK_HEAD "content-length: 6\r\n\r\nabc");
+    assert_str(packet(b), "def");
+    bench_free(b);
+}
+
 static void test_fields_cannot_split_an_answer(void **state)
 {
     (void)state;
@@ -450,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_writing_to_a_client_that_is_gone),
         cmocka_unit_test(test_client_gone_in_a_body),
         cmocka_unit_test(test_head_alone_leaves_at_the_end_of_the_turn),
+        cmocka_unit_test(test_one_send_each),
         cmocka_unit_test(test_fields_cannot_split_an_answer),
         cmocka_unit_test(test_slow_reader_bounds_the_queue),
         cmocka_unit_test(test_client_that_takes_nothing),
