@@ -39,6 +39,9 @@ void dns_free(struct dns *d); /* no query waits */
 /* A literal, or a name that was resolved before (be it long ago: then it is resolved again behind the back): true, at
  * once. Otherwise the query waits, and q->on_answer() comes. */
 bool dns_find(struct dns *d, struct str host, struct dns_query *q, struct addresses *ret_found);
+/* For one whose addresses have failed: waits for what is being looked up, or already known by now; false: there is
+ * nothing newer. */
+bool dns_wait_newer(struct dns *d, struct str host, struct dns_query *q, const struct addresses *failed);
 void dns_cancel(struct dns_query *q); /* idempotent */
 
 /* ---- a TCP connection: race.c --------------------------------------------------------------------------------------- */

@@ -21,15 +21,17 @@ struct tunnel {
 
 struct dial {
     struct loop *loop;
+    struct dns *dns;
     const struct http_origin *origin; /* the pool's */
     dial_done_fn *on_done;
     void *user;
     struct dns_query query;
+    struct addresses found;
     struct race race;
     struct tunnel *tunnel; /* while the proxy is asked */
     struct defer defer;
     const char *phase;
-    bool is_racing, is_loopback;
+    bool is_racing, is_loopback, is_second; /* is_second: old addresses have failed */
 };
 
 const char *dial_phase(const struct dial *d) { return d->phase; }
@@ -128,6 +130,17 @@ static bool is_loopback(const union address *a)
     return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
 }
 
+static struct str host_of(const struct dial *d) { return d->origin->proxy_host.n ? d->origin->proxy_host : d->origin->host; }
+
+/* The last good answer may be that of yesterday: when it fails, the one being fetched is waited for. */
+static bool waits_for_better(struct dial *d)
+{
+    if (d->is_second || !dns_wait_newer(d->dns, host_of(d), &d->query, &d->found)) return false;
+    d->is_second = true;
+    d->phase = "looking up the name again";
+    return true;
+}
+
 static void on_raced(struct race *r, int fd, int error)
 {
     struct dial *d = CONTAINER_OF(r, struct dial, race);
@@ -136,6 +149,7 @@ static void on_raced(struct race *r, int fd, int error)
         start_tunnel(d, fd);
         return;
     }
+    if (fd < 0 && waits_for_better(d)) return;
     struct fault why = {0};
     if (fd < 0) {
         const char *more = r->to.n > 1 ? " at any of its addresses" : "";
@@ -147,6 +161,7 @@ static void on_raced(struct race *r, int fd, int error)
 static void race_to(struct dial *d, const struct addresses *found)
 {
     const struct http_origin *o = d->origin;
+    d->found = *found;
     d->phase = "connecting";
     d->is_racing = true;
     d->is_loopback = found->n > 0 && is_loopback(&found->at[0]);
@@ -164,9 +179,10 @@ struct dial *dial_start(struct loop *l, struct dns *dns, const struct http_origi
 {
     struct dial *d = mem_alloc(sizeof *d);
     struct addresses found;
-    *d = (struct dial){
-        .loop = l, .origin = o, .on_done = on_done, .user = user, .query.on_answer = on_name, .phase = "looking up the name"};
-    if (dns_find(dns, o->proxy_host.n ? o->proxy_host : o->host, &d->query, &found)) race_to(d, &found);
+    *d = (struct dial){.loop = l, .dns = dns, .origin = o, .on_done = on_done, .user = user};
+    d->query.on_answer = on_name;
+    d->phase = "looking up the name";
+    if (dns_find(dns, host_of(d), &d->query, &found)) race_to(d, &found);
     return d;
 }
 

@@ -177,6 +177,51 @@ static void a_missing_name_is_told(void **state)
     dns_free(d);
 }
 
+static void serve_two(struct peer *p)
+{
+    char text[1000];
+    for (int i = 0; i < 2; i++) {
+        int fd = peer_accept(p);
+        if (peer_read_request(p, fd, text, sizeof text))
+            peer_send(fd, S("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"));
+        peer_sees_close(fd);
+        close(fd);
+    }
+}
+
+static void call_by_name(struct http_client *client, struct http_origin *o)
+{
+    struct http_call_request r = {S("GET"), S("/"), {NULL, 0}, NULL, 0};
+    struct seen s = {0};
+    s.call = http_call_start(client, o, &r, &PATIENT, &SEEN, &s);
+    run_until(loop, &s.over);
+    assert_string_equal(s.body, "ok");
+}
+
+/* The provider has moved while nobody asked: its old address refuses, the new one is on its way. */
+static void an_old_answer_that_fails_is_replaced(void **state)
+{
+    (void)state;
+    struct http_client *client = http_client_new(loop, NULL);
+    struct names n = {0};
+    struct peer p = {0};
+    char url[64];
+    names_start(&n, client->dns);
+    peer_start(&p, serve_two);
+    snprintf(url, sizeof url, "http://model.example:%u", p.port);
+    struct http_origin *o = origin_with(url, "", "");
+    call_by_name(client, o);
+    struct name *name = find_name(client->dns, S("model.example"));
+    name->good.at[0].v4.sin_addr.s_addr = htonl(0x7F000002); /* yesterday's: nobody listens there */
+    timer_cancel(loop, &name->timer);
+    call_by_name(client, o);
+    assert_int_equal(ntohl(name->good.at[0].v4.sin_addr.s_addr), 0x7F000001);
+    http_origin_unref(o);
+    http_client_free(client);
+    names_stop(&n);
+    peer_join(&p);
+}
+
 /* ---- the race ------------------------------------------------------------------------------------------------------- */
 
 struct run {
@@ -363,8 +408,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(literals_need_no_server),         TEST(a_known_name_never_waits),   TEST(a_missing_name_is_told),
-        TEST(one_dead_family_does_not_matter), TEST(when_all_refuse_it_says_so), TEST(families_take_turns),
+        TEST(literals_need_no_server),
+        TEST(a_known_name_never_waits),
+        TEST(a_missing_name_is_told),
+        TEST(an_old_answer_that_fails_is_replaced),
+        TEST(one_dead_family_does_not_matter),
+        TEST(when_all_refuse_it_says_so),
+        TEST(families_take_turns),
         TEST(a_proxy_connects_or_tells_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -257,17 +257,31 @@ static void make_room(struct dns *d)
     }
 }
 
+static struct name *known_name(struct dns *d, struct str host)
+{
+    struct name *name = d->names;
+    while (name && !str_eq(name->host, host)) name = name->next;
+    return name;
+}
+
 static struct name *find_name(struct dns *d, struct str host)
 {
-    for (struct name *name = d->names; name; name = name->next) {
-        if (str_eq(name->host, host)) return name;
-    }
+    struct name *name = known_name(d, host);
+    if (name) return name;
     make_room(d);
-    struct name *name = mem_alloc(sizeof *name);
+    name = mem_alloc(sizeof *name);
     *name = (struct name){.next = d->names, .dns = d, .host = {str_dup_z(host), host.n}};
     d->names = name;
     d->n_names++;
     return name;
+}
+
+static void wait_for(struct name *name, struct dns_query *q)
+{
+    q->next = name->waiting;
+    q->link = &name->waiting;
+    if (q->next) q->next->link = &q->next;
+    name->waiting = q;
 }
 
 bool dns_find(struct dns *d, struct str host, struct dns_query *q, struct addresses *ret_found)
@@ -276,15 +290,20 @@ bool dns_find(struct dns *d, struct str host, struct dns_query *q, struct addres
     struct name *name = find_name(d, host);
     if (!timer_is_set(&name->timer)) ask(name);
     name->is_used = true;
-    if (name->good.n) {
-        *ret_found = name->good;
-        return true;
-    }
-    q->next = name->waiting;
-    q->link = &name->waiting;
-    if (q->next) q->next->link = &q->next;
-    name->waiting = q;
-    return false;
+    if (name->good.n) *ret_found = name->good;
+    else wait_for(name, q);
+    return name->good.n > 0;
+}
+
+bool dns_wait_newer(struct dns *d, struct str host, struct dns_query *q, const struct addresses *failed)
+{
+    struct name *name = known_name(d, host);
+    if (!name) return false;
+    bool is_known = name->good.n != failed->n || memcmp(name->good.at, failed->at, failed->n * sizeof failed->at[0]) != 0;
+    if (!name->asking && !is_known) return false;
+    wait_for(name, q);
+    if (!name->asking) loop_defer(d->loop, &name->defer, tell_waiting);
+    return true;
 }
 
 void dns_cancel(struct dns_query *q)
