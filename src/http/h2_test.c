@@ -327,6 +327,23 @@ static void test_slow_body(void **state)
     bench_free(b);
 }
 
+/* A field block that is begun and not ended holds the connection no longer than a slow head of HTTP/1.1 would. */
+static void test_slow_head(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    b->options.limits.head_ms = 20;
+    http_server_set_options(b->server, &b->options);
+    struct guest *g = guest_new(b);
+    guest_talk(g);
+    bench_send(b, S("\0\0\x03\x01\0\0\0\0\x01\x82\x86\x84"));
+    assert_true(bench_until(b, bench_ended));
+    assert_int_equal(http_server_stats_get(b->server)->streams, 0);
+    assert_str(buf_view(&b->events), "");
+    guest_free(g);
+    bench_free(b);
+}
+
 static void test_idle_connection_is_told_to_go(void **state)
 {
     (void)state;
@@ -476,6 +493,7 @@ int main(void)
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_concurrent_streams_are_bounded),
         cmocka_unit_test(test_slow_body),
+        cmocka_unit_test(test_slow_head),
         cmocka_unit_test(test_idle_connection_is_told_to_go),
         cmocka_unit_test(test_floods_end_the_connection),
         cmocka_unit_test(test_endless_continuation),
