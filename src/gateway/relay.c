@@ -346,6 +346,32 @@ static void end_held(struct exchange *x)
 
 /* ---- the call's end -------------------------------------------------------------------------------------------------------------- */
 
+/* A line that ended in CR waited for an LF; now it is known that none comes. */
+static void relay_rest(struct exchange *x)
+{
+    struct run run = {0};
+    struct sse_event e;
+    if (sse_finish(&x->sse, &x->fault) != OK) {
+        fail(x, ATTEMPT_GARBAGE);
+        return;
+    }
+    while (sse_next(&x->sse, &e))
+        if (!take_event(x, &e, &run)) return;
+    run_flush(x, &run);
+}
+
+static void end_events(struct exchange *x)
+{
+    if (!x->relay_done) relay_rest(x);
+    if (x->step != STEP_RELAY) return; /* the rest was garbage */
+    if (x->relay_done) {
+        end_stream(x);
+        return;
+    }
+    FAIL(&x->fault, ERR_UPSTREAM_CUT, "the provider's stream ended without its last event");
+    fail(x, ATTEMPT_CUT);
+}
+
 static void on_end(struct http_call *c, void *user)
 {
     (void)c;
@@ -354,11 +380,8 @@ static void on_end(struct http_call *c, void *user)
     if (x->step != STEP_RELAY) { /* it lingered */
         timer_cancel(x->gl->loop, &x->timer);
         exchange_release(x);
-    } else if (x->streaming && x->relay_done) {
-        end_stream(x);
     } else if (x->streaming) {
-        FAIL(&x->fault, ERR_UPSTREAM_CUT, "the provider's stream ended without its last event");
-        fail(x, ATTEMPT_CUT);
+        end_events(x);
     } else if (x->passing) {
         route_succeeded(x->attempt.deployment);
         attempt_settle(x, ATTEMPT_OK, OK);

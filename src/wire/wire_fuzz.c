@@ -1,0 +1,67 @@
+/* Fuzz: the first byte chooses format and part; whatever comes is read without harm, edits leave valid JSON that asks for the
+ * same model, and usage sums never wrap. */
+#include <stdlib.h>
+
+#include "wire/wire.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static struct json_tape tape;
+
+static void request(const struct wire_ops *ops, struct str body)
+{
+    struct arena a;
+    struct wire_request r;
+    struct json_edit edits[WIRE_EDITS];
+    struct str pieces[JSON_PIECES(WIRE_EDITS)];
+    struct buf out;
+    if (json_scan(&tape, body, &WIRE_LIMITS, NULL) != OK) return;
+    arena_init(&a, 512, 65536);
+    if (ops->read(WIRE_GENERATE, &tape, &a, &r, NULL) == OK) {
+        unsigned k = ops->edits(&r, S("\"the-model\""), edits);
+        size_t n_pieces = json_splice(body, edits, k, pieces);
+        buf_init(&out, body.n + 200);
+        for (size_t i = 0; i < n_pieces; i++) buf_str(&out, pieces[i]);
+        struct wire_request again;
+        must(json_scan(&tape, buf_view(&out), &WIRE_LIMITS, NULL) == OK);
+        must(ops->read(WIRE_GENERATE, &tape, &a, &again, NULL) == OK);
+        must(str_eq(again.model, S("the-model")) && again.stream == r.stream);
+        must(again.usage_edit.with.n == 0); /* what was to be asked for is asked for now */
+        buf_done(&out);
+    }
+    arena_done(&a);
+}
+
+static void stream(const struct wire_ops *ops, struct str all)
+{
+    struct usage u = {0};
+    struct wire_stream s = {.format = ops->format, .hide_usage = true, .usage = &u};
+    while (all.n) { /* one event a line */
+        struct sse_event e = {.has_data = true};
+        struct wire_step step;
+        str_cut(all, '\n', &e.data, &all);
+        ops->event(&s, &e, &tape, &step);
+    }
+    must(usage_input(&u) >= u.n[USAGE_IN_FRESH] && usage_output(&u) >= u.n[USAGE_OUT_VISIBLE]);
+}
+
+static void answer(const struct wire_ops *ops, struct str body)
+{
+    struct usage u;
+    struct fault why = {0};
+    struct buf out;
+    if (ops->answer(WIRE_GENERATE, body, &tape, &u, &why) != OK) must(why.code == ERR_UPSTREAM_GARBAGE);
+    buf_init(&out, KIB(64));
+    ops->blame(body, &tape, &out);
+    buf_done(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    static void (*const PARTS[])(const struct wire_ops *, struct str) = {request, stream, answer};
+    if (n < 1) return 0;
+    if (!tape.max_nodes) json_tape_init(&tape, 0);
+    const struct wire_ops *ops = wire_ops_get(data[0] & 1 ? WIRE_OPENAI_CHAT : WIRE_ANTHROPIC_MESSAGES);
+    PARTS[(data[0] >> 1) % COUNTOF(PARTS)](ops, str_make((const char *)data + 1, n - 1));
+    return 0;
+}
