@@ -1,0 +1,188 @@
+/* The inside of the control process, for the files of this room only.
+ *
+ * Two threads' worth of work. The loop speaks HTTP and never waits for a disk. All that touches database, files, keys or
+ * configuration is a job in one of two lanes; a lane runs one job at a time, on a pool thread, so that what belongs to it
+ * needs no lock. Lane DESK owns struct desk. Lane REPORTS has a database connection of its own for what may take long, so
+ * that revoking a key never waits for a report. A job's done() runs on the loop before the lane's next job starts: there,
+ * and only there, the loop may look at the desk. */
+#pragma once
+
+#include "admin/admin.h"
+#include "board/board.h"
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "generation/generation.h"
+#include "http/http.h"
+#include "identity/identity.h"
+#include "json/json.h"
+#include "ledger/ledger.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+/* ---- lanes ------------------------------------------------------------------------------------------------------------ */
+
+struct job {
+    struct work work;
+    struct job *next;
+    struct lane *lane;
+    void (*run)(struct job *j);  /* on a pool thread */
+    void (*done)(struct job *j); /* on the loop; the job may be freed here */
+};
+struct lane {
+    struct loop *loop;
+    void *user;
+    struct job *first, **end;
+    bool busy;
+    void (*on_idle)(struct lane *l); /* set: the lane is closing and starts nothing more */
+};
+void lane_init(struct lane *l, struct loop *loop, void *user);
+void lane_submit(struct lane *l, struct job *j);
+/* Starts no further job; on_idle is called when none is running, perhaps at once. */
+void lane_close(struct lane *l, void (*on_idle)(struct lane *l));
+
+/* ---- the desk: lane DESK only ------------------------------------------------------------------------------------------ */
+
+/* The digest of admin.key or metrics.key. */
+struct face_key {
+    bool set;
+    uint8_t digest[KEY_DIGEST_LEN];
+};
+
+/* A key as the store has it; its texts live in its own arena. */
+struct key_row {
+    struct key key;
+    int64_t created_ms, revoked_ms; /* revoked_ms 0: not */
+    struct str metadata;            /* JSON object; "" none */
+    struct arena arena;
+};
+struct desk {
+    struct board *board;
+    const struct board_fds *fds;
+    const char *file;      /* the configuration */
+    struct config *config; /* that of the published generation; NULL before the first */
+    struct catalog *catalog;
+    struct store *store;
+    struct key_row **keys; /* by place, oldest first */
+    unsigned n_keys, cap_keys;
+    struct map by_id; /* id → struct key_row */
+    uint32_t next_place;
+    struct buf published;         /* the newest generation's text */
+    struct http_origin **origins; /* of the newest generation */
+    unsigned n_origins;
+    bool unpublished; /* a change of keys waits for it */
+    uint64_t number;
+    int64_t published_ms, created_ms;
+    char hash[65];
+    uint64_t seen;        /* fingerprint of the files when they were last read */
+    struct fault refused; /* why the newest configuration was refused; code OK: it was not */
+    struct ledger_ingest *ingest;
+    bool seeded;
+    int64_t ingest_complained_ms, swept_ms;
+    struct face_key admin_key, metrics_key;
+};
+/* Reads configuration and catalogue, opens the database when it is not open, publishes. On an error everything stays as it
+ * was; the fault is kept in `refused` and counted. */
+MUST_USE enum err desk_reload(struct desk *d, struct fault *why);
+bool desk_files_changed(struct desk *d);                           /* since desk_reload() last looked */
+MUST_USE enum err desk_publish(struct desk *d, struct fault *why); /* after a change of keys */
+MUST_USE enum err desk_publish_with(struct desk *d, const struct config *c, const struct catalog *k, struct fault *why);
+/* One turn of ingest; the first also seeds the spend meters. */
+MUST_USE enum err desk_ingest(struct desk *d, struct fault *why);
+void desk_sweep(struct desk *d); /* removes what is older than ledger.retention, a day at a time */
+void desk_done(struct desk *d);
+MUST_USE enum err desk_read_key(struct str reference, struct face_key *ret_key, struct fault *why); /* "": not set */
+MUST_USE enum err desk_make_dir(const char *path, struct fault *why);                               /* mode 0700; exists: fine */
+
+/* ---- keys --------------------------------------------------------------------------------------------------------------- */
+
+struct key_request {
+    struct str name, metadata;
+    struct str *routes; /* into the document that was read */
+    unsigned n_routes;
+    struct key_limits limits;
+    int64_t expires_ms;
+    struct buf text; /* metadata's */
+};
+#define KEY_ROUTES_MAX 256
+/* Reads and judges a body. The strings point into doc. key_request_done() in any case. */
+MUST_USE enum err key_request_read(const struct json_doc *doc, struct key_request *ret_request, struct str routes[KEY_ROUTES_MAX],
+                                   struct fault *why);
+void key_request_done(struct key_request *r);
+MUST_USE enum err keys_load(struct desk *d, struct fault *why);
+/* Each stores, then publishes. text: the whole key, shown once. A revocation that is stored but could not be published is
+ * ERR_NOT_READY: it is tried again, but does not hold yet. */
+MUST_USE enum err keys_create(struct desk *d, const struct key_request *r, char text[KEY_TEXT_MAX], struct key_row **ret_row,
+                              struct fault *why);
+MUST_USE enum err keys_revoke(struct desk *d, struct str id, struct key_row **ret_row, struct fault *why);
+/* grace_ms: how long the old secret works on. */
+MUST_USE enum err keys_rotate(struct desk *d, struct str id, uint64_t grace_ms, char text[KEY_TEXT_MAX], struct key_row **ret_row,
+                              struct fault *why);
+struct key_row *keys_find(const struct desk *d, struct str id); /* NULL: none */
+void keys_done(struct desk *d);
+void key_put_json(struct json_writer *w, const struct key_row *row); /* members only, no secret */
+
+/* ---- the API ------------------------------------------------------------------------------------------------------------ */
+
+enum lane_name { LANE_DESK, LANE_REPORTS, LANES };
+struct control {
+    struct loop *loop;
+    struct board *board;
+    struct board_fds fds;
+    struct lane lanes[LANES];
+    struct desk desk;
+    struct store *reports; /* lane REPORTS only */
+    char *reports_path;
+    struct face {
+        struct control *control;
+        bool metrics_only;
+        struct http_server *server;
+    } faces[2];
+    struct face_key admin_key, metrics_key; /* the loop's copies */
+    bool stopping;
+    struct watch signals, bell;
+    struct timer poll, ingest_timer;
+    struct job reload_job, ingest_job, poll_job;
+    bool reload_queued, reload_again, ingest_queued;
+    bool files_changed; /* found by the poll job, read by its done() */
+    int status;         /* exit status */
+};
+
+/* One request under way. */
+struct call {
+    struct job job;
+    struct control *control;
+    struct http_stream *stream; /* NULL: the client went away */
+    const struct endpoint *endpoint;
+    char request_id[LEDGER_ID_LEN + 1];
+    bool in_lane;
+    struct arena arena;
+    struct str method, parameter, query, body; /* copies; parameter: the path's {id} */
+    struct buf out;
+    int status;
+    const char *content_type;
+    struct fault why;
+};
+struct endpoint {
+    const char *method, *path; /* "{}" at the end or in the middle stands for one segment */
+    enum err (*run)(struct call *c, struct fault *why);
+    enum lane_name lane;
+    bool open;         /* no key needed */
+    bool on_loop;      /* at once, without a lane */
+    bool ingest_first; /* usage is never older than the last request that finished */
+    bool on_metrics;   /* also on the metrics listener */
+};
+extern const struct endpoint endpoints[];
+extern const size_t n_endpoints;
+extern const struct http_handler api_handler;
+
+/* Endpoints' bodies, by file. */
+typedef enum err endpoint_fn(struct call *c, struct fault *why);
+endpoint_fn key_list, key_create, key_get, key_revoke, key_rotate;                        /* api_keys.c */
+endpoint_fn report_usage, report_attempts, report_backup;                                 /* api_reports.c */
+endpoint_fn show_config, show_status, show_models, show_health, show_ready, show_openapi; /* api_show.c */
+endpoint_fn show_providers, show_routes, refuse_provider, refuse_route;                   /* api_show.c */
+endpoint_fn show_metrics;                                                                 /* metrics.c */
+
+/* A query's parameter, percent-decoded into the call's arena; "" when absent. */
+MUST_USE enum err call_query(struct call *c, const char *name, struct str *ret_value, struct fault *why);
+MUST_USE enum err call_document(struct call *c, struct json_doc **ret_doc, struct fault *why);
