@@ -114,8 +114,11 @@ MUST_USE enum err ledger_ingest_new(const char *dir, struct store *s, struct boa
 void ledger_ingest_free(struct ledger_ingest *i);
 MUST_USE enum err ledger_ingest_run(struct ledger_ingest *i, uint64_t *ret_rows, struct fault *why);
 /* Puts this day's and month's settled spend of every key into the meters, then sets board->ready_spend. Once, at the start
- * of control when the board is fresh, after the first ingest. places: key id → place. */
+ * of control when the board is fresh, after the first ingest. places: key id → const uint32_t *, the key's place. */
 MUST_USE enum err ledger_seed_spend(struct store *s, struct board *b, const struct map *places, struct fault *why);
+/* Removes the attempts and sums of days before `oldest_day`, at most one day per call and transaction; *ret_rows 0: none is
+ * left. */
+MUST_USE enum err ledger_retain(struct store *s, int32_t oldest_day, uint64_t *ret_rows, struct fault *why);
 /* The report of `aquifer usage --json` (fields: README). Days inclusive; "" for all keys / all routes. */
 struct ledger_query {
     int32_t from_day, to_day;
@@ -125,3 +128,15 @@ MUST_USE enum err ledger_report(struct store *s, const struct ledger_query *q, s
 /* Single attempts, newest first, for audits and tests: at most `limit` rows as JSON. */
 MUST_USE enum err ledger_attempts(struct store *s, const struct ledger_query *q, unsigned limit, struct buf *out_json,
                                   struct fault *why);
+
+/* ---- backup and restore ----------------------------------------------------------------------------------------------- */
+
+/* All that was settled before the call, as one database file that must not exist yet: ingest, then a copy while others go
+ * on. What is settled later, or still running, belongs to the next backup; so no journal is in it. */
+MUST_USE enum err ledger_backup(struct ledger_ingest *i, const char *path, struct fault *why);
+/* Offline: puts the backup in the place of DATA/aquifer.db, which is kept as aquifer.db.before-restore. Refuses while any
+ * process uses the data directory, and a backup that is damaged, of a newer program, or whose sums do not equal its rows.
+ * The journal stays: its attempts are added at the next start, those that the backup has already are known by their id. */
+MUST_USE enum err ledger_restore(const char *data, const char *backup, struct fault *why);
+/* ERR_STORE unless the database is whole and every day's sums equal its rows. */
+MUST_USE enum err ledger_check(struct store *s, struct fault *why);

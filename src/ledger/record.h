@@ -43,7 +43,7 @@ struct record {
 };
 
 void segment_head_write(struct segment_head *h, uint32_t n_slots, uint32_t loop, int64_t created_ms);
-/* ERR_IO: damaged. ERR_STORE: a newer version wrote it. */
+/* ERR_IO: damaged. ERR_PARSE: a newer version wrote it. */
 MUST_USE enum err segment_head_check(const struct segment_head *h, uint64_t file_bytes, struct fault *why);
 
 static inline char *slot_at(char *map, uint32_t index) { return map + SEGMENT_HEAD + (size_t)index * SLOT_BYTES; }

@@ -189,7 +189,7 @@ static void test_head(void **state)
     assert_int_equal(segment_head_check(&h, MIB(4), &why), ERR_IO);
     h.version = SEGMENT_VERSION + 1;
     h.crc = crc32c(0, &h, offsetof(struct segment_head, crc));
-    assert_int_equal(segment_head_check(&h, MIB(4), &why), ERR_STORE);
+    assert_int_equal(segment_head_check(&h, MIB(4), &why), ERR_PARSE);
     assert_non_null(strstr(why.text, "newer Aquifer"));
 }
 

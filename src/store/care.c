@@ -34,6 +34,7 @@ static enum err copy_into(struct store *s, struct store *to, struct fault *why)
     code = copy_pages(copy, s->busy_ms);
     int end = sqlite3_backup_finish(copy);
     if (code == SQLITE_OK) code = end;
+    if (code == SQLITE_OK) code = sqlite3_exec(to->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL); /* one file, readable anywhere */
     return code == SQLITE_OK ? OK : store_fail(to, code, "cannot write the copy", why);
 }
 
@@ -45,7 +46,7 @@ static enum err make_copy_file(const char *path, struct fault *why)
     return OK;
 }
 
-static void remove_copy(const char *path)
+void store_remove(const char *path)
 {
     static const char *const ENDS[] = {"", "-journal", "-wal", "-shm"};
     char name[4096];
@@ -60,7 +61,7 @@ enum err store_backup(struct store *s, const char *path, struct fault *why)
     to->path = str_dup_z(str_z(path));
     enum err e = copy_into(s, to, why);
     store_close(to);
-    if (e != OK) remove_copy(path);
+    if (e != OK) store_remove(path);
     return e;
 }
 
@@ -73,4 +74,20 @@ enum err store_check(struct store *s, struct fault *why)
     if (more && str_eq(store_text(&rows, 0), S("ok"))) return OK;
     struct str said = more ? store_text(&rows, 0) : S("no answer");
     return FAIL(why, ERR_STORE, "the database %s is damaged (%.*s); restore the newest backup", s->path, STR_ARG(said));
+}
+
+/* In WAL mode only a connection that is alone gets the exclusive locking mode; closing it leaves no WAL behind. */
+enum err store_is_used(const char *path, bool *ret_used, struct fault *why)
+{
+    static const char alone[] = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT;";
+    struct store *s = mem_alloc(sizeof *s);
+    s->path = str_dup_z(str_z(path));
+    int code = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (code == SQLITE_OK) code = sqlite3_exec(s->db, alone, NULL, NULL, NULL);
+    *ret_used = (code & 0xff) == SQLITE_BUSY;
+    bool damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB; /* that is why it is to be replaced */
+    enum err e = code == SQLITE_OK || *ret_used || damaged ? OK : store_fail(s, code, "cannot open the database", why);
+    if (!sqlite3_get_autocommit(s->db)) sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    store_close(s);
+    return e;
 }

@@ -42,7 +42,7 @@ static const char ATTEMPTS[] = "CREATE TABLE attempts ("
                                " ended_ms INTEGER NOT NULL,"
                                " first_byte_us INTEGER NOT NULL,"
                                " duration_us INTEGER NOT NULL,"
-                               " end INTEGER NOT NULL,"    /* enum attempt_end */
+                               " outcome INTEGER NOT NULL," /* enum attempt_end */
                                " status INTEGER NOT NULL," /* the provider's; 0 none */
                                " error INTEGER NOT NULL,"  /* enum err; 0 none */
                                " input_tokens INTEGER NOT NULL,"

@@ -81,3 +81,8 @@ void store_rollback(struct store *s);                               /* no-op out
 MUST_USE enum err store_backup(struct store *s, const char *path, struct fault *why);
 /* Reads the whole database for damage. */
 MUST_USE enum err store_check(struct store *s, struct fault *why);
+/* Does any process have the database open? Asks for it alone, for a moment; a journal that a killed process left behind is
+ * worked off by it. */
+MUST_USE enum err store_is_used(const char *path, bool *ret_used, struct fault *why);
+/* The file with all that SQLite puts beside it. Nobody may have it open. */
+void store_remove(const char *path);

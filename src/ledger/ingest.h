@@ -1,0 +1,40 @@
+/* The inside of ingest: one batch of rows and their sums, written in one transaction. For the files of this room only. */
+#pragma once
+
+#include "ledger/record.h"
+#include "store/store.h"
+
+/* Of one day, key and route, within a batch. */
+struct sums {
+    int32_t day;
+    struct str key_id, route;
+    int64_t requests, input, output, unknown;
+    money cost;
+};
+
+/* Money of interrupted attempts, for the meters once the batch is committed. */
+struct charge {
+    struct charge *next;
+    uint32_t place;
+    int64_t started_ms, pico;
+};
+
+struct batch {
+    struct store *store;
+    struct arena arena;
+    struct map sums;       /* "day/key/route" → struct sums */
+    struct charge *charges;
+    struct buf text;
+    uint64_t rows, settled; /* new ones; of them orderly settled */
+    bool begun;
+};
+
+void batch_init(struct batch *b, struct store *s);
+void batch_done(struct batch *b); /* rolls back what was not committed */
+/* Adds a settled attempt, or an open one of a dead gateway as interrupted. Known attempts change nothing. */
+MUST_USE enum err batch_settled(struct batch *b, const struct record *r, struct fault *why);
+MUST_USE enum err batch_interrupted(struct batch *b, struct record *r, struct fault *why);
+/* The segment's position (0: none yet, or it is read to its end), then commit. No-op when nothing was added. */
+MUST_USE enum err batch_commit(struct batch *b, struct str segment, int64_t position, struct fault *why);
+
+struct store *ledger_ingest_store(const struct ledger_ingest *i);
