@@ -34,12 +34,15 @@ enum err ledger_retain(struct store *s, int32_t oldest_day, uint64_t *ret_rows, 
 }
 
 /* Both sides as one relation each; a row on one side only, or with another sum, is a difference. */
-static const char DIFFERENT[] =
-    "WITH rows AS (SELECT day, key_id, route, count(*) AS requests, sum(input_tokens) AS i, sum(output_tokens) AS o, coalesce(sum(cost_micro), 0) AS m,"
-    " coalesce(sum(cost_rest), 0) AS r, sum(cost_micro IS NULL) AS u FROM attempts WHERE outcome <> 3 GROUP BY day, key_id, route),"
-    " days AS (SELECT day, key_id, route, requests, input_tokens, output_tokens, cost_micro + cost_rest / 1000000, cost_rest % 1000000, unknown_cost FROM usage_days),"
-    " same AS (SELECT day, key_id, route, requests, i, o, m + r / 1000000, r % 1000000, u FROM rows)"
-    " SELECT (SELECT count(*) FROM (SELECT * FROM days EXCEPT SELECT * FROM same)) + (SELECT count(*) FROM (SELECT * FROM same EXCEPT SELECT * FROM days))";
+static const char DIFFERENT[] = "WITH rows AS (SELECT day, key_id, route, count(*) AS requests, sum(input_tokens) AS i, "
+                                "sum(output_tokens) AS o, coalesce(sum(cost_micro), 0) AS m,"
+                                " coalesce(sum(cost_rest), 0) AS r, sum(cost_micro IS NULL) AS u FROM attempts WHERE outcome <> "
+                                "3 GROUP BY day, key_id, route),"
+                                " days AS (SELECT day, key_id, route, requests, input_tokens, output_tokens, cost_micro + "
+                                "cost_rest / 1000000, cost_rest % 1000000, unknown_cost FROM usage_days),"
+                                " same AS (SELECT day, key_id, route, requests, i, o, m + r / 1000000, r % 1000000, u FROM rows)"
+                                " SELECT (SELECT count(*) FROM (SELECT * FROM days EXCEPT SELECT * FROM same)) + (SELECT "
+                                "count(*) FROM (SELECT * FROM same EXCEPT SELECT * FROM days))";
 _Static_assert(ATTEMPT_NOT_SENT == 3, "the statement above leaves out what was not sent");
 
 enum err ledger_check(struct store *s, struct fault *why)
@@ -47,7 +50,9 @@ enum err ledger_check(struct store *s, struct fault *why)
     int64_t different;
     TRY(store_check(s, why));
     TRY(store_get_i64(s, DIFFERENT, NULL, &different, why));
-    if (different) return FAIL(why, ERR_STORE, "the ledger's sums differ from its rows in %lld places; restore the newest backup", (long long)different);
+    if (different)
+        return FAIL(why, ERR_STORE, "the ledger's sums differ from its rows in %lld places; restore the newest backup",
+                    (long long)different);
     return OK;
 }
 
@@ -131,8 +136,11 @@ static enum err put_in_place(const char *data, const char *from, const char *dat
 {
     char kept[PATH_ROOM];
     snprintf(kept, sizeof kept, "%.*s.before-restore", PATH_ROOM - 32, database);
-    if (rename(database, kept) < 0 && errno != ENOENT) return FAIL(why, ERR_STORE, "cannot put aside %s: %s", database, strerror(errno));
-    if (rename(from, database) < 0) return FAIL(why, ERR_STORE, "cannot put the backup in place as %s: %s; the former database is %s", database, strerror(errno), kept);
+    if (rename(database, kept) < 0 && errno != ENOENT)
+        return FAIL(why, ERR_STORE, "cannot put aside %s: %s", database, strerror(errno));
+    if (rename(from, database) < 0)
+        return FAIL(why, ERR_STORE, "cannot put the backup in place as %s: %s; the former database is %s", database,
+                    strerror(errno), kept);
     int fd = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool synced = fd >= 0 && fsync(fd) == 0;
     if (fd >= 0) close(fd);

@@ -18,7 +18,7 @@ enum { CHUNK_SLOTS = 100, BAD_KEPT = 16, NAME_ROOM = 64, SLOTS_MAX = 1 << 22 };
 struct seen {
     struct seen *next;
     char id[NAME_ROOM];
-    uint32_t position;   /* all slots before it are done */
+    uint32_t position; /* all slots before it are done */
     uint32_t n_slots;
     unsigned char *done; /* one byte per slot */
     bool told;           /* its damage or its newer version was logged */
@@ -44,7 +44,8 @@ struct reading {
     uint32_t torn;
 };
 
-enum err ledger_ingest_new(const char *dir, struct store *s, struct board *b, struct ledger_ingest **ret_ingest, struct fault *why)
+enum err ledger_ingest_new(const char *dir, struct store *s, struct board *b, struct ledger_ingest **ret_ingest,
+                           struct fault *why)
 {
     struct stat st;
     if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode)) return FAIL(why, ERR_IO, "%s is no directory", dir);
@@ -135,7 +136,8 @@ static enum err read_at(int fd, void *p, size_t n, off_t at, struct fault *why)
     for (size_t got = 0; got < n;) {
         ssize_t more = pread(fd, (char *)p + got, n - got, at + (off_t)got);
         if (more < 0 && errno == EINTR) continue;
-        if (more <= 0) return FAIL(why, ERR_IO, "cannot read a journal segment: %s", more < 0 ? strerror(errno) : "it ends too early");
+        if (more <= 0)
+            return FAIL(why, ERR_IO, "cannot read a journal segment: %s", more < 0 ? strerror(errno) : "it ends too early");
         got += (size_t)more;
     }
     return OK;
@@ -229,8 +231,8 @@ static void put_aside(const struct reading *r, const char *what)
     path_of(r->in, r->seen->id, SEGMENT_SUFFIX, from);
     path_of(r->in, r->seen->id, SEGMENT_BAD, to);
     atomic_fetch_add(&r->in->board->counters.ingest_failures, 1);
-    LOG(LOG_ERROR, "ingest.damaged", "a journal segment is damaged and kept aside; what could be read of it is in the database", F_Z("file", to),
-        F_Z("what", what), F_UINT("slots", r->torn));
+    LOG(LOG_ERROR, "ingest.damaged", "a journal segment is damaged and kept aside; what could be read of it is in the database",
+        F_Z("file", to), F_Z("what", what), F_UINT("slots", r->torn));
     ignore_err(rename(from, to) == 0 ? OK : ERR_IO);
     bound_bad(r->in);
 }
@@ -241,7 +243,8 @@ static enum err end_segment(const struct reading *r, struct fault *why)
     char path[4096];
     path_of(r->in, r->seen->id, SEGMENT_SUFFIX, path);
     if (r->torn) put_aside(r, "slots are torn");
-    else if (unlink(path) < 0 && errno != ENOENT) return FAIL(why, ERR_IO, "cannot remove the journal segment %s: %s", path, strerror(errno));
+    else if (unlink(path) < 0 && errno != ENOENT)
+        return FAIL(why, ERR_IO, "cannot remove the journal segment %s: %s", path, strerror(errno));
     if (r->seen->position == 0) return OK;
     return store_exec(r->in->store, "DELETE FROM segments WHERE id = ?1", BINDS(V_TEXT(str_z(r->seen->id))), NULL, why);
 }

@@ -22,7 +22,7 @@ struct charge {
 struct batch {
     struct store *store;
     struct arena arena;
-    struct map sums;       /* "day/key/route" → struct sums */
+    struct map sums; /* "day/key/route" → struct sums */
     struct charge *charges;
     struct buf text;
     uint64_t rows, settled; /* new ones; of them orderly settled */

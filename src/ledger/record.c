@@ -65,8 +65,8 @@ enum err segment_head_check(const struct segment_head *h, uint64_t file_bytes, s
     if (h->magic != SEGMENT_MAGIC || h->crc != crc32c(0, h, offsetof(struct segment_head, crc)))
         return FAIL(why, ERR_IO, "its header is damaged");
     if (h->version > SEGMENT_VERSION)
-        return FAIL(why, ERR_PARSE, "it has format version %u, this program knows %d: a newer Aquifer wrote it; start that one", h->version,
-                    SEGMENT_VERSION);
+        return FAIL(why, ERR_PARSE, "it has format version %u, this program knows %d: a newer Aquifer wrote it; start that one",
+                    h->version, SEGMENT_VERSION);
     if (h->version != SEGMENT_VERSION || h->slot_bytes != SLOT_BYTES) return FAIL(why, ERR_IO, "its header is damaged");
     if (file_bytes < SEGMENT_HEAD + (uint64_t)h->n_slots * SLOT_BYTES) return FAIL(why, ERR_IO, "it is cut short");
     return OK;
@@ -149,7 +149,8 @@ static bool is_id(const char *id)
 
 static bool read_names(const struct start_half *half, struct attempt_start *ret_start)
 {
-    struct str *names[SLOT_NAMES] = {&ret_start->key_id, &ret_start->route, &ret_start->provider, &ret_start->model, &ret_start->format};
+    struct str *names[SLOT_NAMES] = {&ret_start->key_id, &ret_start->route, &ret_start->provider, &ret_start->model,
+                                     &ret_start->format};
     size_t at = 0;
     for (unsigned i = 0; i < SLOT_NAMES; i++) {
         if (half->lengths[i] > SLOT_NAMES_BYTES - at) return false;
@@ -179,7 +180,8 @@ static bool read_start(const struct start_half *half, uint32_t crc, struct attem
 
 static bool read_cells(const struct result_half *half, struct usage *ret_usage)
 {
-    if (half->n_cells > USAGE_CELLS || half->size != offsetof(struct result_half, cells) + half->n_cells * sizeof(struct cell)) return false;
+    if (half->n_cells > USAGE_CELLS || half->size != offsetof(struct result_half, cells) + half->n_cells * sizeof(struct cell))
+        return false;
     for (unsigned i = 0; i < half->n_cells; i++) {
         const struct cell *c = &half->cells[i];
         uint64_t n;
@@ -225,9 +227,11 @@ enum slot_state slot_read(const char *slot, struct record *ret_record)
 /* ---- names ------------------------------------------------------------------------------------------------------------ */
 
 static const char *const ENDS[] = {
-    [ATTEMPT_OPEN] = "open",       [ATTEMPT_OK] = "ok",           [ATTEMPT_FAILED] = "failed",
-    [ATTEMPT_NOT_SENT] = "not_sent", [ATTEMPT_CUT] = "cut",       [ATTEMPT_ABORTED] = "aborted",
-    [ATTEMPT_TIMEOUT] = "timeout", [ATTEMPT_INTERRUPTED] = "interrupted", [ATTEMPT_GARBAGE] = "garbage",
+    [ATTEMPT_OPEN] = "open",       [ATTEMPT_OK] = "ok",
+    [ATTEMPT_FAILED] = "failed",   [ATTEMPT_NOT_SENT] = "not_sent",
+    [ATTEMPT_CUT] = "cut",         [ATTEMPT_ABORTED] = "aborted",
+    [ATTEMPT_TIMEOUT] = "timeout", [ATTEMPT_INTERRUPTED] = "interrupted",
+    [ATTEMPT_GARBAGE] = "garbage",
 };
 
 const char *attempt_end_name(enum attempt_end e) { return (unsigned)e < COUNTOF(ENDS) ? ENDS[e] : "unknown"; }

@@ -27,14 +27,18 @@ static void put_totals(struct json_writer *w, const struct totals *t)
     json_add_u64(w, S("unknown_cost_requests"), t->unknown);
 }
 
-static money cost_of(const struct store_rows *r, unsigned column) { return (money)store_i64(r, column) * MICRO + store_i64(r, column + 1); }
+static money cost_of(const struct store_rows *r, unsigned column)
+{
+    return (money)store_i64(r, column) * MICRO + store_i64(r, column + 1);
+}
 
 /* ---- the report ----------------------------------------------------------------------------------------------------- */
 
 static void put_day(struct json_writer *w, const struct store_rows *r, struct totals *sum)
 {
     char day[11];
-    struct totals t = {(uint64_t)store_i64(r, 3), (uint64_t)store_i64(r, 4), (uint64_t)store_i64(r, 5), (uint64_t)store_i64(r, 6), cost_of(r, 7)};
+    struct totals t = {(uint64_t)store_i64(r, 3), (uint64_t)store_i64(r, 4), (uint64_t)store_i64(r, 5), (uint64_t)store_i64(r, 6),
+                       cost_of(r, 7)};
     clock_day_text((int32_t)store_i64(r, 0), day);
     json_put_object(w);
     json_add_str(w, S("key"), store_text(r, 1));
@@ -56,8 +60,9 @@ static enum err over(const struct buf *b, struct fault *why)
 
 enum err ledger_report(struct store *s, const struct ledger_query *q, struct buf *out_json, struct fault *why)
 {
-    static const char sql[] = "SELECT day, key_id, route, requests, input_tokens, output_tokens, unknown_cost, cost_micro, cost_rest FROM usage_days"
-                              " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR key_id = ?3) AND (?4 = '' OR route = ?4) ORDER BY day, key_id, route";
+    static const char sql[] =
+        "SELECT day, key_id, route, requests, input_tokens, output_tokens, unknown_cost, cost_micro, cost_rest FROM usage_days"
+        " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR key_id = ?3) AND (?4 = '' OR route = ?4) ORDER BY day, key_id, route";
     struct store_rows rows CLEANUP(store_rows_done);
     struct totals sum = {0};
     struct json_writer w;
@@ -96,9 +101,20 @@ static void put_attempt(struct json_writer *w, const struct store_rows *r)
     static const struct {
         const char *name;
         bool text;
-    } COLUMNS[] = {{"id", true},     {"request_id", true}, {"number", false},        {"key", true},          {"model", true},  {"provider", true},
-                   {"upstream_model", true}, {"format", true}, {"first_byte_us", false}, {"duration_us", false}, {"status", false},
-                   {"input_tokens", false}, {"output_tokens", false}, {"tier", true}};
+    } COLUMNS[] = {{"id", true},
+                   {"request_id", true},
+                   {"number", false},
+                   {"key", true},
+                   {"model", true},
+                   {"provider", true},
+                   {"upstream_model", true},
+                   {"format", true},
+                   {"first_byte_us", false},
+                   {"duration_us", false},
+                   {"status", false},
+                   {"input_tokens", false},
+                   {"output_tokens", false},
+                   {"tier", true}};
     unsigned n = COUNTOF(COLUMNS);
     json_put_object(w);
     for (unsigned i = 0; i < n; i++) {
@@ -118,14 +134,17 @@ static void put_attempt(struct json_writer *w, const struct store_rows *r)
 
 enum err ledger_attempts(struct store *s, const struct ledger_query *q, unsigned limit, struct buf *out_json, struct fault *why)
 {
-    static const char sql[] = "SELECT id, request_id, number, key_id, route, provider, model, format, first_byte_us, duration_us, status,"
-                              " input_tokens, output_tokens, tier, stream, started_ms, ended_ms, outcome, error, usage, cost_micro, cost_rest FROM attempts"
-                              " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR key_id = ?3) AND (?4 = '' OR route = ?4)"
-                              " ORDER BY day DESC, started_ms DESC, id DESC LIMIT ?5";
+    static const char sql[] =
+        "SELECT id, request_id, number, key_id, route, provider, model, format, first_byte_us, duration_us, status,"
+        " input_tokens, output_tokens, tier, stream, started_ms, ended_ms, outcome, error, usage, cost_micro, cost_rest FROM "
+        "attempts"
+        " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR key_id = ?3) AND (?4 = '' OR route = ?4)"
+        " ORDER BY day DESC, started_ms DESC, id DESC LIMIT ?5";
     struct store_rows rows CLEANUP(store_rows_done);
     struct json_writer w;
     bool more;
-    TRY(store_query(s, sql, BINDS(V_I64(q->from_day), V_I64(q->to_day), V_TEXT(q->key_id), V_TEXT(q->route), V_I64(limit)), &rows, why));
+    TRY(store_query(s, sql, BINDS(V_I64(q->from_day), V_I64(q->to_day), V_TEXT(q->key_id), V_TEXT(q->route), V_I64(limit)), &rows,
+                    why));
     json_write(&w, out_json);
     json_put_object(&w);
     json_add_array(&w, S("data"));
@@ -152,8 +171,9 @@ static int32_t first_day_of_month(int32_t day)
 
 enum err ledger_seed_spend(struct store *s, struct board *b, const struct map *places, struct fault *why)
 {
-    static const char sql[] = "SELECT key_id, sum(CASE WHEN day = ?2 THEN cost_micro ELSE 0 END), sum(CASE WHEN day = ?2 THEN cost_rest ELSE 0 END),"
-                              " sum(cost_micro), sum(cost_rest) FROM usage_days WHERE day BETWEEN ?1 AND ?2 GROUP BY key_id";
+    static const char sql[] =
+        "SELECT key_id, sum(CASE WHEN day = ?2 THEN cost_micro ELSE 0 END), sum(CASE WHEN day = ?2 THEN cost_rest ELSE 0 END),"
+        " sum(cost_micro), sum(cost_rest) FROM usage_days WHERE day BETWEEN ?1 AND ?2 GROUP BY key_id";
     struct store_rows rows CLEANUP(store_rows_done);
     int64_t now = clock_wall_ms();
     int32_t today = clock_day(now);

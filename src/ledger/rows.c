@@ -11,7 +11,8 @@
 #define MICRO 1000000
 
 static const char INSERT[] =
-    "INSERT OR IGNORE INTO attempts (day, id, request_id, number, key_id, route, provider, model, format, stream, started_ms, ended_ms,"
+    "INSERT OR IGNORE INTO attempts (day, id, request_id, number, key_id, route, provider, model, format, stream, started_ms, "
+    "ended_ms,"
     " first_byte_us, duration_us, outcome, status, error, input_tokens, output_tokens, usage, tier, cost_micro, cost_rest)"
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
@@ -46,7 +47,10 @@ static enum err begin(struct batch *b, struct fault *why)
     return OK;
 }
 
-static enum err out_of_memory(struct fault *why) { return FAIL(why, ERR_LIMIT, "one journal segment holds more keys and routes than fit into memory"); }
+static enum err out_of_memory(struct fault *why)
+{
+    return FAIL(why, ERR_LIMIT, "one journal segment holds more keys and routes than fit into memory");
+}
 
 /* ---- sums -------------------------------------------------------------------------------------------------------------- */
 
@@ -93,8 +97,8 @@ static enum err sums_write(struct batch *b, struct fault *why)
     for (uint32_t i = 0; i < b->sums.n; i++) {
         const struct sums *s = b->sums.entries[i].value;
         TRY(store_exec(b->store, ADD,
-                       BINDS(V_I64(s->day), V_TEXT(s->key_id), V_TEXT(s->route), V_I64(s->requests), V_I64(s->input), V_I64(s->output),
-                             V_I64(s->cost / MICRO), V_I64(s->cost % MICRO), V_I64(s->unknown)),
+                       BINDS(V_I64(s->day), V_TEXT(s->key_id), V_TEXT(s->route), V_I64(s->requests), V_I64(s->input),
+                             V_I64(s->output), V_I64(s->cost / MICRO), V_I64(s->cost % MICRO), V_I64(s->unknown)),
                        NULL, why));
     }
     return OK;
@@ -131,11 +135,13 @@ static enum err insert(struct batch *b, const struct record *r, bool *ret_new, s
     uint64_t changed;
     TRY(begin(b, why));
     TRY(store_exec(b->store, INSERT,
-                   BINDS(V_I64(clock_day(a->started_ms)), V_TEXT(str_z(a->id)), V_TEXT(str_z(a->request_id)), V_I64(a->number), V_TEXT(a->key_id),
-                         V_TEXT(a->route), V_TEXT(a->provider), V_TEXT(a->model), V_TEXT(a->format), V_I64(a->stream), V_I64(a->started_ms),
-                         V_I64(e->ended_ms), V_I64(e->first_byte_us), V_I64(e->duration_us), V_I64(e->end), V_I64(e->status), V_I64(e->err),
-                         V_I64(bounded(usage_input(&e->usage))), V_I64(bounded(usage_output(&e->usage))), V_TEXT(usage_text(b, &e->usage)),
-                         V_TEXT(str_z(e->usage.tier)), V_OPT_I64(e->cost_known, cost / MICRO), V_OPT_I64(e->cost_known, cost % MICRO)),
+                   BINDS(V_I64(clock_day(a->started_ms)), V_TEXT(str_z(a->id)), V_TEXT(str_z(a->request_id)), V_I64(a->number),
+                         V_TEXT(a->key_id), V_TEXT(a->route), V_TEXT(a->provider), V_TEXT(a->model), V_TEXT(a->format),
+                         V_I64(a->stream), V_I64(a->started_ms), V_I64(e->ended_ms), V_I64(e->first_byte_us),
+                         V_I64(e->duration_us), V_I64(e->end), V_I64(e->status), V_I64(e->err),
+                         V_I64(bounded(usage_input(&e->usage))), V_I64(bounded(usage_output(&e->usage))),
+                         V_TEXT(usage_text(b, &e->usage)), V_TEXT(str_z(e->usage.tier)), V_OPT_I64(e->cost_known, cost / MICRO),
+                         V_OPT_I64(e->cost_known, cost % MICRO)),
                    &changed, why));
     *ret_new = changed > 0;
     b->rows += changed;
@@ -153,7 +159,8 @@ enum err batch_settled(struct batch *b, const struct record *r, struct fault *wh
 /* Nobody knows how far it came: it is charged what was estimated when it was sent. */
 static void call_interrupted(struct record *r)
 {
-    r->result = (struct attempt_result){.end = ATTEMPT_INTERRUPTED, .ended_ms = clock_wall_ms(), .cost_known = r->start.price.known};
+    r->result =
+        (struct attempt_result){.end = ATTEMPT_INTERRUPTED, .ended_ms = clock_wall_ms(), .cost_known = r->start.price.known};
     usage_set(&r->result.usage, USAGE_IN_FRESH, r->start.estimate_input, USAGE_ESTIMATED);
     usage_set(&r->result.usage, USAGE_OUT_VISIBLE, r->start.estimate_output, USAGE_ESTIMATED);
     if (r->result.cost_known) r->result.cost = price_cost(&r->start.price, &r->result.usage);

@@ -34,7 +34,8 @@ static enum err copy_into(struct store *s, struct store *to, struct fault *why)
     code = copy_pages(copy, s->busy_ms);
     int end = sqlite3_backup_finish(copy);
     if (code == SQLITE_OK) code = end;
-    if (code == SQLITE_OK) code = sqlite3_exec(to->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL); /* one file, readable anywhere */
+    if (code == SQLITE_OK)
+        code = sqlite3_exec(to->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL); /* one file, readable anywhere */
     return code == SQLITE_OK ? OK : store_fail(to, code, "cannot write the copy", why);
 }
 

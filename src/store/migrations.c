@@ -43,8 +43,8 @@ static const char ATTEMPTS[] = "CREATE TABLE attempts ("
                                " first_byte_us INTEGER NOT NULL,"
                                " duration_us INTEGER NOT NULL,"
                                " outcome INTEGER NOT NULL," /* enum attempt_end */
-                               " status INTEGER NOT NULL," /* the provider's; 0 none */
-                               " error INTEGER NOT NULL,"  /* enum err; 0 none */
+                               " status INTEGER NOT NULL,"  /* the provider's; 0 none */
+                               " error INTEGER NOT NULL,"   /* enum err; 0 none */
                                " input_tokens INTEGER NOT NULL,"
                                " output_tokens INTEGER NOT NULL,"
                                " usage TEXT NOT NULL,"

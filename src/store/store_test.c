@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "store/fault_vfs.h"
+#include "store/test.h"
 #include "store/priv.h"
 
 static char dir[64], path[96], copy[96];

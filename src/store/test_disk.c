@@ -1,5 +1,5 @@
 /* A thin layer between SQLite and the real disk that fails from a chosen step on. Linked into tests only. */
-#include "store/fault_vfs.h"
+#include "store/test.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>

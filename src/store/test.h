@@ -1,4 +1,4 @@
-/* Test aid: SQLite's view of the disk with one failure planted in it. Registered as the default, so the code under test
+/* For tests of this room and others: SQLite's view of the disk with one failure planted in it. Registered as the default, so the code under test
  * does not know. Every write, sync, truncate and delete counts as one step. */
 #pragma once
 
