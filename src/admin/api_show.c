@@ -3,7 +3,7 @@
 #include "admin/priv.h"
 
 static const char OPENAPI[] =
-#include "openapi.inc"
+#include <openapi.inc>
     ;
 
 enum err show_openapi(struct call *c, struct fault *why)
