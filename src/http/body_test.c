@@ -172,6 +172,26 @@ static void test_zstd_window_is_bounded(void **state)
     assert_int_equal(feed_and_forget(&o, "zstd", S("\x28\xb5\x2f\xfd\x00\xa8\x09\x00\x00x"), 100), ERR_BAD_ENCODING);
 }
 
+static void test_old_zstd_formats_are_not_read(void **state)
+{
+    (void)state;
+    struct http_server_options o = {0};
+    http_limits_default(&o.limits);
+    char frame[] = "\x20\xb5\x2f\xfd\x00\x00\xfd\x00\x00";
+    for (char version = 0x22; version <= 0x27; version++) { /* 0.2 to 0.7 */
+        frame[0] = version;
+        struct fault why;
+        struct body b;
+        assert_int_equal(body_begin(&b, &o, S("zstd"), 9, &why), OK);
+        assert_int_equal(body_add(&b, &o, str_make(frame, 9), &why), ERR_BAD_ENCODING);
+        size_t at;
+        assert_true(str_find(str_z(why.text), S("unknown frame"), &at));
+        body_done(&b, &o);
+    }
+    /* a skippable frame of 3 bytes may stand between others */
+    assert_int_equal(feed_and_forget(&o, "zstd", S("\x50\x2a\x4d\x18\x03\0\0\0abc"), 2), OK);
+}
+
 static void test_over_the_wire(void **state)
 {
     (void)state;
@@ -208,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_limit_counts_what_comes_out),
         cmocka_unit_test(test_zstd_window_is_bounded),
+        cmocka_unit_test(test_old_zstd_formats_are_not_read),
         cmocka_unit_test(test_over_the_wire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,9 @@
 struct decoder {
     ZSTD_DCtx *zstd; /* NULL: gzip */
     z_stream gzip;
-    bool whole; /* at the end of a member or frame */
+    bool whole;       /* at the end of a member or frame */
+    uint8_t magic[4]; /* zstd: how the frame begins */
+    uint8_t n_magic;  /* of them, known */
 };
 
 static enum err gzip_new(struct decoder *d) { return inflateInit2(&d->gzip, 15 + 16) == Z_OK ? OK : ERR_INTERNAL; }
@@ -94,15 +96,41 @@ static enum err gzip_step(struct decoder *d, struct str *in, struct iovec out, s
     return broken(why, "gzip", z->msg);
 }
 
+/* libzstd also reads the formats of its youth. Nobody sends them, so nobody needs their decoders behind this door. */
+static bool is_zstd(const uint8_t m[4])
+{
+    uint32_t magic = (uint32_t)m[0] | (uint32_t)m[1] << 8 | (uint32_t)m[2] << 16 | (uint32_t)m[3] << 24;
+    return magic == ZSTD_MAGICNUMBER || (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
+}
+
+static enum err zstd_run(struct decoder *d, ZSTD_inBuffer *from, struct iovec out, size_t *ret_n, struct fault *why)
+{
+    ZSTD_outBuffer to = {out.iov_base, out.iov_len, 0};
+    size_t r = ZSTD_decompressStream(d->zstd, &to, from);
+    if (ZSTD_isError(r)) return broken(why, "zstd", ZSTD_getErrorName(r));
+    if (from->pos || to.pos) d->whole = r == 0;
+    if (d->whole) d->n_magic = 0;
+    *ret_n = to.pos;
+    return OK;
+}
+
+static enum err zstd_begin(struct decoder *d, struct str *in, struct iovec out, size_t *ret_n, struct fault *why)
+{
+    *ret_n = 0;
+    d->whole = d->whole && !in->n;
+    for (; d->n_magic < sizeof d->magic && in->n; *in = str_from(*in, 1)) d->magic[d->n_magic++] = (uint8_t)in->p[0];
+    if (d->n_magic < sizeof d->magic) return OK;
+    if (!is_zstd(d->magic)) return broken(why, "zstd", "unknown frame");
+    ZSTD_inBuffer from = {d->magic, sizeof d->magic, 0};
+    return zstd_run(d, &from, out, ret_n, why);
+}
+
 static enum err zstd_step(struct decoder *d, struct str *in, struct iovec out, size_t *ret_n, struct fault *why)
 {
+    if (d->n_magic < sizeof d->magic) return zstd_begin(d, in, out, ret_n, why);
     ZSTD_inBuffer from = {in->p, in->n, 0};
-    ZSTD_outBuffer to = {out.iov_base, out.iov_len, 0};
-    size_t r = ZSTD_decompressStream(d->zstd, &to, &from);
-    if (ZSTD_isError(r)) return broken(why, "zstd", ZSTD_getErrorName(r));
-    if (from.pos || to.pos) d->whole = r == 0;
+    TRY(zstd_run(d, &from, out, ret_n, why));
     *in = str_from(*in, from.pos);
-    *ret_n = to.pos;
     return OK;
 }
 
