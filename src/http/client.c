@@ -15,6 +15,9 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_opt
     struct http_client *c = mem_alloc(sizeof *c);
     c->loop = l;
     c->options = o ? *o : DEFAULTS;
+    if (!c->options.idle_max_per_origin) c->options.idle_max_per_origin = DEFAULTS.idle_max_per_origin;
+    if (!c->options.idle_ms) c->options.idle_ms = DEFAULTS.idle_ms;
+    if (!c->options.head_max) c->options.head_max = DEFAULTS.head_max;
     c->dns = dns_new(l);
     return c;
 }

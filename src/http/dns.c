@@ -1,5 +1,6 @@
 /* Names of origins, through c-ares on the loop. A name that was ever resolved is answered at once, from the last good
  * answer; when its time is over it is asked again behind the back. One for each client; owns sockets and answers. */
+#define CARES_NO_DEPRECATED 1 /* newer releases deprecate what 1.18 has nothing else for */
 #include <ares.h>
 #include <arpa/inet.h>
 #include <netdb.h>

@@ -193,7 +193,7 @@ struct http_client_stats {
     _Atomic uint64_t calls, reused, connects, connect_failures, stale_retries, tls_handshakes, tls_resumed;
     _Atomic int64_t open, idle;
 };
-struct http_client_options {
+struct http_client_options {      /* 0: the default */
     unsigned idle_max_per_origin; /* default 1024 */
     uint32_t idle_ms;             /* a pooled connection is closed after so long, before vendors do (default 55 s) */
     size_t head_max;              /* an answer's head (default 64 KiB) */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define HEADS_KEPT 16
+#define DIAL_MS 5000  /* a connection that is dialled for nobody */
 #define STALE_MS 5000 /* a kept-alive connection that ends later than this after the request was not just stale */
 
 static const struct link_handler LINK_HANDLER;
@@ -63,7 +64,7 @@ static void take_head_back(struct lane *lane)
 static uint64_t due(const struct lane *lane)
 {
     if (lane->call) return call_due(lane->call);
-    return lane->since + (lane->is_open ? lane->pool->client->options.idle_ms : 5000);
+    return lane->since + (lane->is_open ? lane->pool->client->options.idle_ms : DIAL_MS);
 }
 
 static void on_time(struct timer *t)

@@ -117,6 +117,7 @@ static struct http_call *take_waiting(struct pool *p)
         pool_unwait(p, call);
         call->lane->call = NULL;
         link_into(&p->orphans, call->lane);
+        lane_arm(call->lane); /* it has a deadline of its own now */
     }
     return call;
 }
