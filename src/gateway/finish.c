@@ -3,14 +3,20 @@
 
 #include <stdio.h>
 
-unsigned our_fields(struct exchange *x, struct http_fields theirs, struct http_field ret_fields[OUR_FIELDS_MAX])
+/* The vendor's SDKs read their own name for it; the other name is there for everybody's logs. */
+static unsigned id_fields(const struct wire_ops *wire, struct str id, struct http_fields theirs, struct http_field *ret_fields)
 {
     unsigned n = 0;
-    struct str id = str_z(x->id);
     ret_fields[n++] = (struct http_field){S("x-aquifer-request-id"), id};
-    if (!http_field_get(theirs, S("x-request-id")).p && !http_field_get(theirs, S("request-id")).p)
-        ret_fields[n++] =
-            (struct http_field){x->wire->format == WIRE_ANTHROPIC_MESSAGES ? S("request-id") : S("x-request-id"), id};
+    if (!http_field_get(theirs, S("x-request-id")).p) ret_fields[n++] = (struct http_field){S("x-request-id"), id};
+    if (wire->format == WIRE_ANTHROPIC_MESSAGES && !http_field_get(theirs, S("request-id")).p)
+        ret_fields[n++] = (struct http_field){S("request-id"), id};
+    return n;
+}
+
+unsigned our_fields(struct exchange *x, struct http_fields theirs, struct http_field ret_fields[OUR_FIELDS_MAX])
+{
+    unsigned n = id_fields(x->wire, str_z(x->id), theirs, ret_fields);
     if (x->dropped) {
         char text[12];
         struct str count;
@@ -26,18 +32,17 @@ unsigned our_fields(struct exchange *x, struct http_fields theirs, struct http_f
 static void answer_fault(struct gateway_loop *gl, struct http_stream *s, const struct wire_ops *wire, const struct fault *why,
                          struct str id)
 {
-    struct http_field fields[6];
-    size_t n = 0;
+    struct http_field fields[8];
     char retry[12];
+    size_t n = id_fields(wire, id, (struct http_fields){NULL, 0}, fields);
     fields[n++] = (struct http_field){S("content-type"), S("application/json")};
-    fields[n++] = (struct http_field){S("x-aquifer-request-id"), id};
-    fields[n++] = (struct http_field){wire->format == WIRE_ANTHROPIC_MESSAGES ? S("request-id") : S("x-request-id"), id};
     if (!err_can_retry(why->code)) fields[n++] = (struct http_field){S("x-should-retry"), S("false")};
     if (why->retry_after_s) {
         snprintf(retry, sizeof retry, "%u", why->retry_after_s);
         fields[n++] = (struct http_field){S("retry-after"), str_z(retry)};
     }
     if (err_status(why->code) == 401) fields[n++] = (struct http_field){S("www-authenticate"), S("Bearer realm=\"aquifer\"")};
+    if (why->code == ERR_METHOD) fields[n++] = (struct http_field){S("allow"), wire_endpoint_method(s->request->path)};
     buf_clear(&gl->room);
     wire->error(why, id, &gl->room);
     atomic_fetch_add_explicit(&gl->gateway->board->counters.refused[why->code], 1, memory_order_relaxed);

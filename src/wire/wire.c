@@ -52,6 +52,13 @@ const struct wire_endpoint *wire_endpoint_find(struct str method, struct str pat
     return NULL;
 }
 
+struct str wire_endpoint_method(struct str path)
+{
+    for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++)
+        if (str_eq(str_z(ENDPOINTS[i].path), path)) return str_z(ENDPOINTS[i].method);
+    return STR_NONE;
+}
+
 enum wire_format wire_guess(struct str path, struct http_fields fields)
 {
     if (str_starts(path, S("/v1/messages")) || str_starts(path, S("/anthropic"))) return WIRE_ANTHROPIC_MESSAGES;

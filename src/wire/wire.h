@@ -92,6 +92,7 @@ struct wire_endpoint {
 };
 /* NULL: no such path. *ret_wrong_method: the path exists for another method. */
 const struct wire_endpoint *wire_endpoint_find(struct str method, struct str path, bool *ret_wrong_method);
+struct str wire_endpoint_method(struct str path); /* the one that an existing path takes, for `allow` */
 /* The format in which to answer errors when the endpoint is unknown: by path, then by headers (anthropic-version). */
 enum wire_format wire_guess(struct str path, struct http_fields fields);
 
