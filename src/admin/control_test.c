@@ -16,17 +16,18 @@
 #include "base/test.h"
 
 #define ADMIN_KEY "test-admin-key-0123456789"
-static const char CONFIG[] =
-    "data: ./data\nlisten: 127.0.0.1:21700\nadmin: {listen: 127.0.0.1:21701, key: env:CONTROL_TEST_ADMIN}\n"
-    "providers: [{name: main, kind: openai, url: 'http://127.0.0.1:21702/v1', key: env:CONTROL_TEST_UPSTREAM}]\n"
-    "routes: [{name: fast, deployments: [{provider: main, model: gpt-4o-mini}]}]\n";
+#define BASE                                                                                                      \
+    "data: ./data\nlisten: 127.0.0.1:21700\nadmin: {listen: 127.0.0.1:21701, key: env:CONTROL_TEST_ADMIN}\n"      \
+    "providers: [{name: main, kind: openai, url: 'http://127.0.0.1:21702/v1', key: env:CONTROL_TEST_UPSTREAM}]\n" \
+    "routes: [{name: fast, deployments: [{provider: main, model: gpt-4o-mini}]}]\n"
+static const char CONFIG[] = BASE "metrics: {listen: 127.0.0.1:21703}\n";
 
 struct world {
     char dir[64], config[96];
     struct board *board;
     struct board_fds fds;
-    int socket;
-    uint16_t port;
+    int sockets[2];          /* admin, metrics */
+    uint16_t ports[2], port; /* port: the one that is asked */
     pid_t pid;
     struct buf answer; /* the last answer's body */
     int status;
@@ -49,17 +50,18 @@ static void inherit(int fd) { fcntl(fd, F_SETFD, 0); }
 
 static void start(struct world *w)
 {
-    char board[64], admin[16];
+    char board[64], admin[16], metrics[16];
     board_fds_write(&w->fds, board);
-    snprintf(admin, sizeof admin, "%d", w->socket);
+    snprintf(admin, sizeof admin, "%d", w->sockets[0]);
+    snprintf(metrics, sizeof metrics, "%d", w->sockets[1]);
     w->pid = fork();
     assert_true(w->pid >= 0);
     if (w->pid) return;
     inherit(w->fds.memory);
     for (int i = 0; i < BELLS; i++) inherit(w->fds.bells[i]);
-    inherit(w->socket);
+    for (int i = 0; i < 2; i++) inherit(w->sockets[i]);
     execl(getenv("AQUIFER_CONTROL"), "aquifer-control", "--config", w->config, "--board", board, "--admin-fds", admin,
-          (char *)NULL);
+          "--metrics-fds", metrics, (char *)NULL);
     _exit(127);
 }
 
@@ -82,12 +84,21 @@ static void wait_generation(struct world *w, uint64_t at_least)
     assert_true(atomic_load(&w->board->generation) >= at_least);
 }
 
+static void open_socket(struct world *w, int i)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    w->sockets[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(w->sockets[i], (struct sockaddr *)&a, sizeof a), 0);
+    assert_int_equal(listen(w->sockets[i], 16), 0);
+    getsockname(w->sockets[i], (struct sockaddr *)&a, &len);
+    w->ports[i] = ntohs(a.sin_port);
+}
+
 static int setup(void **state)
 {
     struct world *w = mem_alloc(sizeof *w);
     struct fault why;
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof a;
     setenv("CONTROL_TEST_ADMIN", ADMIN_KEY, 1);
     setenv("CONTROL_TEST_UPSTREAM", "upstream-secret", 1);
     snprintf(w->dir, sizeof w->dir, "control_test_XXXXXX");
@@ -95,11 +106,8 @@ static int setup(void **state)
     snprintf(w->config, sizeof w->config, "%s/aquifer.yaml", w->dir);
     write_config(w, CONFIG);
     assert_int_equal(board_create(&w->board, &w->fds, &why), OK);
-    w->socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(w->socket, (struct sockaddr *)&a, sizeof a), 0);
-    assert_int_equal(listen(w->socket, 16), 0);
-    getsockname(w->socket, (struct sockaddr *)&a, &len);
-    w->port = ntohs(a.sin_port);
+    for (int i = 0; i < 2; i++) open_socket(w, i);
+    w->port = w->ports[0];
     buf_init(&w->answer, MIB(16));
     start(w);
     wait_generation(w, 1);
@@ -117,7 +125,7 @@ static int teardown(void **state)
         _exit(127);
     }
     waitpid(pid, NULL, 0);
-    close(w->socket);
+    for (int i = 0; i < 2; i++) close(w->sockets[i]);
     close(w->fds.memory);
     for (int i = 0; i < BELLS; i++) close(w->fds.bells[i]);
     board_close(w->board);
@@ -382,12 +390,57 @@ static void an_unset_secret_refuses_the_whole(void **state)
 {
     struct world *w = *state;
     char text[1024];
-    snprintf(text, sizeof text, "%sheartbeat: 3s\nmetrics: {key: env:CONTROL_TEST_NOT_SET}\n", CONFIG);
+    snprintf(text, sizeof text, "%sheartbeat: 3s\nmetrics: {key: env:CONTROL_TEST_NOT_SET}\n", BASE);
     write_config(w, text);
     for (int i = 0; i < 3000 && !atomic_load(&w->board->counters.reload_failures); i++) pause_a_little();
     assert_int_equal(ask(w, "GET", "/admin/v1/status", NULL), 200);
     assert_says(w, "CONTROL_TEST_NOT_SET is not set");
     assert_int_equal(atomic_load(&w->board->generation), 1);
+}
+
+static void metrics_have_a_door_of_their_own(void **state)
+{
+    struct world *w = *state;
+    char text[1024];
+    w->port = w->ports[1];
+    assert_int_equal(ask_as(w, NULL, "GET", "/metrics", NULL), 200); /* loopback, no key set */
+    assert_says(w, "aquifer_requests_total 0");
+    assert_int_equal(ask_as(w, NULL, "GET", "/healthz", NULL), 200);
+    assert_int_equal(ask(w, "GET", "/admin/v1/keys", NULL), 404);
+    assert_int_equal(ask(w, "POST", "/admin/v1/keys", "{\"name\":\"a\"}"), 404);
+    setenv("CONTROL_TEST_METRICS", "metrics-key", 1);
+    snprintf(text, sizeof text, "%smetrics: {listen: 127.0.0.1:21703, key: env:CONTROL_TEST_METRICS}\n", BASE);
+    write_config(w, text);
+    stop(w, SIGKILL);
+    start(w); /* with the new variable */
+    wait_generation(w, 2);
+    assert_int_equal(ask_as(w, NULL, "GET", "/metrics", NULL), 401);
+    assert_int_equal(ask_as(w, "metrics-key", "GET", "/metrics", NULL), 200);
+    assert_int_equal(ask(w, "GET", "/metrics", NULL), 200);
+    w->port = w->ports[0];
+    assert_int_equal(ask_as(w, "metrics-key", "GET", "/admin/v1/keys", NULL), 401);
+}
+
+/* The way of the new file is blocked: the revocation is stored, the caller is told that it does not hold yet, and it holds
+ * as soon as the way is free. */
+static void a_revocation_that_cannot_be_published_is_told(void **state)
+{
+    struct world *w = *state;
+    char text[KEY_TEXT_MAX], id[64], path[160], block[160];
+    assert_int_equal(ask(w, "POST", "/admin/v1/keys", "{\"name\":\"a\"}"), 201);
+    take(w, "key", text, sizeof text);
+    take(w, "id", id, sizeof id);
+    snprintf(path, sizeof path, "/admin/v1/keys/%s", id);
+    snprintf(block, sizeof block, "%s/data/run/.generation.new", w->dir);
+    assert_int_equal(mkdir(block, 0700), 0);
+    assert_int_equal(ask(w, "DELETE", path, NULL), 503);
+    assert_says(w, "the change is stored but the gateways do not have it yet");
+    assert_int_equal(atomic_load(&w->board->generation), 2);
+    assert_true(key_works(w, text));
+    assert_int_equal(rmdir(block), 0);
+    wait_generation(w, 3);
+    assert_false(key_works(w, text));
+    assert_int_equal(ask(w, "DELETE", path, NULL), 200);
 }
 
 static void sighup_reads_again(void **state)
@@ -447,6 +500,8 @@ int main(void)
         CASE(readiness),
         CASE(a_bad_file_changes_nothing),
         CASE(an_unset_secret_refuses_the_whole),
+        CASE(metrics_have_a_door_of_their_own),
+        CASE(a_revocation_that_cannot_be_published_is_told),
         CASE(sighup_reads_again),
         CASE(a_restart_keeps_everything),
         CASE(a_bad_first_file_ends_it),
