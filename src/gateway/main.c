@@ -146,7 +146,10 @@ static void on_loop_empty(void *user)
 static void on_drain(struct post *p)
 {
     struct gateway_loop *gl = CONTAINER_OF(p, struct gateway_loop, on_drain);
+    struct gateway *g = gl->gateway;
     http_server_drain(gl->server, on_loop_empty);
+    /* The supervisor has the sockets too, if it lives; if it does not, its successor shall be able to listen. */
+    for (unsigned i = 0; i < g->n_listeners; i++) close(g->listeners[i].fds[gl->number]);
 }
 
 static void on_drain_over(struct timer *t)

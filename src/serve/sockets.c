@@ -24,6 +24,18 @@ static void set_options(int fd, int family)
     if (family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 }
 
+/* A supervisor that was killed leaves a gateway which lets go of its sockets within moments: that is waited for. */
+static enum err bind_patiently(int fd, const struct sockaddr_storage *to, socklen_t len)
+{
+    enum { TRIES = 100, PAUSE_US = 20000 };
+    for (int i = 0; i < TRIES; i++) {
+        if (bind(fd, (const struct sockaddr *)to, len) == 0 && listen(fd, 4096) == 0) return OK;
+        if (errno != EADDRINUSE) break;
+        usleep(PAUSE_US);
+    }
+    return ERR_IO;
+}
+
 static enum err open_one(struct socket_set *s, const struct sockaddr_storage *to, socklen_t len, bool shared, struct fault *why)
 {
     int on = 1;
@@ -33,7 +45,7 @@ static enum err open_one(struct socket_set *s, const struct sockaddr_storage *to
     set_options(fd, to->ss_family);
     if (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0)
         return FAIL(why, ERR_IO, "cannot share %s between loops: %s", s->address, strerror(errno));
-    if (bind(fd, (const struct sockaddr *)to, len) < 0 || listen(fd, 4096) < 0)
+    if (bind_patiently(fd, to, len) != OK)
         return FAIL(why, ERR_IO, "cannot listen on %s: %s%s", s->address, strerror(errno), hint(errno));
     return OK;
 }
