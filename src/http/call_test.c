@@ -277,6 +277,28 @@ static void idle_connections_are_closed_first_by_us(void **state)
     assert_int_equal(STAT(connects), 1);
 }
 
+static void announce_the_end(struct peer *p)
+{
+    char text[1000];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    peer_send(fd, S("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1, max=100\r\nContent-Length: 2\r\n\r\nok"));
+    assert_true(peer_sees_close(fd));
+    close(fd);
+}
+
+/* With idle_ms at its default of 55 s the peer's script would not end in time. */
+static void we_close_before_a_server_that_says_when(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    struct seen s = {0};
+    with_peer(&s, &p, announce_the_end);
+    assert_string_equal(s.body, "ok");
+    while (STAT(open) > 0) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    peer_join(&p);
+}
+
 static void see_warm_connection(struct peer *p)
 {
     see_idle_close(p);
@@ -315,6 +337,7 @@ int main(void)
         TEST(an_early_answer_is_heard),
         TEST(calls_at_a_time_have_connections_of_their_own),
         TEST(idle_connections_are_closed_first_by_us),
+        TEST(we_close_before_a_server_that_says_when),
         TEST(an_origin_in_use_is_kept_warm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,7 @@ struct lane {
     struct timer timer; /* never later than what is due; moved only when it fires */
     struct defer defer;
     uint64_t since;     /* dialling or idle since */
+    uint32_t idle_ms;   /* how long it may be idle */
     struct buf carry;   /* input kept while the call is paused */
     struct fault *lost; /* the end that came while the call was paused */
     bool is_open;

@@ -186,8 +186,10 @@ struct http_call_request {
     struct str method;
     struct str target;         /* path and query */
     struct http_fields fields; /* without Host, Content-Length, Connection, Transfer-Encoding */
-    const struct str *pieces;  /* the body, to be sent in order; bytes stay valid until the answer's head or the end */
-    size_t n_pieces;           /* the array itself is copied */
+    /* The body, to be sent in order; bytes stay valid until the answer's head or the end. What is not sent when the head
+     * comes is not sent any more. */
+    const struct str *pieces;
+    size_t n_pieces; /* the array itself is copied */
 };
 struct http_client_stats {
     _Atomic uint64_t calls, reused, connects, connect_failures, stale_retries, tls_handshakes, tls_resumed;
@@ -195,7 +197,7 @@ struct http_client_stats {
 };
 struct http_client_options {      /* 0: the default */
     unsigned idle_max_per_origin; /* default 1024 */
-    uint32_t idle_ms;             /* a pooled connection is closed after so long, before vendors do (default 55 s) */
+    uint32_t idle_ms;             /* a pooled connection is closed before vendors do it: default 55 s, or what they announce */
     size_t head_max;              /* an answer's head (default 64 KiB) */
 };
 

@@ -64,7 +64,7 @@ static void take_head_back(struct lane *lane)
 static uint64_t due(const struct lane *lane)
 {
     if (lane->call) return call_due(lane->call);
-    return lane->since + (lane->is_open ? lane->pool->client->options.idle_ms : DIAL_MS);
+    return lane->since + (lane->is_open ? lane->idle_ms : DIAL_MS);
 }
 
 static void on_time(struct timer *t)
@@ -124,6 +124,7 @@ struct lane *lane_dial(struct pool *p, struct http_call *call)
     struct http_client *client = p->client;
     *lane = (struct lane){.pool = p, .call = call, .next = p->lanes, .at = &p->lanes, .since = loop_now(client->loop)};
     buf_init(&lane->carry, LOOP_SCRATCH);
+    lane->idle_ms = client->options.idle_ms;
     lane->link.loop = client->loop;
     if (lane->next) lane->next->at = &lane->next;
     p->lanes = lane;
@@ -214,6 +215,19 @@ static void finish(struct lane *lane, size_t left_over)
     call_finish(call);
 }
 
+/* `Keep-Alive: timeout=5` (RFC 2068 19.7.1.1) says when the server will close: we do so a second, or half of it, before. */
+static uint32_t idle_limit(const struct lane *lane)
+{
+    uint32_t most = lane->pool->client->options.idle_ms;
+    struct str told = http_field_get(lane->answer.head->fields, S("keep-alive")), number, rest;
+    size_t at;
+    uint64_t seconds;
+    if (!told.p || !str_find(told, S("timeout="), &at)) return most;
+    str_cut(str_from(told, at + 8), ',', &number, &rest);
+    if (!str_u64(str_trim(number), &seconds) || seconds > most / 1000) return most;
+    return seconds > 1 ? (uint32_t)(seconds - 1) * 1000 : (uint32_t)seconds * 500;
+}
+
 /* False: the call is over, or asked to rest. */
 static bool on_head(struct lane *lane)
 {
@@ -221,6 +235,7 @@ static bool on_head(struct lane *lane)
     int status = lane->answer.status;
     if (call->request->sent < call->request->all) lane->answer.can_reuse = false; /* the rest is not sent any more */
     call_drop_request(call);
+    lane->idle_ms = idle_limit(lane);
     call->handler->on_head(call, status, lane->answer.head->fields, call->user);
     if (!lane->call) return false;
     take_head_back(lane);
