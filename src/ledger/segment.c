@@ -12,6 +12,8 @@
 
 #include "ledger/priv.h"
 
+enum { TRIES = 20 };
+
 struct journal_disk journal_disk = {
     .allocate = posix_fallocate,
     .write_at = pwrite,
@@ -90,23 +92,37 @@ static void segment_free(struct journal_segment *s)
     free(s);
 }
 
-enum err segment_make(struct journal *j, bool sync, struct journal_segment **ret_segment, struct fault *why)
+static struct journal_segment *segment_new(const struct journal *j)
 {
-    char path[PATH_ROOM];
     struct journal_segment *s = mem_alloc(sizeof *s);
     s->fd = -1;
     s->n_slots = (j->segment_bytes - SEGMENT_HEAD) / SLOT_BYTES;
     s->bytes = j->segment_bytes;
     random_id(s->id, LEDGER_ID_LEN);
+    return s;
+}
+
+static int try_make(struct journal *j, bool sync, struct journal_segment **ret_segment)
+{
+    char path[PATH_ROOM];
+    struct journal_segment *s = segment_new(j);
     path_of(j, s->id, SEGMENT_NEW, path);
     int error = prepare(j, s, path, sync);
     if (!error) {
         *ret_segment = s;
-        return OK;
+        return 0;
     }
     unlink(path);
     segment_free(s);
-    return fail_make(j, error, why);
+    return error;
+}
+
+/* Between its creation and its lock a file looks abandoned: should control sweep it up just then, another one is made. */
+enum err segment_make(struct journal *j, bool sync, struct journal_segment **ret_segment, struct fault *why)
+{
+    int error = ENOENT;
+    for (int i = 0; i < TRIES && (error == ENOENT || error == EWOULDBLOCK); i++) error = try_make(j, sync, ret_segment);
+    return error ? fail_make(j, error, why) : OK;
 }
 
 /* Without a record in it nobody needs the file. */

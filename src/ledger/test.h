@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -78,16 +79,20 @@ UNUSED static int set_up(void **state)
     return 0;
 }
 
+UNUSED static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
 UNUSED static int tear_down(void **state)
 {
     (void)state;
-    char command[256];
     fault_vfs_plant(0, 0);
     close_gateway();
     if (store) close_side();
     munmap(board, sizeof *board);
-    snprintf(command, sizeof command, "chmod -R u+w %s && rm -rf %s", data, data);
-    return system(command);
+    return nftw(data, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* ---- making records --------------------------------------------------------------------------------------------------- */
