@@ -273,6 +273,7 @@ static enum err setup(struct control *c, const struct arguments *a, struct fault
     c->desk.fds = &c->fds;
     c->desk.file = a->config;
     map_init(&c->desk.by_id);
+    buf_init(&c->desk.restart_needed, KIB(4));
     return watch_signals(c, why);
 }
 

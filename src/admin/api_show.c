@@ -120,6 +120,7 @@ static void put_generation(struct json_writer *w, const struct desk *d)
     json_add_str(w, S("file"), str_z(d->file));
     if (d->refused.code != OK) json_add_str(w, S("refused"), str_z(d->refused.text));
     else json_add_null(w, S("refused"));
+    json_add_str(w, S("restart_needed"), buf_view(&d->restart_needed));
     json_put_end(w);
 }
 

@@ -377,13 +377,16 @@ static void a_bad_file_changes_nothing(void **state)
     assert_int_equal(atomic_load(&w->board->generation), 1);
     assert_int_equal(ask(w, "GET", "/admin/v1/status", NULL), 200); /* the admin key stands as well */
     assert_says(w, "did you mean \\\"routes\\\"?");
-    snprintf(text, sizeof text, "%sheartbeat: 3s\n", CONFIG);
+    snprintf(text, sizeof text, "%sheartbeat: 3s\nloops: 1\n", CONFIG);
     write_config(w, text);
     wait_generation(w, 2);
     struct generation *g = newest(w);
     assert_int_equal(g->settings.heartbeat_ms, 3000);
     generation_unref(g);
+    for (int i = 0; i < 3000 && !atomic_load(&w->board->counters.reloads); i++) pause_a_little();
     assert_int_equal(atomic_load(&w->board->counters.reloads), 1);
+    assert_int_equal(ask(w, "GET", "/admin/v1/status", NULL), 200);
+    assert_says(w, "\"refused\":null,\"restart_needed\":\"loops\"");
 }
 
 static void an_unset_secret_refuses_the_whole(void **state)

@@ -265,9 +265,22 @@ static enum err read_fresh(struct desk *d, struct fresh *f, struct config_report
     return desk_publish_with(d, f->config, f->catalog, why);
 }
 
+/* Listeners, loops, engines: what differs from the configuration that this process began with waits for the next start. */
+static void tell_restart(struct desk *d, const struct config *fresh)
+{
+    const struct config *began = d->first ? d->first : d->config;
+    buf_clear(&d->restart_needed);
+    if (began) config_restart_needed(began, fresh, &d->restart_needed);
+    if (d->restart_needed.n)
+        LOG(LOG_WARN, "config.restart", "the new configuration is in force, but for keys that are read at the start only",
+            F_STR("keys", buf_view(&d->restart_needed)));
+}
+
 static void take_fresh(struct desk *d, const struct fresh *f)
 {
-    config_free(d->config);
+    tell_restart(d, f->config);
+    if (!d->first) d->first = d->config;
+    else config_free(d->config);
     catalog_free(d->catalog);
     d->config = f->config;
     d->catalog = f->catalog;
@@ -312,7 +325,9 @@ void desk_done(struct desk *d)
     drop_origins(d);
     keys_done(d);
     store_close(d->store);
+    if (d->first != d->config) config_free(d->first);
     config_free(d->config);
     catalog_free(d->catalog);
     buf_done(&d->published);
+    buf_done(&d->restart_needed);
 }

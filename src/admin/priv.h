@@ -58,8 +58,10 @@ struct key_row {
 struct desk {
     struct board *board;
     const struct board_fds *fds;
-    const char *file;      /* the configuration */
-    struct config *config; /* that of the published generation; NULL before the first */
+    const char *file;          /* the configuration */
+    struct config *config;     /* that of the published generation; NULL before the first */
+    struct config *first;      /* what the process began with, once there is another; NULL until then */
+    struct buf restart_needed; /* keys that differ from it and wait for the next start: "listen, loops" */
     struct catalog *catalog;
     struct store *store;
     struct key_row **keys; /* by place, oldest first */

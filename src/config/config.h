@@ -147,6 +147,8 @@ bool config_duration(struct str text, uint64_t *ret_ms);
 /* "127.0.0.1:8400" → a socket address. "*:p" is [::]:p, to be bound for both families. */
 bool config_address(struct str text, struct sockaddr_storage *ret_address, socklen_t *ret_len);
 bool config_address_is_loopback(const struct sockaddr_storage *address);
+/* Keys that differ and take effect at the next start only: "listen, engine.idle"; nothing: none. */
+void config_restart_needed(const struct config *was, const struct config *is, struct buf *out);
 /* "aquifer.yaml:12": where a provider, route or engine model is owned by the file; false: it is not in it. */
 bool config_where(const struct config *c, const char *kind, struct str name, struct buf *out);
 
@@ -180,7 +182,8 @@ struct config_key {
     enum config_type type;
     uint32_t at, size;    /* place in the struct of its list element or of struct config; size of a list's elements */
     const char *fallback; /* the default as it would be written; NULL: none */
-    const char *words;    /* WORD: "disk|process", their number is the value; MAPS: the key that a plain text stands for */
+    const char *words;    /* WORD: "disk|process", their number is the value; MAPS: the key that a plain text stands for;
+                             NAME: "*", a pattern is a name as well; URL: "reference", env:NAME is one as well */
     uint64_t min, max;
     bool required, reloadable;
     const char *since, *help;

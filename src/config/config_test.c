@@ -132,6 +132,11 @@ static const struct {
      "providers[0]: \"opnai\" is not a kind of provider; there are openai"},
     {BASE "providers: [{name: p, kind: openai, key: env:K}]\n", "providers[0]: url is missing"},
     {BASE "providers: [{name: p p, kind: openai, url: 'http://x', key: env:K}]\n", "providers[0].name: \"p p\" is not a name"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://u:hunter2@x', key: env:K}]\n",
+     "providers[0].url: a password does not stand in this file; a provider's credential is its key"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K, proxy: 'http://u:hunter2@x'}]\n",
+     "providers[0].proxy: a password does not stand in this file; write env:NAME"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K, proxy: socks5}]\n", "proxy: is not a base URL"},
     {BASE "providers: [{name: p, kind: openai, url: 'ftp://x', key: env:K}]\n", "providers[0].url: is not a base URL"},
     {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K, formats: [chat]}]\n",
      "\"chat\" is not a wire format; there are openai_chat"},
@@ -290,6 +295,25 @@ static void values_are_shown_with_their_source(void **state)
     config_free(c);
 }
 
+static void changes_that_wait_for_a_start_are_named(void **state)
+{
+    struct config *was = read_ok("a.yaml", BASE "heartbeat: 5s\nengine: {idle: 15m}\n");
+    struct config *same = read_ok("a.yaml", BASE "heartbeat: 6s\nloops: 0\n");
+    struct config *is = read_ok(
+        "a.yaml", "data: ./data\nlisten: ['127.0.0.1:8400', '127.0.0.1:8402']\nlog: {format: json}\nengine: {idle: 1m}\n");
+    struct buf out;
+    buf_init(&out, 1000);
+    config_restart_needed(was, is, &out);
+    assert_str(buf_view(&out), "listen, log.format, engine.idle");
+    buf_clear(&out);
+    config_restart_needed(was, same, &out);
+    assert_int_equal(out.n, 0); /* heartbeat is read at once; what is given as its default has not changed */
+    buf_done(&out);
+    config_free(was);
+    config_free(same);
+    config_free(is);
+}
+
 static void files_are_read(void **state)
 {
     struct config *c = NULL;
@@ -312,6 +336,7 @@ int main(void)
         cmocka_unit_test(table_is_sound),
         cmocka_unit_test(table_explains),
         cmocka_unit_test(values_are_shown_with_their_source),
+        cmocka_unit_test(changes_that_wait_for_a_start_are_named),
         cmocka_unit_test(files_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,6 +208,38 @@ void config_show_json(const struct config *c, struct buf *out)
     json_write_done(&w);
 }
 
+/* A key's value as JSON, given or by default. */
+static void value_at(const struct config *c, const struct config_key *k, struct buf *out)
+{
+    struct str rest = str_z(k->path), name;
+    const struct yaml_node *n = c->root;
+    while (n && rest.n) {
+        str_cut(rest, '.', &name, &rest);
+        n = yaml_find(n, name);
+    }
+    const struct yaml_node fallback = {.kind = YAML_TEXT, .plain = true, .text = str_z(k->fallback)};
+    if (!yaml_is_null(n)) yaml_write_json(n, out);
+    else if (k->fallback) yaml_write_json(&fallback, out);
+}
+
+void config_restart_needed(const struct config *was, const struct config *is, struct buf *out)
+{
+    struct buf a, b;
+    buf_init(&a, MIB(1));
+    buf_init(&b, MIB(1));
+    for (unsigned i = 0; config_key_at(i); i++) {
+        const struct config_key *k = config_key_at(i);
+        if (k->reloadable || k->type == CONFIG_SECTION || strchr(k->path, '[')) continue;
+        buf_clear(&a);
+        buf_clear(&b);
+        value_at(was, k, &a);
+        value_at(is, k, &b);
+        if (!str_eq(buf_view(&a), buf_view(&b))) buf_fmt(out, "%s%s", out->n ? ", " : "", k->path);
+    }
+    buf_done(&a);
+    buf_done(&b);
+}
+
 bool config_where(const struct config *c, const char *kind, struct str name, struct buf *out)
 {
     uint64_t line = 0;

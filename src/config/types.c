@@ -75,17 +75,26 @@ void read_address(struct reader *r, const struct config_key *k, const struct yam
                         STR_ARG(brief(n->text)));
 }
 
+/* http(s)://host[:port][/path], without anything that could hide a secret or confuse a parser. */
+static bool is_base_url(struct str s)
+{
+    struct str rest = str_starts(s, S("https://")) ? str_from(s, 8) : str_starts(s, S("http://")) ? str_from(s, 7) : STR_NONE;
+    for (size_t i = 0; i < rest.n; i++)
+        if ((unsigned char)rest.p[i] <= ' ' || (unsigned char)rest.p[i] >= 0x7f || strchr("\"<>\\^`{|}#?@", rest.p[i]))
+            return false;
+    return rest.n > 0 && rest.p[0] != '/';
+}
+
 void read_url(struct reader *r, const struct config_key *k, const struct yaml_node *n, void *field)
 {
+    bool may_refer = k->words;
     if (!scalar(r, k, n)) return;
-    struct str rest = str_starts(n->text, S("https://"))  ? str_from(n->text, 8)
-                      : str_starts(n->text, S("http://")) ? str_from(n->text, 7)
-                                                          : STR_NONE;
-    bool clean = rest.n > 0 && rest.p[0] != '/' && n->text.n <= k->max;
-    for (size_t i = 0; i < rest.n; i++)
-        if ((unsigned char)rest.p[i] <= ' ' || (unsigned char)rest.p[i] >= 0x7f || strchr("\"<>\\^`{|}#?", rest.p[i]))
-            clean = false;
-    if (clean) *(struct str *)field = n->text;
+    if (may_refer && config_is_reference(n->text)) read_secret(r, k, n, field);
+    else if (is_base_url(n->text) && n->text.n <= k->max) *(struct str *)field = n->text;
+    else if (memchr(n->text.p, '@', n->text.n))
+        config_complain(r, n->line, "a password does not stand in this file; %s",
+                        may_refer ? "write env:NAME and put the whole URL into the variable NAME"
+                                  : "a provider's credential is its key");
     else config_complain(r, n->line, "is not a base URL; write http:// or https://, a host and a path, without query");
 }
 

@@ -127,6 +127,7 @@ static enum err load_origin(struct load *l, uint32_t o, struct provider *p)
         .url = load_str(l, o, "url"), .ca_file = load_str(l, o, "ca_file"), .proxy = load_str(l, o, "proxy")};
     struct fault what = {0};
     if (!options.url.n) return OK;
+    if (config_is_reference(options.proxy)) TRY(resolve(l, options.proxy, &options.proxy));
     if (http_origin_new(&options, &p->origin, &p->base_path, &what) == OK) return OK;
     return FAIL(l->why, what.code, "provider %.*s: %s", STR_ARG(p->name), what.text);
 }
