@@ -311,34 +311,22 @@ enum err catalog_load(const struct str *files, unsigned n, struct catalog **ret_
     return OK;
 }
 
-/* "gpt-6-sol-2026-10-01" → "gpt-6-sol-YYYY-MM-DD", "claude-opus-5-20260801" → "claude-opus-5-YYYYMMDD": the form in which
- * an alias says that every dated snapshot has the same price. False: no date at the end. */
-static bool undate(struct str id, struct buf *out)
-{
-    static const char *const FORMS[] = {"-YYYY-MM-DD", "-YYYYMMDD"};
-    for (size_t i = 0; i < COUNTOF(FORMS); i++) {
-        size_t n = strlen(FORMS[i]), k = 0;
-        if (id.n <= n) continue;
-        const char *end = id.p + id.n - n;
-        while (k < n && (FORMS[i][k] == '-' ? end[k] == '-' : end[k] >= '0' && end[k] <= '9')) k++;
-        if (k < n) continue;
-        buf_add(out, id.p, id.n - n);
-        buf_add(out, FORMS[i], n);
-        return true;
-    }
-    return false;
-}
-
-const struct catalog_model *catalog_find(const struct catalog *c, struct str vendor, struct str id)
+static struct entry *find_named(const struct catalog *c, struct str vendor, struct str id)
 {
     struct buf key;
     buf_init(&key, KIB(2));
     buf_fmt(&key, "%.*s %.*s", STR_ARG(vendor), STR_ARG(id));
-    const struct entry *e = entry_find(c, buf_view(&key));
-    buf_clear(&key);
-    buf_fmt(&key, "%.*s ", STR_ARG(vendor));
-    if (!e && undate(id, &key)) e = entry_find(c, buf_view(&key));
+    struct entry *e = entry_find(c, buf_view(&key));
     buf_done(&key);
+    return e;
+}
+
+const struct catalog_model *catalog_find(const struct catalog *c, struct str vendor, struct str id)
+{
+    char room[CATALOG_NAME_MAX + 1];
+    struct str undated;
+    const struct entry *e = find_named(c, vendor, id);
+    if (!e && catalog_undate(id, room, &undated)) e = find_named(c, vendor, undated);
     return e ? e->model : NULL;
 }
 

@@ -58,6 +58,10 @@ MUST_USE enum err catalog_load(const struct str *files, unsigned n, struct catal
 MUST_USE enum err catalog_add(struct catalog *c, const char *file, struct str text, struct fault *why);
 struct catalog *catalog_new(void);
 void catalog_free(struct catalog *c);
+/* "gpt-6-sol-2026-10-01" → "gpt-6-sol-YYYY-MM-DD", "claude-opus-5-20260801" → "claude-opus-5-YYYYMMDD": the alias that says
+ * that every dated snapshot has the same price. False: no date at the end. */
+#define CATALOG_NAME_MAX 128
+bool catalog_undate(struct str id, char room[CATALOG_NAME_MAX + 1], struct str *ret_name);
 /* By id or alias; NULL: unknown. */
 const struct catalog_model *catalog_find(const struct catalog *c, struct str vendor, struct str id);
 /* Models and aliases of one vendor, one after the other: *at starts at 0. False: no more. */

@@ -45,7 +45,7 @@ static uint64_t dearest(const struct price *p, enum usage_side side)
 
 static uint64_t output_bound(const struct exchange *x, const struct deployment *d)
 {
-    uint64_t asked = x->request.max_output, most = d->max_output;
+    uint64_t asked = x->request.max_output, most = deployment_max_output(d, x->request.model);
     if (most && __builtin_mul_overflow(most, x->request.choices, &most)) most = UINT64_MAX;
     if (asked && most) return asked < most ? asked : most;
     if (asked || most) return asked ? asked : most;
@@ -59,7 +59,7 @@ static int64_t worst_cost(const struct exchange *x, int64_t now_ms)
     money worst = 0;
     for (unsigned i = 0; i < x->route->n_deployments; i++) {
         const struct deployment *d = &x->route->deployments[i];
-        const struct price *p = deployment_price(d, now_ms);
+        const struct price *p = deployment_price_of(d, x->request.model, now_ms);
         if (!p) continue;
         money cost =
             (money)dearest(p, USAGE_INPUT) * x->request.input_bound + (money)dearest(p, USAGE_OUTPUT) * output_bound(x, d);

@@ -18,7 +18,7 @@ static const struct deployment *choose(struct exchange *x, int64_t now_ms, bool 
     const struct deployment *d;
     *ret_unpriced = false;
     while ((d = route_choose(x->route, x->wire->format, &x->walk, now_ms))) {
-        x->attempt = (struct attempt){.deployment = d, .price = deployment_price(d, now_ms)};
+        x->attempt = (struct attempt){.deployment = d, .price = deployment_price_of(d, x->request.model, now_ms)};
         if ((x->attempt.price && x->attempt.price->known) || d->allow_unpriced) return d;
         x->walk.attempts--;
         *ret_unpriced = true;

@@ -1,5 +1,6 @@
 /* Looking things up in a generation: routes, keys, prices, near names. Called by the gateway for every request: nothing
  * here allocates. */
+#include "catalog/catalog.h"
 #include "generation/priv.h"
 
 static bool matches(struct str pattern, struct str name)
@@ -70,7 +71,11 @@ const struct price *deployment_price(const struct deployment *d, int64_t wall_ms
 
 const struct model_facts *deployment_facts(const struct deployment *d, struct str asked)
 {
-    return d->models ? map_find(d->models, asked) : NULL;
+    char room[CATALOG_NAME_MAX + 1];
+    struct str undated;
+    const struct model_facts *f = d->models ? map_find(d->models, asked) : NULL;
+    if (!f && d->models && catalog_undate(asked, room, &undated)) f = map_find(d->models, undated);
+    return f;
 }
 
 const struct price *deployment_price_of(const struct deployment *d, struct str asked, int64_t wall_ms)

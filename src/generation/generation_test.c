@@ -26,9 +26,9 @@ static const char FILE_TEXT[] =
 static const char CATALOG[] = "catalog: 1\nvendor: openai\nsource: https://example.com\nchecked: 2026-01-01\nmodels:\n"
                               "  - {id: gpt-dated, context: 1000, max_output: 10, prices: [{from: 2026-01-01, to: 2026-01-31, "
                               "input: 1, output: 2}, {from: 2026-03-01, input: 2, output: 3}]}\n";
-static const char CATALOG_CLAUDE[] =
-    "catalog: 1\nvendor: anthropic\nsource: https://example.com\nchecked: 2026-01-01\nmodels:\n"
-    "  - {id: claude-a, aliases: [claude-a-1], context: 5, max_output: 3, prices: [{input: 1, output: 2}]}\n  - {id: claude-b}\n";
+static const char CATALOG_CLAUDE[] = "catalog: 1\nvendor: anthropic\nsource: https://example.com\nchecked: 2026-01-01\nmodels:\n"
+                                     "  - {id: claude-a, aliases: [claude-a-1, claude-a-YYYYMMDD], context: 5, max_output: 3, "
+                                     "prices: [{input: 1, output: 2}]}\n  - {id: claude-b}\n";
 
 struct world {
     struct config *config;
@@ -168,7 +168,9 @@ static void patterns_and_their_prices(void **state)
     assert_null(generation_route(g, S("claude*")));
     const struct deployment *d = &r->deployments[0];
     assert_int_equal(deployment_price_of(d, S("claude-a-1"), 0)->per[USAGE_IN_FRESH], 1000000);
+    assert_int_equal(deployment_price_of(d, S("claude-a-20260102"), 0)->per[USAGE_IN_FRESH], 1000000);
     assert_null(deployment_price_of(d, S("claude-b"), 0));
+    assert_null(deployment_price_of(d, S("claude-b-20260102"), 0));
     assert_null(deployment_price_of(d, S("claude-c"), 0));
     assert_int_equal(deployment_max_output(d, S("claude-a")), 3);
     assert_int_equal(deployment_context(d, S("claude-c")), 0);
