@@ -1,0 +1,244 @@
+# order: 40
+# timeout: 400
+"""Providers that refuse, hang, break off, lie or never end: the caller gets a clear error in its own format, with a request id,
+in bounded time; each attempt has its row; another deployment takes over where it may."""
+import json
+import threading
+
+from lib import acts
+from lib.fake import Fake
+from lib.gateway import Gateway, anthropic_provider, config, deployment, free_ports, openai_provider, route
+from lib.http import Conn
+from lib.tap import SLOW, check, eq, run, test, until
+
+HASTY = "    timeouts: { connect: 2s, first_byte: 1500ms, gap: 1500ms }\n"
+fake = Fake().start()
+dead_port = free_ports(1)[0]
+DEAD = f"  - name: dead\n    kind: openai\n    url: http://127.0.0.1:{dead_port}/v1\n    key: env:UPSTREAM_KEY\n"
+
+
+def two(name, first, second="gpt-4o-mini", provider="main"):
+    return route(name, deployment(provider, first), deployment("main", second))
+
+
+gateway = Gateway(config(
+    [openai_provider(fake, extra=HASTY), anthropic_provider(fake, extra=HASTY), DEAD],
+    [route("fast", deployment("main", "gpt-4o-mini")), route("claude", deployment("claude", "claude-opus-5")),
+     route("unreachable", deployment("dead", "gpt-4o-mini")), two("dead-first", "gpt-4o-mini", provider="dead"),
+     two("fails-first", "failing"), two("rests", "resting"), two("both-limited", "limited-a", "limited-b")])).start()
+KEY = gateway.key()
+FORMATS = {"openai": gateway.chat, "anthropic": gateway.messages}
+ROUTES = {"openai": "fast", "anthropic": "claude"}
+
+
+def rows():
+    return gateway.usage()["total"]["requests"]
+
+
+def error_of(vendor, body):
+    """The error object of the caller's own format."""
+    if vendor == "anthropic":
+        eq(body["type"], "error")
+    check(body["error"]["message"] and body["error"]["type"], "an error has a type and a message")
+    return body["error"]
+
+
+def ask(vendor, act, **fields):
+    """One request that meets this act; its answer, and that its attempt (one, or two where a kept connection was stale) has a row."""
+    before, seen = rows(), len(fake.requests)
+    fake.play(act, act)  # the second for the one retry on a stale connection
+    got = FORMATS[vendor](KEY, model=ROUTES[vendor], **fields)
+    attempts = len(fake.requests) - seen
+    fake.forget()
+    check(attempts in (1, 2), f"{attempts} attempts")
+    check(rows() - before in range(1, attempts + 1), f"{rows() - before} rows for {attempts} attempts")
+    return got
+
+
+WHOLE = {  # non-streamed: act → statuses that tell the caller what happened
+    "closes without a word": (acts.close, {502}), "resets": (acts.reset, {502}), "answers with garbage": (acts.garbage, {502}),
+    "sends a header without an end": (acts.endless_head, {502}), "sends JSON that stops in the middle": (acts.cut_json, {502}),
+    "sends fewer bytes than promised": (acts.short_body, {502}), "sends HTML for JSON": (acts.garbage_body, {502}),
+    "never answers": (acts.hang, {504}), "redirects": (lambda: acts.redirect("http://127.0.0.1:1/v1"), {502}),
+}
+STREAMS = {
+    "breaks off": lambda: acts.cut(4), "resets": lambda: acts.cut(4, "reset"), "ends cleanly without the last event": lambda: acts.clean_end(4),
+    "sends an event that is not JSON": lambda: acts.garbage_event(4), "falls silent": lambda: acts.hang_after(4),
+}
+
+
+def whole_case(vendor, how, make, statuses):
+    @test(f"{vendor}, not streamed: the provider {how}")
+    def _():
+        got = ask(vendor, make())
+        check(got.status in statuses, f"status {got.status}: {got.body}")
+        error_of(vendor, got.json())
+        check(got.get("request-id" if vendor == "anthropic" else "x-request-id"), "a request id, where this vendor's SDK looks for it")
+        eq(got.get("location"), None)
+
+
+def stream_case(vendor, how, make):
+    @test(f"{vendor}, streamed: the provider {how}; what came arrives, then the format's error event, never a normal end")
+    def _():
+        got = ask(vendor, make(), stream=True)
+        eq(got.status, 200)
+        events = got.events()
+        name, data = events[-1]
+        error_of(vendor, json.loads(data))
+        check("Hello" in got.body.decode(), "the text that came has arrived")
+        check("[DONE]" not in got.body.decode() and "message_stop" not in got.body.decode(), "no normal end")
+        eq(name, "error" if vendor == "anthropic" else None)
+
+
+for one in FORMATS:
+    for words, (maker, wanted) in WHOLE.items():
+        whole_case(one, words, maker, wanted)
+    for words, maker in STREAMS.items():
+        stream_case(one, words, maker)
+
+
+@test("the provider's own refusal arrives as it was said, in both formats")
+def _():
+    for vendor in FORMATS:
+        body = b'{"error": {"message": "strange \\u00e4", "type": "odd", "more": [1.0]}}'
+        for status in (400, 403, 422):
+            got = ask(vendor, acts.status(status, body=body))
+            eq((got.status, got.body), (status, body))
+
+
+@test("429 of the only provider arrives with its retry-after")
+def _():
+    for vendor in FORMATS:
+        got = ask(vendor, acts.rate_limited("7"))
+        eq((got.status, got.get("retry-after")), (429, "7"))
+
+
+@test("the provider's error event within a stream arrives as it was said")
+def _():
+    for vendor in FORMATS:
+        got = ask(vendor, acts.error_event(4), stream=True)
+        check("Overloaded" in got.events()[-1][1] and "[DONE]" not in got.body.decode(), got.events())
+
+
+@test("an event without an end is cut off, with bounded memory")
+def _():
+    got = ask("openai", acts.endless_event(), stream=True)
+    error_of("openai", json.loads(got.events()[-1][1]))
+
+
+@test("one byte at a time is slow, but whole")
+def _():
+    for vendor in FORMATS:
+        fake.play(acts.trickle(0.001))
+        got = FORMATS[vendor](KEY, model=ROUTES[vendor], stream=True)
+        check(got.events()[-1][1] == "[DONE]" or got.events()[-1][0] == "message_stop", "it ended normally")
+
+
+@test("a provider that cannot be reached is a 502 that says so")
+def _():
+    got = gateway.chat(KEY, model="unreachable")
+    eq(got.status, 502)
+    check(str(dead_port) in got.json()["error"]["message"] or "dead" in got.json()["error"]["message"], got.body)
+
+
+@test("the next deployment takes over: not reachable, 408, 429, 500, 503, cut before the first byte, silence")
+def _():
+    eq(gateway.chat(KEY, model="dead-first").status, 200)
+    for make in (lambda: acts.status(408), acts.rate_limited, lambda: acts.status(500), lambda: acts.status(503), acts.hang, acts.garbage):
+        fake.play_model("failing", make())
+        until(lambda: _tries_first("fails-first", "failing"), "the first deployment is tried again", 60)
+        eq(fake.last().json["model"], "gpt-4o-mini")
+
+
+def _tries_first(name, model):
+    """One request; was the first deployment asked before the second answered?"""
+    seen = len(fake.requests)
+    eq(gateway.chat(KEY, model=name).status, 200)
+    return model in [request.json["model"] for request in fake.requests[seen:]]
+
+
+@test("a refusal of the request itself is not tried elsewhere")
+def _():
+    fake.play_model("failing", acts.status(400))
+    until(lambda: gateway.chat(KEY, model="fails-first").status == 400, "the first deployment is tried again", 60)
+
+
+@test("each attempt is a row of its own")
+def _():
+    fake.play_model("resting", acts.status(500, {"retry-after": "1"}), acts.say("well again"))
+    before = rows()
+    eq(gateway.chat(KEY, model="rests").status, 200)
+    eq(rows() - before, 2)
+
+
+@test("a failing deployment rests as long as it asked for, then is used again")
+def _():
+    until(lambda: gateway.chat(KEY, model="rests").json()["choices"][0]["message"]["content"] == "well again", "it comes back", 30)
+
+
+@test("when all of a route rest, one is tried all the same, and what it says arrives")
+def _():
+    for model in ("limited-a", "limited-b"):
+        fake.play_model(model, acts.rate_limited("30"))
+    for _ in range(3):
+        got = gateway.chat(KEY, model="both-limited")
+        eq(got.status, 429)
+        check(0 < int(got.get("retry-after")) <= 30, "whole seconds")
+
+
+@test("after the first byte nothing is tried again")
+def _():
+    fake.play_model("failing", acts.cut(4))
+    seen = len(fake.requests)
+    until(lambda: '"error"' in gateway.chat(KEY, model="fails-first", stream=True).events()[-1][1], "the first one's cut arrives", 60)
+    eq(fake.last().json["model"], "failing")
+    check(len(fake.requests) > seen, "it was asked")
+
+
+@test("a client that goes away closes its upstream connection, and the attempt has its row")
+def _():
+    before = rows()
+    fake.play(acts.hang_after(4))
+    with Conn(gateway.address) as conn:
+        conn.request("POST", "/v1/chat/completions", {"Authorization": f"Bearer {KEY}"},
+                     {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "x"}]})
+        next(conn.events(conn.head()))
+        asked = fake.last()
+    until(lambda: asked.closed_at, "the upstream connection is closed", 1)
+    until(lambda: rows() == before + 1, "the row is there")
+
+
+def resident(pids):
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+            total += sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+    return total
+
+
+@test("a client that reads slowly holds a flood back: little memory, and all of it arrives")
+def _():
+    total = 24 << 20
+    fake.play(acts.flood(total))
+    pids = gateway.pids("gateway")
+    before = resident(pids)
+    with Conn(gateway.address, receive_buffer=4096) as conn:
+        conn.request("POST", "/v1/chat/completions", {"Authorization": f"Bearer {KEY}"},
+                     {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "x"}]})
+        events = conn.events(conn.head())
+        for _ in range(20):
+            next(events)
+        threading.Event().wait(1)  # time for a flood that nobody holds back
+        grown = resident(pids) - before
+        if SLOW == 1:
+            check(grown < 4096, f"the gateway grew by {grown} KB while the client did not read")
+        check(fake.flooded < total, "the provider was held back")
+        eq([data for _, _, data, _ in events][-1], "[DONE]")
+
+
+def end():
+    gateway.stop()
+    fake.stop()
+
+
+run(end)
