@@ -1,74 +1,13 @@
 /* Calling a running Aquifer: our own HTTP client on a loop that lives for one call. */
-#include "priv.h"
+#include "cli/priv.h"
 
 #include <openssl/crypto.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "config/config.h"
 #include "http/http.h"
 #include "loop/loop.h"
-
-/* ---- where to ------------------------------------------------------------------------------------------------------------ */
-
-static const char *config_path(const struct cli_common *c)
-{
-    static const char *const PLACES[] = {"aquifer.yaml", "/etc/aquifer/aquifer.yaml"};
-    if (c->config) return c->config;
-    for (unsigned i = 0; i < COUNTOF(PLACES); i++)
-        if (access(PLACES[i], R_OK) == 0) return PLACES[i];
-    return NULL;
-}
-
-/* "*:8401" and "0.0.0.0:8401" are listened on, not called: loopback stands for them. */
-static void url_of(struct str address, char out[512])
-{
-    size_t colon = address.n;
-    while (colon > 0 && address.p[colon - 1] != ':') colon--;
-    struct str port = str_from(address, colon);
-    bool any = str_starts(address, S("*:")) || str_starts(address, S("0.0.0.0:")) || str_starts(address, S("[::]:"));
-    if (any) snprintf(out, 512, "http://127.0.0.1:%.*s", STR_ARG(port));
-    else snprintf(out, 512, "http://%.*s", STR_ARG(address));
-}
-
-static enum err from_config(const struct cli_common *c, struct cli_target *t, struct fault *why)
-{
-    struct config *config;
-    const char *path = config_path(c);
-    if (!path)
-        return FAIL(why, ERR_CONFIG,
-                    "which Aquifer? Set AQUIFER_ADMIN_URL and AQUIFER_ADMIN_KEY, or name its configuration with --config FILE");
-    TRY(config_load(path, &config, NULL, why));
-    enum err e = OK;
-    if (config->admin_listen.n == 0) e = FAIL(why, ERR_CONFIG, "%s has no admin.listen: give it one to use this command", path);
-    else url_of(config->admin_listen.at[0].address, t->url);
-    if (e == OK) e = config_secret(config->admin_key, &t->key, why);
-    config_free(config);
-    return e;
-}
-
-enum err cli_admin(const struct cli_common *c, struct cli_target *ret_target, struct fault *why)
-{
-    const char *url = getenv("AQUIFER_ADMIN_URL"), *key = getenv("AQUIFER_ADMIN_KEY");
-    buf_init(&ret_target->key, KIB(64));
-    if (c->config || !url || !key) {
-        enum err e = from_config(c, ret_target, why);
-        if (e != OK) cli_target_done(ret_target);
-        return e;
-    }
-    snprintf(ret_target->url, sizeof ret_target->url, "%s", url);
-    buf_str(&ret_target->key, str_z(key));
-    return OK;
-}
-
-void cli_target_done(struct cli_target *t)
-{
-    if (t->key.p) OPENSSL_cleanse(t->key.p, t->key.cap);
-    buf_done(&t->key);
-}
-
-/* ---- the call ------------------------------------------------------------------------------------------------------------- */
 
 enum { ANSWER_MAX = 256 * 1024 * 1024, STOP_LOOK_MS = 50, FIRST_BYTE_MS = 60000 };
 
@@ -84,8 +23,11 @@ struct waiting {
 
 static void on_head(struct http_call *c, int status, struct http_fields fields, void *user)
 {
-    (void)c, (void)fields;
-    ((struct waiting *)user)->answer->status = status;
+    (void)c;
+    struct cli_answer *a = ((struct waiting *)user)->answer;
+    struct str id = http_field_get(fields, S("x-request-id"));
+    a->status = status;
+    snprintf(a->request_id, sizeof a->request_id, "%.*s", STR_ARG(id));
 }
 
 static void on_body(struct http_call *c, struct str bytes, void *user)
@@ -133,8 +75,9 @@ static void start(struct waiting *w, struct http_client *client, struct http_ori
     buf_init(&bearer, KIB(64));
     buf_fmt(&bearer, "Bearer %.*s", STR_ARG(key));
     const struct http_field fields[] = {
-        {S("authorization"), buf_view(&bearer)}, {S("content-type"), S("application/json")}, {S("accept"), S("*/*")}};
-    const struct http_call_request request = {r->method, path, {fields, COUNTOF(fields)}, &r->body, r->body.n ? 1 : 0};
+        {S("accept"), S("*/*")}, {S("content-type"), S("application/json")}, {S("authorization"), buf_view(&bearer)}};
+    const struct http_call_request request = {
+        r->method, path, {fields, COUNTOF(fields) - (key.n == 0)}, &r->body, r->body.n ? 1 : 0};
     w->call = http_call_start(client, origin, &request, &deadlines, &HANDLER, w);
     if (bearer.p) OPENSSL_cleanse(bearer.p, bearer.cap);
     buf_done(&bearer);
@@ -146,11 +89,14 @@ enum err cli_call(const struct cli_target *t, const struct cli_request *r, struc
     struct http_origin *origin;
     struct str base;
     char path[4096];
-    const struct http_origin_options o = {.url = str_z(t->url), .ca_file = str_z(getenv("AQUIFER_CA_FILE"))};
+    const struct http_origin_options o = {
+        .url = str_z(t->url), .ca_file = r->ca_file.n ? r->ca_file : str_z(getenv("AQUIFER_CA_FILE")), .proxy = r->proxy};
     buf_init(&ret_answer->body, ANSWER_MAX);
     ret_answer->status = 0;
+    ret_answer->request_id[0] = '\0';
     TRY(http_origin_new(&o, &origin, &base, why));
     snprintf(path, sizeof path, "%.*s%.*s", STR_ARG(base), STR_ARG(r->path));
+    signal(SIGPIPE, SIG_IGN); /* a peer that goes away is an error, not our end */
     struct waiting w = {.loop = loop_new(), .request = r, .answer = ret_answer, .why = why};
     struct http_client *client = http_client_new(w.loop, NULL);
     start(&w, client, origin, str_z(path), buf_view(&t->key));
@@ -162,19 +108,24 @@ enum err cli_call(const struct cli_target *t, const struct cli_request *r, struc
     return w.err;
 }
 
-/* The API's own words: {"error":{"code","message"}}. */
-static enum err refused(const struct cli_answer *a, struct fault *why)
+enum err cli_document(const struct cli_answer *a, struct json_doc **ret_doc, struct fault *why)
+{
+    return json_doc_read(S("the answer"), buf_view(&a->body), ret_doc, why);
+}
+
+enum err cli_refused(const struct cli_answer *a, struct fault *why)
 {
     struct json_doc *doc;
-    struct json_ref error, message;
-    if (json_doc_read(S("answer"), buf_view(&a->body), &doc, NULL) != OK)
-        return FAIL(why, ERR_INTERNAL, "the admin API answered %d", a->status);
-    error = json_ref_find(json_doc_root(doc), "error");
-    message = json_ref_ok(error) ? json_ref_find(error, "message") : error;
-    struct str text = json_ref_ok(message) ? json_ref_text(message) : STR_NONE;
-    FAIL(why, ERR_BAD_REQUEST, "%.*s (status %d)", STR_ARG(text), a->status);
+    struct buf text;
+    if (cli_document(a, &doc, NULL) != OK)
+        return FAIL(why, ERR_UPSTREAM_ERROR, "the answer was status %d without a reason", a->status);
+    struct json_ref error = json_ref_find(json_doc_root(doc), "error"), message = json_ref_find(error, "message");
+    buf_init(&text, KIB(1));
+    if (json_ref_ok(message)) cli_plain(json_ref_text(message), &text);
+    FAIL(why, ERR_UPSTREAM_ERROR, "%s (status %d)", text.n ? buf_z(&text) : "refused without a reason", a->status);
+    buf_done(&text);
     json_doc_free(doc);
-    return ERR_BAD_REQUEST;
+    return ERR_UPSTREAM_ERROR;
 }
 
 enum err cli_admin_call(const struct cli_common *c, struct str method, struct str path, struct str body,
@@ -186,6 +137,6 @@ enum err cli_admin_call(const struct cli_common *c, struct str method, struct st
     TRY(cli_admin(c, &t, why));
     enum err e = cli_call(&t, &r, ret_answer, why);
     cli_target_done(&t);
-    if (e == OK && ret_answer->status >= 300) e = refused(ret_answer, why);
+    if (e == OK && ret_answer->status >= 300) e = cli_refused(ret_answer, why);
     return e;
 }

@@ -1,35 +1,104 @@
-/* The table of commands and the help. */
-#include "priv.h"
+/* The table of commands, and finding the one that is meant. */
+#include "cli/priv.h"
 
+#include <locale.h>
 #include <stdio.h>
 
-static const struct {
-    const char *name, *help;
-    int (*run)(int argc, char **argv);
-} COMMANDS[] = {
-    {"key", "create, list, revoke and rotate keys", cli_key},
-    {"usage", "tokens and cost by key, model and day", cli_usage},
+const struct cli_command cli_commands[] = {
+    {"serve", "--config FILE", "run until SIGTERM",
+     "SIGHUP reads the configuration again, SIGUSR2 hands over to the binary that is on disk now; both without losing a request.",
+     NULL, NULL},
+    {"chat", "", "talk to a model in the terminal",
+     "Answers stream in as they are made. Ctrl-C stops the answer and not the program; Ctrl-D leaves. /help in it tells the "
+     "rest. "
+     "Without a terminal each line of the standard input is one question and only the answers are written.",
+     cli_chat, NULL},
+    {"config", NULL, "show, check, explain and export the configuration", NULL, NULL, cli_config_commands},
+    {"help", "[COMMAND]", "this text, or more about one command", NULL, cli_help, NULL},
+    {"key", NULL, "create, list, revoke and rotate keys", NULL, NULL, cli_key_commands},
+    {"usage", "", "tokens and cost by key, model and day", NULL, cli_usage, NULL},
+    {"version", "", "print the version", NULL, NULL, NULL},
+    {0},
 };
 
-static void print_help(FILE *to)
+static const struct cli_command *find(const struct cli_command *table, const char *name)
 {
-    fputs("aquifer " AQUIFER_VERSION ": any model from any cloud behind one governed door\n\n", to);
-    fputs("  serve      run until SIGTERM: aquifer serve --config FILE\n", to);
-    for (unsigned i = 0; i < COUNTOF(COMMANDS); i++) fprintf(to, "  %-9s  %s\n", COMMANDS[i].name, COMMANDS[i].help);
-    fputs("  version    print the version\n\nSee 'man aquifer' and the README.\n", to);
+    for (const struct cli_command *c = table; c->name; c++)
+        if (strcmp(c->name, name) == 0) return c;
+    return NULL;
+}
+
+static const char *nearest(const struct cli_command *table, const char *name)
+{
+    const char *best = NULL;
+    unsigned least = 3; /* further away is another word */
+    for (const struct cli_command *c = table; c->name; c++) {
+        unsigned far = str_distance(str_z(c->name), str_z(name));
+        if (far >= least) continue;
+        least = far;
+        best = c->name;
+    }
+    return best;
+}
+
+static int unknown(const struct cli_command *table, const char *before, const char *name)
+{
+    const char *near = nearest(table, name);
+    fprintf(stderr, "aquifer: no command '%s%s'", before, name);
+    if (near) fprintf(stderr, "; did you mean '%s%s'?", before, near);
+    fputs("\n'aquifer help' lists them all\n", stderr);
+    return 2;
+}
+
+static int run_under(const struct cli_command *c, int argc, char **argv)
+{
+    char before[32];
+    snprintf(before, sizeof before, "%s ", c->name);
+    if (argc < 2) {
+        char *help[] = {argv[0], argv[0], NULL};
+        cli_help(2, help);
+        return 2;
+    }
+    const struct cli_command *under = find(c->under, argv[1]);
+    return under ? under->run(argc - 1, argv + 1) : unknown(c->under, before, argv[1]);
+}
+
+static bool is_asking(const char *arg) { return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0; }
+
+/* "aquifer key create --help" is "aquifer help key create". */
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (is_asking(argv[i])) return true;
+    return false;
+}
+
+static int help_for(int argc, char **argv)
+{
+    char *words[4] = {argv[0]};
+    int n = 1;
+    for (int i = 1; i < argc && n < 3 && argv[i][0] != '-'; i++) words[n++] = argv[i];
+    return cli_help(n, words);
+}
+
+static int print_version(void)
+{
+    puts("aquifer " AQUIFER_VERSION);
+    return 0;
 }
 
 int cli_main(int argc, char **argv)
 {
-    const char *name = argc > 1 ? argv[1] : "help";
-    for (unsigned i = 0; i < COUNTOF(COMMANDS); i++)
-        if (strcmp(COMMANDS[i].name, name) == 0) return COMMANDS[i].run(argc - 1, argv + 1);
-    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
-        puts("aquifer " AQUIFER_VERSION);
-        return 0;
+    if (argc < 2) {
+        cli_help(1, argv);
+        return 2;
     }
-    bool asked = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
-    if (!asked) fprintf(stderr, "aquifer: no command '%s'\n\n", name);
-    print_help(asked ? stdout : stderr);
-    return asked ? 0 : 2;
+    if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) return print_version();
+    if (strcmp(argv[1], "manual") == 0) return cli_manual(argc - 1, argv + 1);
+    if (wants_help(argc, argv)) return help_for(argc, argv);
+    const struct cli_command *c = find(cli_commands, argv[1]);
+    if (!c) return unknown(cli_commands, "", argv[1]);
+    setlocale(LC_CTYPE, "");
+    cli_env_find();
+    return c->under ? run_under(c, argc - 1, argv + 1) : c->run ? c->run(argc - 1, argv + 1) : 2;
 }

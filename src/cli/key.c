@@ -1,5 +1,5 @@
 /* aquifer key create|list|revoke|rotate. */
-#include "priv.h"
+#include "cli/priv.h"
 
 #include <stdio.h>
 
@@ -49,11 +49,6 @@ static void write_create(const struct create *c, struct buf *out)
     json_put_end(&w);
 }
 
-static bool read_document(const struct cli_answer *a, struct json_doc **ret_doc, struct fault *why)
-{
-    return json_doc_read(S("the admin API's answer"), buf_view(&a->body), ret_doc, why) == OK;
-}
-
 static struct str member(struct json_doc *doc, const char *name)
 {
     struct json_ref r = json_ref_find(json_doc_root(doc), name);
@@ -65,7 +60,7 @@ static int show_key(const struct cli_common *c, const struct cli_answer *a)
 {
     struct json_doc *doc;
     struct fault why = {0};
-    if (!read_document(a, &doc, &why)) return cli_fail(&why);
+    if (cli_document(a, &doc, &why) != OK) return cli_fail(&why);
     if (c->json) {
         struct buf out;
         struct json_writer w;
@@ -134,7 +129,7 @@ static void print_list(const struct cli_answer *a)
                                                 {"REVOKED", "revoked", false}};
     struct json_doc *doc;
     struct fault why = {0};
-    if (!read_document(a, &doc, &why)) {
+    if (cli_document(a, &doc, &why) != OK) {
         cli_fail(&why);
         return;
     }
@@ -214,14 +209,10 @@ static int rotate(int argc, char **argv)
     return finish_key(&c, e, &a, &why);
 }
 
-int cli_key(int argc, char **argv)
-{
-    static const struct {
-        const char *name;
-        int (*run)(int argc, char **argv);
-    } COMMANDS[] = {{"create", create}, {"list", list}, {"revoke", revoke}, {"rotate", rotate}};
-    for (unsigned i = 0; argc > 1 && i < COUNTOF(COMMANDS); i++)
-        if (strcmp(argv[1], COMMANDS[i].name) == 0) return COMMANDS[i].run(argc - 1, argv + 1);
-    fputs("usage: aquifer key create --name NAME [options] | list | revoke ID | rotate ID\n", stderr);
-    return 2;
-}
+const struct cli_command cli_key_commands[] = {
+    {"create", "--name NAME", "make a key and show it, once", "Limits that are not given do not exist.", create, NULL},
+    {"list", "", "all keys: who, since when, until when", NULL, list, NULL},
+    {"revoke", "ID", "the key opens nothing any more, everywhere within a second", NULL, revoke, NULL},
+    {"rotate", "ID", "a new secret for the same key", NULL, rotate, NULL},
+    {0},
+};

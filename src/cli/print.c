@@ -1,5 +1,5 @@
 /* What people see: tables, faults. */
-#include "priv.h"
+#include "cli/priv.h"
 
 #include <stdio.h>
 
@@ -51,4 +51,41 @@ void cli_print_body(const struct buf *body)
 {
     fwrite(body->p, 1, body->n, stdout);
     if (body->n && body->p[body->n - 1] != '\n') putchar('\n');
+}
+
+int cli_wrong_use(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fputs("aquifer ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return 2;
+}
+
+/* C0 but for tab and line end, DEL, and C1, which some terminals obey. */
+static bool is_control(uint32_t point)
+{
+    return (point < 0x20 && point != '\n' && point != '\t') || (point >= 0x7f && point < 0xa0);
+}
+
+void cli_plain(struct str text, struct buf *out)
+{
+    for (size_t at = 0; at < text.n;) {
+        uint32_t point;
+        size_t n = str_utf8_at(text, at, &point);
+        if (n && !is_control(point)) buf_add(out, text.p + at, n);
+        if (!n) buf_str(out, S("\xef\xbf\xbd")); /* U+FFFD */
+        at += n ? n : 1;
+    }
+}
+
+void cli_bytes(uint64_t bytes, struct buf *out)
+{
+    static const char *const UNITS[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+    unsigned unit = 0;
+    double n = (double)bytes;
+    for (; n >= 1000 && unit + 1 < COUNTOF(UNITS); unit++) n /= 1000;
+    buf_fmt(out, n < 10 && unit ? "%.1f %s" : "%.0f %s", n, UNITS[unit]);
 }

@@ -7,7 +7,7 @@
 
 /* ---- options.c: "--name VALUE", "--flag", and what stands without a name ---------------------------------------------- */
 
-enum { CLI_WORDS_MAX = 16, CLI_VALUES_MAX = 16 };
+enum { CLI_WORDS_MAX = 16 };
 struct cli_option {
     const char *name;  /* "--limit"; NULL ends a table */
     const char *value; /* what stands behind it, for the help; NULL: a flag */
@@ -18,28 +18,53 @@ struct cli_words { /* positional arguments */
     const char *at[CLI_WORDS_MAX];
     unsigned n;
 };
-/* False: told on stderr what is wrong and how it is right. */
+/* False: told on stderr what is wrong and how it is right. Each command calls it before it does anything. */
 bool cli_options(int argc, char **argv, const struct cli_option *table, struct cli_words *ret_words);
+
+/* One command. The table of all of them makes the help, the manual page and the completion. */
+struct cli_command {
+    const char *name;  /* NULL ends a table */
+    const char *words; /* what stands behind it: "FILE.gguf" */
+    const char *help;  /* one line */
+    const char *about; /* more, for `aquifer help NAME` and the manual; may be NULL */
+    int (*run)(int argc, char **argv);
+    const struct cli_command *under; /* `aquifer key create`; run is NULL then */
+};
+/* Runs the command only as far as its options, and hands their table to `tell`. */
+typedef void cli_tell_fn(const struct cli_option *table, void *user);
+void cli_describe(const struct cli_command *c, cli_tell_fn *tell, void *user);
 
 /* Every command that talks to a running Aquifer has these. */
 struct cli_common {
     const char *config, *json;
 };
-#define CLI_COMMON(c)                                                                                                      \
-    {"--config", "FILE", "the configuration file (default: ./aquifer.yaml, then /etc/aquifer/aquifer.yaml)", &(c).config}, \
-    {                                                                                                                      \
-        "--json", NULL, "print JSON for programs", &(c).json                                                               \
-    }
+#define CLI_CONFIG(to) \
+    {"--config", "FILE", "the configuration file (default: ./aquifer.yaml, then /etc/aquifer/aquifer.yaml)", to}
+#define CLI_COMMON(c) \
+    CLI_CONFIG(&(c).config), { "--json", NULL, "print JSON for programs", &(c).json }
 
-/* ---- call.c: one HTTP request, waited for -------------------------------------------------------------------------------- */
+/* ---- place.c: which Aquifer -------------------------------------------------------------------------------------------- */
 
 struct cli_target {
     char url[512];  /* origin */
     struct buf key; /* a secret: wiped by cli_target_done() */
 };
-/* AQUIFER_ADMIN_URL and AQUIFER_ADMIN_KEY, else the configuration file's admin.listen and admin.key. */
+/* The configuration file: what was named, else ./aquifer.yaml, else /etc/aquifer/aquifer.yaml; NULL: none of them. */
+const char *cli_config_path(const char *named);
+/* The admin API: AQUIFER_ADMIN_URL and AQUIFER_ADMIN_KEY, else the configuration file's admin.listen and admin.key. */
 MUST_USE enum err cli_admin(const struct cli_common *c, struct cli_target *ret_target, struct fault *why);
+/* The data port: AQUIFER_URL, else the configuration's listen. key: as it is, or env:NAME or file:path; NULL: AQUIFER_API_KEY. */
+MUST_USE enum err cli_data(const struct cli_common *c, const char *key, struct cli_target *ret_target, struct fault *why);
 void cli_target_done(struct cli_target *t);
+/* The origin of a listener's address: "*:8401" is listened on, not called, so loopback stands for it. */
+void cli_url_of(struct str address, bool tls, char out[512]);
+/* Lines NAME=VALUE, as `make run` leaves them in build/run.env; AQUIFER_… of them go into the environment. */
+MUST_USE enum err cli_env_load(const char *path, struct fault *why);
+/* run.env beside the program, when the environment names no Aquifer and no configuration is near: `make run`, then
+ * `build/aquifer chat`. */
+void cli_env_find(void);
+
+/* ---- call.c: one HTTP request, waited for -------------------------------------------------------------------------------- */
 
 struct cli_request {
     struct str method, path, body; /* body "" none; sent as JSON */
@@ -48,17 +73,25 @@ struct cli_request {
     void *user;
     const volatile bool *stop; /* becomes true: the call is cancelled; may be NULL */
     uint32_t first_byte_ms;    /* 0: 60 s */
+    struct str ca_file, proxy; /* "": AQUIFER_CA_FILE, none */
 };
+enum { CLI_REQUEST_ID_MAX = 64 };
 struct cli_answer {
-    int status;
+    int status;                          /* 0: cancelled before an answer came */
+    char request_id[CLI_REQUEST_ID_MAX]; /* "" none */
     struct buf body;
 };
-/* ERR_IO… when nobody answers; a status is no error here. The caller frees ret_answer->body. */
+/* ERR_UPSTREAM_… when nobody answers; a status is no error here. The caller frees ret_answer->body. */
 MUST_USE enum err cli_call(const struct cli_target *t, const struct cli_request *r, struct cli_answer *ret_answer,
                            struct fault *why);
-/* The same for the admin API: an error status becomes a fault with the API's own words. The document is the caller's. */
+/* The same for the admin API: an error status becomes a fault with the API's own words. The caller frees ret_answer->body,
+ * also after an error. */
 MUST_USE enum err cli_admin_call(const struct cli_common *c, struct str method, struct str path, struct str body,
                                  struct cli_answer *ret_answer, struct fault *why);
+/* What an error answer says: {"error":{"message"}} of any of our doors. Always an error. */
+MUST_USE enum err cli_refused(const struct cli_answer *a, struct fault *why);
+/* The answer as a document, which the caller frees. */
+MUST_USE enum err cli_document(const struct cli_answer *a, struct json_doc **ret_doc, struct fault *why);
 
 /* ---- print.c --------------------------------------------------------------------------------------------------------------- */
 
@@ -68,9 +101,19 @@ struct cli_column {
 };
 /* The objects of an array as a table with a head line; plain text, no colour, columns two spaces apart. */
 void cli_table(const struct cli_column *columns, unsigned n, struct json_ref rows);
-int cli_fail(const struct fault *why); /* tells on stderr; 1 */
+int cli_fail(const struct fault *why);                /* tells on stderr; 1 */
+int cli_wrong_use(const char *fmt, ...) PRINTF(1, 2); /* tells on stderr; 2 */
 void cli_print_body(const struct buf *body);
+/* Appends text that came from outside so that it cannot steer a terminal: control characters but line ends and tabs are left
+ * out. */
+void cli_plain(struct str text, struct buf *out);
+void cli_bytes(uint64_t bytes, struct buf *out); /* "1.4 GB" */
 
 /* ---- the commands ------------------------------------------------------------------------------------------------------------ */
-int cli_key(int argc, char **argv);   /* key.c */
-int cli_usage(int argc, char **argv); /* usage.c */
+extern const struct cli_command cli_commands[];        /* cli.c */
+extern const struct cli_command cli_key_commands[];    /* key.c */
+extern const struct cli_command cli_config_commands[]; /* config.c */
+int cli_usage(int argc, char **argv);                  /* usage.c */
+int cli_chat(int argc, char **argv);                   /* chat.c */
+int cli_help(int argc, char **argv);                   /* manual.c */
+int cli_manual(int argc, char **argv);                 /* manual.c: what the build makes the manual page from */

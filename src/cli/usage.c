@@ -1,5 +1,5 @@
 /* aquifer usage: tokens and cost by key, model and day. */
-#include "priv.h"
+#include "cli/priv.h"
 
 #include <stdio.h>
 
