@@ -48,10 +48,18 @@ uint64_t random_u64(void)
     return value;
 }
 
+static const char LETTERS[32] = "0123456789abcdefghjkmnpqrstvwxyz";
+
 void random_id(char *out, size_t n_chars)
 {
-    static const char LETTERS[32] = "0123456789abcdefghjkmnpqrstvwxyz";
     random_bytes(out, n_chars);
     for (size_t i = 0; i < n_chars; i++) out[i] = LETTERS[(unsigned char)out[i] & 31];
     out[n_chars] = '\0';
+}
+
+void random_id_at(char *out, size_t n_chars, int64_t wall_ms)
+{
+    must(n_chars > RANDOM_ID_TIME);
+    random_id(out + RANDOM_ID_TIME, n_chars - RANDOM_ID_TIME);
+    for (size_t i = RANDOM_ID_TIME; i-- > 0; wall_ms >>= 5) out[i] = LETTERS[wall_ms & 31];
 }

@@ -63,12 +63,23 @@ static void test_threads(void **state)
     assert_memory_not_equal(ours, theirs, sizeof ours);
 }
 
+static void ids_of_later_times_sort_behind(void **state)
+{
+    (void)state;
+    char before[27], after[27];
+    for (int64_t ms = 1790000000000; ms < 1790000000000 + 5000; ms += 7) {
+        random_id_at(before, 26, ms);
+        random_id_at(after, 26, ms + 1);
+        assert_true(strcmp(before, after) < 0);
+        assert_int_equal(strlen(before), 26);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_differ),
-        cmocka_unit_test(test_id),
-        cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_differ),  cmocka_unit_test(ids_of_later_times_sort_behind),
+        cmocka_unit_test(test_id),      cmocka_unit_test(test_fork),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests_name("random", tests, NULL, NULL);
