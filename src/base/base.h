@@ -152,9 +152,14 @@ static inline struct str str_from(struct str s, size_t at)
 {
     return at >= s.n ? (struct str){s.n ? s.p + s.n : s.p, 0} : (struct str){s.p + at, s.n - at};
 }
+static inline struct str str_trim(struct str s) /* spaces and tabs */
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) s.p++, s.n--;
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t')) s.n--;
+    return s;
+}
 bool str_eq_nocase(struct str a, struct str b); /* ASCII only */
 int str_cmp(struct str a, struct str b);        /* bytewise order */
-struct str str_trim(struct str s);              /* spaces and tabs */
 /* Cuts at the first `at`: true with head and tail around it; false leaves head = s, tail empty. */
 bool str_cut(struct str s, char at, struct str *ret_head, struct str *ret_tail);
 bool str_find(struct str hay, struct str needle, size_t *ret_at);
@@ -188,10 +193,23 @@ static inline void buf_clear(struct buf *b)
     b->n = 0;
     b->over = false;
 }
-bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes; false: over */
-void buf_add(struct buf *b, const void *p, size_t n);
+bool buf_grow(struct buf *b, size_t more); /* buf_reserve() when the room is not there yet */
+/* Room for `more` bytes; false: over. Inline, as all that adds a few bytes: heads are made of dozens of small pieces. */
+static inline bool buf_reserve(struct buf *b, size_t more)
+{
+    return LIKELY(!b->over && more <= b->cap - b->n && b->n + more <= b->max) || buf_grow(b, more);
+}
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+    if (n == 0 || !buf_reserve(b, n)) return;
+    memcpy(b->p + b->n, p, n);
+    b->n += n;
+}
 static inline void buf_str(struct buf *b, struct str s) { buf_add(b, s.p, s.n); }
-void buf_char(struct buf *b, char c);
+static inline void buf_char(struct buf *b, char c)
+{
+    if (buf_reserve(b, 1)) b->p[b->n++] = c;
+}
 void buf_u64(struct buf *b, uint64_t v);
 void buf_i64(struct buf *b, int64_t v);
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF(2, 3);

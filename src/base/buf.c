@@ -24,7 +24,7 @@ static void grow_to(struct buf *b, size_t bytes)
     b->cap = cap;
 }
 
-bool buf_reserve(struct buf *b, size_t more)
+bool buf_grow(struct buf *b, size_t more)
 {
     if (b->over) return false;
     if (UNLIKELY(b->n > b->max || more > b->max - b->n)) {
@@ -33,19 +33,6 @@ bool buf_reserve(struct buf *b, size_t more)
     }
     if (UNLIKELY(more > b->cap - b->n)) grow_to(b, b->n + more);
     return true;
-}
-
-void buf_add(struct buf *b, const void *p, size_t n)
-{
-    if (n == 0 || !buf_reserve(b, n)) return;
-    memcpy(b->p + b->n, p, n);
-    b->n += n;
-}
-
-void buf_char(struct buf *b, char c)
-{
-    if (!buf_reserve(b, 1)) return;
-    b->p[b->n++] = c;
 }
 
 void buf_u64(struct buf *b, uint64_t v)

@@ -10,7 +10,7 @@ bool str_eq_nocase(struct str a, struct str b)
 {
     if (a.n != b.n) return false;
     for (size_t i = 0; i < a.n; i++)
-        if (lower(a.p[i]) != lower(b.p[i])) return false;
+        if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i])) return false;
     return true;
 }
 
@@ -20,15 +20,6 @@ int str_cmp(struct str a, struct str b)
     int order = n ? memcmp(a.p, b.p, n) : 0;
     if (order) return order < 0 ? -1 : 1;
     return (a.n > b.n) - (a.n < b.n);
-}
-
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
-struct str str_trim(struct str s)
-{
-    while (s.n && is_blank(s.p[0])) s = str_from(s, 1);
-    while (s.n && is_blank(s.p[s.n - 1])) s.n--;
-    return s;
 }
 
 bool str_cut(struct str s, char at, struct str *ret_head, struct str *ret_tail)

@@ -2,7 +2,10 @@
  * Used by the upstream client and the proxy tunnel, on a loop's thread; owns nothing (the head is lent). */
 #include "http/answer.h"
 
+#include "http/quick.h"
+
 #define INTERIM_MAX 32      /* 1xx heads before the real one */
+#define QUICK_FIELDS 64     /* of a head that is read in one go */
 #define FRAMING_MAX KIB(16) /* chunk extensions between two chunks, trailers */
 
 enum phase { IN_HEAD, IN_LENGTH, IN_CHUNKS, BROKEN_CHUNK, TO_CLOSE, WHOLE };
@@ -195,9 +198,36 @@ static enum answer_event head_failed(const struct answer *a, struct fault *why)
     return ANSWER_BAD;
 }
 
+/* Leaves the parser as if it had read the head itself. A chunked answer, or one framed by the connection's end, is not
+ * of the plain kind: there the parser must really have been at work. */
+static bool read_quickly(struct answer *a, char **at, size_t *n)
+{
+    struct head_slot slots[QUICK_FIELDS];
+    struct quick_head q;
+    size_t part = *n < a->head->text.max ? *n : a->head->text.max;
+    uint64_t status;
+    if (!quick_read(str_make(*at, part), slots, QUICK_FIELDS, &q) || !q.has_length) return false;
+    if (!str_eq(q.first[0], S("HTTP/1.1")) || q.first[1].n != 3 || !str_u64(q.first[1], &status)) return false;
+    if (status < 200 || status > 599) return false;
+    if (q.upper) quick_lower(*at, slots, q.n_slots);
+    for (unsigned i = 0; i < q.n_slots; i++)
+        a->head->at[i] = (struct http_field){str_make(*at + slots[i].name_at, slots[i].name_n),
+                                             str_make(*at + slots[i].value_at, slots[i].value_n)};
+    a->head->fields = (struct http_fields){a->head->at, q.n_slots};
+    a->status = (uint16_t)status;
+    a->parser.flags = F_CONTENT_LENGTH;
+    a->parser.content_length = q.length;
+    a->parser.http_major = a->parser.http_minor = 1;
+    a->begun = true;
+    *at += q.size;
+    *n -= q.size;
+    return true;
+}
+
 static enum answer_event next_in_head(struct answer *a, char **at, size_t *n, struct fault *why)
 {
     size_t max = a->head->text.max;
+    if (!a->begun && read_quickly(a, at, n)) return choose_framing(a, why);
     while (*n > 0) {
         if (!a->begun && **at != 'H') return bad(why, ERR_UPSTREAM_GARBAGE, "sent an answer that is not HTTP");
         a->begun = true;

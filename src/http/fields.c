@@ -1,13 +1,6 @@
 /* Header fields: finding one, and what may stand in a name or a value.
  * Used by both sides of this room and by everyone who builds fields; owns nothing. */
-#include "http/http.h"
-
-/* RFC 9110 5.6.2: tchar. */
-static const bool TCHAR[256] = {
-    ['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true,         ['&'] = true,         ['\''] = true,
-    ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,         ['^'] = true,         ['_'] = true,
-    ['`'] = true, ['|'] = true, ['~'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
-};
+#include "http/quick.h"
 
 struct str http_field_get(struct http_fields fields, struct str name)
 {
@@ -19,19 +12,26 @@ struct str http_field_get(struct http_fields fields, struct str name)
 
 bool http_field_is_token(struct str name)
 {
-    for (size_t i = 0; i < name.n; i++) {
-        if (!TCHAR[(unsigned char)name.p[i]]) return false;
-    }
-    return name.n > 0;
+    bool upper;
+    return name.n > 0 && quick_name_n(name, &upper) == name.n;
 }
 
 /* RFC 9110 5.5. Bytes over 0x7F are obs-text; NUL, CR and LF could end the field elsewhere than we mean. Other controls
  * are as useless as they are harmless to framing: refused too, but for the tab. */
-bool http_field_value_is_valid(struct str value)
+bool http_field_value_is_valid(struct str value) { return value.n == 0 || quick_value_n(value) == value.n; }
+
+void http_field_write(struct buf *out, const struct http_field *f)
 {
-    for (size_t i = 0; i < value.n; i++) {
-        unsigned char c = (unsigned char)value.p[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7F) return false;
-    }
-    return true;
+    size_t n = f->name.n + f->value.n + strlen(": \r\n");
+    if (!buf_reserve(out, n)) return;
+    char *at = out->p + out->n;
+    memcpy(at, f->name.p, f->name.n);
+    at += f->name.n;
+    *at++ = ':';
+    *at++ = ' ';
+    if (f->value.n) memcpy(at, f->value.p, f->value.n);
+    at += f->value.n;
+    *at++ = '\r';
+    *at++ = '\n';
+    out->n += n;
 }

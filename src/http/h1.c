@@ -405,19 +405,39 @@ static size_t take_head(struct conn *c, struct str bytes)
     return bytes.n;
 }
 
+/* Leaves the parser as if it had read the head itself. */
+static size_t take_head_quickly(struct conn *c, struct str bytes)
+{
+    struct h1 *h = &c->h1;
+    const struct http_limits *limits = &c->options->o.limits;
+    uint64_t length;
+    size_t used = head_quick(h->builder, str_make(bytes.p, bytes.n < limits->head_max ? bytes.n : limits->head_max),
+                             limits->fields_max, &length);
+    if (!used) return 0;
+    h->parser.flags = 0;
+    h->parser.http_major = h->parser.http_minor = 1;
+    h->parser.content_length = length;
+    h->is_10 = false;
+    head_whole(c);
+    return used;
+}
+
 static size_t take_idle(struct conn *c, struct str bytes)
 {
     struct h1 *h = &c->h1;
     size_t blank = 0; /* RFC 9112 2.2: empty lines before a request are ignored */
     while (blank < bytes.n && (bytes.p[blank] == '\r' || bytes.p[blank] == '\n')) blank++;
     if (blank == bytes.n) return blank;
+    bytes = str_from(bytes, blank);
     conn_renew_options(c);
-    llhttp_reset(&h->parser);
     h->builder = head_take(c->server);
     h->in = IN_HEAD;
     h->overhead = 0;
+    size_t used = take_head_quickly(c, bytes);
+    if (used) return blank + used;
+    llhttp_reset(&h->parser);
     conn_deadline(c, c->options->o.limits.head_ms);
-    return blank + take_head(c, str_from(bytes, blank));
+    return blank + take_head(c, bytes);
 }
 
 /* ---- the turn of a connection ------------------------------------------------------------------------------------------------ */

@@ -4,10 +4,17 @@
 
 #include "server_priv.h"
 
+static void grow_slots(struct head_builder *b)
+{
+    b->cap_slots = b->cap_slots ? b->cap_slots * 2 : 32;
+    b->slots = mem_resize(b->slots, b->cap_slots * sizeof *b->slots);
+}
+
 static struct head_builder *head_new(void)
 {
     struct head_builder *b = mem_alloc(sizeof *b);
     buf_init(&b->bytes, MIB(64)); /* the real limit is counted where the bytes come in */
+    grow_slots(b);
     return b;
 }
 
@@ -43,10 +50,7 @@ void head_give(struct http_server *s, struct head_builder *b)
 
 static void slot_add(struct head_builder *b)
 {
-    if (b->n_slots == b->cap_slots) {
-        b->cap_slots = b->cap_slots ? b->cap_slots * 2 : 32;
-        b->slots = mem_resize(b->slots, b->cap_slots * sizeof *b->slots);
-    }
+    if (b->n_slots == b->cap_slots) grow_slots(b);
     b->slots[b->n_slots++] = (struct head_slot){.name_at = (uint32_t)b->bytes.n};
     b->in_value = false;
 }
@@ -68,6 +72,27 @@ void head_value(struct head_builder *b, struct str part)
     b->in_value = true;
     buf_str(&b->bytes, part);
     slot->value_n += (uint32_t)part.n;
+}
+
+/* Methods whose requests llhttp reads like any other. */
+static bool is_plain_method(struct str m) { return str_eq(m, S("POST")) || str_eq(m, S("GET")); }
+
+size_t head_quick(struct head_builder *b, struct str bytes, unsigned fields_max, uint64_t *ret_length)
+{
+    struct quick_head h;
+    unsigned room = b->cap_slots < fields_max ? b->cap_slots : fields_max;
+    if (!quick_read(bytes, b->slots, room, &h) || !is_plain_method(h.first[0]) || !str_starts(h.first[1], S("/")) ||
+        !str_eq(h.first[2], S("HTTP/1.1")))
+        return 0;
+    buf_add(&b->bytes, bytes.p, h.size);
+    if (h.upper) quick_lower(b->bytes.p, b->slots, h.n_slots);
+    b->n_slots = h.n_slots;
+    b->method_n = (uint32_t)h.first[0].n;
+    b->target_at = (uint32_t)(h.first[1].p - bytes.p);
+    b->target_n = (uint32_t)h.first[1].n;
+    b->target_done = true;
+    *ret_length = h.length;
+    return h.size;
 }
 
 static struct http_field field_at(const struct head_slot *slot, const char *bytes)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "http/client.h"
+#include "http/quick.h"
 
 #define HEAD_MAX KIB(256)
 #define HEAD_KEPT KIB(8) /* a free request keeps its memory up to this */
@@ -56,10 +57,7 @@ static enum err write_fields(struct buf *head, struct http_fields fields, struct
         if (!http_field_is_token(f->name) || !http_field_value_is_valid(f->value))
             return FAIL(why, ERR_INTERNAL, "the request field \"%.*s\" cannot be sent: it holds bytes that no field may hold",
                         STR_ARG(f->name));
-        buf_str(head, f->name);
-        buf_add(head, ": ", 2);
-        buf_str(head, f->value);
-        buf_add(head, "\r\n", 2);
+        http_field_write(head, f);
     }
     return OK;
 }

@@ -62,13 +62,15 @@ bool response_has_body(int status) { return status != 204 && status != 304; }
 
 bool response_field_is_ours(struct str name)
 {
-    static const struct str OURS[] = {
-        {"date", 4},    {"connection", 10},       {"keep-alive", 10}, {"content-length", 14}, {"transfer-encoding", 17},
-        {"upgrade", 7}, {"proxy-connection", 16},
-    };
-    for (size_t i = 0; i < COUNTOF(OURS); i++)
-        if (str_eq_nocase(OURS[i], name)) return true;
-    return false;
+    switch (name.n) { /* of most names the length is answer enough */
+    case 4: return str_eq_nocase(name, S("date"));
+    case 7: return str_eq_nocase(name, S("upgrade"));
+    case 10: return str_eq_nocase(name, S("connection")) || str_eq_nocase(name, S("keep-alive"));
+    case 14: return str_eq_nocase(name, S("content-length"));
+    case 16: return str_eq_nocase(name, S("proxy-connection"));
+    case 17: return str_eq_nocase(name, S("transfer-encoding"));
+    default: return false;
+    }
 }
 
 static void framing(struct buf *out, struct response_frame f)
@@ -102,10 +104,7 @@ void response_head(struct buf *out, int status, struct http_fields fields, struc
     buf_str(out, S("\r\n"));
     for (size_t i = 0; i < fields.n; i++) {
         if (!response_field_may_pass(&fields.at[i])) continue;
-        buf_str(out, fields.at[i].name);
-        buf_str(out, S(": "));
-        buf_str(out, fields.at[i].value);
-        buf_str(out, S("\r\n"));
+        http_field_write(out, &fields.at[i]);
     }
     framing(out, frame);
     buf_str(out, S("\r\n"));

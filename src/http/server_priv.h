@@ -7,6 +7,7 @@
 
 #include "http/http.h"
 #include "http/link.h"
+#include "http/quick.h"
 
 struct conn;
 struct stream;
@@ -23,9 +24,6 @@ void options_unref(struct options *o);
 
 /* ---- heads ---------------------------------------------------------------------------------------------------------- */
 
-struct head_slot {
-    uint32_t name_at, name_n, value_at, value_n;
-};
 /* Collects a head while its bytes come in; head_build() copies it into one block when it is whole. */
 struct head_builder {
     struct buf bytes;
@@ -40,6 +38,9 @@ struct head_builder {
 struct head_builder *head_take(struct http_server *s); /* the server's spare, or a new one; empty */
 void head_give(struct http_server *s, struct head_builder *b);
 void head_free(struct head_builder *b);
+/* A plain request head that is wholly there, at once; 0: is not, use the pieces. Else how long it is, and what of its
+ * framing is not in the fields: ret_length is 0 without content-length. */
+size_t head_quick(struct head_builder *b, struct str bytes, unsigned fields_max, uint64_t *ret_length);
 void head_name(struct head_builder *b, struct str part); /* lower-cased */
 void head_value(struct head_builder *b, struct str part);
 struct str head_field(const struct head_builder *b, struct str name, unsigned *ret_count); /* the first; how many */

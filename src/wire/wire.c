@@ -67,21 +67,22 @@ enum wire_format wire_guess(struct str path, struct http_fields fields)
 }
 
 /* Names ending in '-' are prefixes. Credentials, cookies and hop-by-hop fields stand in neither table and never pass;
- * accept-encoding does not either, since usage is read from the answer. */
+ * accept-encoding does not either, since usage is read from the answer. The commonest come first. */
 static const struct str UP[] = {
-    {"accept", 6},      {"anthropic-", 10},     {"content-type", 12},        {"idempotency-key", 15}, {"openai-", 7},
-    {"user-agent", 10}, {"x-claude-code-", 14}, {"x-client-request-id", 19}, {"x-stainless-", 12},    {"x-app", 5},
+    {"x-stainless-", 12}, {"content-type", 12},        {"user-agent", 10},      {"accept", 6}, {"anthropic-", 10},
+    {"openai-", 7},       {"x-client-request-id", 19}, {"idempotency-key", 15}, {"x-app", 5},  {"x-claude-code-", 14},
 };
 static const struct str DOWN[] = {
-    {"anthropic-", 10},     {"content-type", 12}, {"openai-", 7},       {"request-id", 10},     {"retry-after", 11},
-    {"retry-after-ms", 14}, {"x-ratelimit-", 12}, {"x-request-id", 12}, {"x-should-retry", 14},
+    {"content-type", 12}, {"x-ratelimit-", 12}, {"openai-", 7},         {"x-request-id", 12},   {"request-id", 10},
+    {"anthropic-", 10},   {"retry-after", 11},  {"retry-after-ms", 14}, {"x-should-retry", 14},
 };
 
 static bool listed(const struct str *table, size_t n, struct str name)
 {
     for (size_t i = 0; i < n; i++) {
-        bool prefix = table[i].p[table[i].n - 1] == '-';
-        if (prefix ? str_starts(name, table[i]) : str_eq(name, table[i])) return true;
+        const struct str *row = &table[i];
+        if (name.n < row->n || name.p[0] != row->p[0] || memcmp(name.p, row->p, row->n) != 0) continue;
+        if (name.n == row->n || row->p[row->n - 1] == '-') return true;
     }
     return false;
 }
