@@ -121,7 +121,8 @@ class Conn:
         line, self.pending = self.pending.split(b"\r\n", 1)
         return line
 
-    def _exactly(self, count):
+    def exactly(self, count):
+        """So many bytes, whatever they are."""
         while len(self.pending) < count:
             if not self._more():
                 raise Broken(f"closed {count - len(self.pending)} bytes before the end", self.pending)
@@ -173,8 +174,8 @@ class Conn:
                 while self._line():
                     pass
                 return
-            yield self._exactly(size)
-            if self._exactly(2) != b"\r\n":
+            yield self.exactly(size)
+            if self.exactly(2) != b"\r\n":
                 raise Broken("a chunk without its end")
 
     def read(self, method="POST"):
