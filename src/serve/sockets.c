@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,11 +28,11 @@ static void set_options(int fd, int family)
 /* A supervisor that was killed leaves a gateway which lets go of its sockets within moments: that is waited for. */
 static enum err bind_patiently(int fd, const struct sockaddr_storage *to, socklen_t len)
 {
-    enum { TRIES = 100, PAUSE_US = 20000 };
+    enum { TRIES = 100, PAUSE_MS = 20 };
     for (int i = 0; i < TRIES; i++) {
         if (bind(fd, (const struct sockaddr *)to, len) == 0 && listen(fd, 4096) == 0) return OK;
         if (errno != EADDRINUSE) break;
-        usleep(PAUSE_US);
+        (void)poll(NULL, 0, PAUSE_MS); /* before there is a loop with timers */
     }
     return ERR_IO;
 }
