@@ -188,6 +188,10 @@ static void test_old_zstd_formats_are_not_read(void **state)
         assert_true(str_find(str_z(why.text), S("unknown frame"), &at));
         body_done(&b, &o);
     }
+    /* inside of a frame's header stands what could begin another frame: one byte at a time as in one piece */
+    const struct str nested = S("\x28\xb5\x2f\xfd\x51\x2a\x4d\x18\x00\x00\x00\x00");
+    assert_int_equal(feed_and_forget(&o, "zstd", nested, 1), ERR_BAD_ENCODING);
+    assert_int_equal(feed_and_forget(&o, "zstd", nested, nested.n), ERR_BAD_ENCODING);
     /* a skippable frame of 3 bytes may stand between others */
     assert_int_equal(feed_and_forget(&o, "zstd", S("\x50\x2a\x4d\x18\x03\0\0\0abc"), 2), OK);
 }

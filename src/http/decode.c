@@ -10,12 +10,16 @@
 #define ZSTD_WINDOW_LOG_MAX 23 /* 8 MiB, the most that RFC 8878 3.1.1.1.2 asks decoders to take */
 #define GZIP_SIZE KIB(44)      /* zlib: inflate needs about 44 KB with a 32 KB window */
 
+#define MAGIC_SIZE 4
+#define HEADER_MIN 5 /* a frame's first bytes tell how long its header is */
+#define HEADER_MAX 18
+
 struct decoder {
     ZSTD_DCtx *zstd; /* NULL: gzip */
     z_stream gzip;
-    bool whole;       /* at the end of a member or frame */
-    uint8_t magic[4]; /* zstd: how the frame begins */
-    uint8_t n_magic;  /* of them, known */
+    bool whole;                    /* at the end of a member or frame */
+    uint8_t header[HEADER_MAX];    /* zstd: of the frame under way */
+    uint8_t n_header, header_size; /* bytes known of it; its size, as far as they tell */
 };
 
 static enum err gzip_new(struct decoder *d) { return inflateInit2(&d->gzip, 15 + 16) == Z_OK ? OK : ERR_INTERNAL; }
@@ -23,6 +27,7 @@ static enum err gzip_new(struct decoder *d) { return inflateInit2(&d->gzip, 15 +
 static enum err zstd_new(struct decoder *d)
 {
     d->zstd = ZSTD_createDCtx();
+    d->header_size = HEADER_MIN;
     if (!d->zstd) return ERR_INTERNAL;
     return ZSTD_isError(ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)) ? ERR_INTERNAL : OK;
 }
@@ -96,11 +101,20 @@ static enum err gzip_step(struct decoder *d, struct str *in, struct iovec out, s
     return broken(why, "gzip", z->msg);
 }
 
-/* libzstd also reads the formats of its youth. Nobody sends them, so nobody needs their decoders behind this door. */
-static bool is_zstd(const uint8_t m[4])
+static bool is_skippable(uint32_t magic) { return (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START; }
+
+/* RFC 8878 3.1.1.1: window, dictionary and content size are there or not, as the descriptor says. 0: not zstd.
+ * libzstd also reads the formats of its youth. Nobody sends them, so nobody needs their decoders behind this door. */
+static uint8_t header_size(const uint8_t h[HEADER_MIN])
 {
-    uint32_t magic = (uint32_t)m[0] | (uint32_t)m[1] << 8 | (uint32_t)m[2] << 16 | (uint32_t)m[3] << 24;
-    return magic == ZSTD_MAGICNUMBER || (magic & ZSTD_MAGIC_SKIPPABLE_MASK) == ZSTD_MAGIC_SKIPPABLE_START;
+    static const uint8_t DICTIONARY[4] = {0, 1, 2, 4}, CONTENT[4] = {0, 2, 4, 8};
+    uint32_t magic = (uint32_t)h[0] | (uint32_t)h[1] << 8 | (uint32_t)h[2] << 16 | (uint32_t)h[3] << 24;
+    if (is_skippable(magic)) return MAGIC_SIZE + 4;
+    if (magic != ZSTD_MAGICNUMBER) return 0;
+    uint8_t descriptor = h[MAGIC_SIZE], content = CONTENT[descriptor >> 6];
+    bool is_single = descriptor & 0x20;
+    if (is_single && !content) content = 1;
+    return (uint8_t)(HEADER_MIN + !is_single + DICTIONARY[descriptor & 3] + content);
 }
 
 static enum err zstd_run(struct decoder *d, ZSTD_inBuffer *from, struct iovec out, size_t *ret_n, struct fault *why)
@@ -109,25 +123,30 @@ static enum err zstd_run(struct decoder *d, ZSTD_inBuffer *from, struct iovec ou
     size_t r = ZSTD_decompressStream(d->zstd, &to, from);
     if (ZSTD_isError(r)) return broken(why, "zstd", ZSTD_getErrorName(r));
     if (from->pos || to.pos) d->whole = r == 0;
-    if (d->whole) d->n_magic = 0;
+    if (d->whole) {
+        d->n_header = 0;
+        d->header_size = HEADER_MIN;
+    }
     *ret_n = to.pos;
     return OK;
 }
 
+/* libzstd gets a frame's header in one piece: given in several it looks for the frame's beginning at a wrong place. */
 static enum err zstd_begin(struct decoder *d, struct str *in, struct iovec out, size_t *ret_n, struct fault *why)
 {
     *ret_n = 0;
     d->whole = d->whole && !in->n;
-    for (; d->n_magic < sizeof d->magic && in->n; *in = str_from(*in, 1)) d->magic[d->n_magic++] = (uint8_t)in->p[0];
-    if (d->n_magic < sizeof d->magic) return OK;
-    if (!is_zstd(d->magic)) return broken(why, "zstd", "unknown frame");
-    ZSTD_inBuffer from = {d->magic, sizeof d->magic, 0};
+    for (; d->n_header < d->header_size && in->n; *in = str_from(*in, 1)) d->header[d->n_header++] = (uint8_t)in->p[0];
+    if (d->n_header == HEADER_MIN && d->header_size == HEADER_MIN) d->header_size = header_size(d->header);
+    if (!d->header_size) return broken(why, "zstd", "unknown frame");
+    if (d->n_header < d->header_size) return OK;
+    ZSTD_inBuffer from = {d->header, d->header_size, 0};
     return zstd_run(d, &from, out, ret_n, why);
 }
 
 static enum err zstd_step(struct decoder *d, struct str *in, struct iovec out, size_t *ret_n, struct fault *why)
 {
-    if (d->n_magic < sizeof d->magic) return zstd_begin(d, in, out, ret_n, why);
+    if (d->n_header < d->header_size) return zstd_begin(d, in, out, ret_n, why);
     ZSTD_inBuffer from = {in->p, in->n, 0};
     TRY(zstd_run(d, &from, out, ret_n, why));
     *in = str_from(*in, from.pos);
