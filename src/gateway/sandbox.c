@@ -7,6 +7,16 @@
 #include <seccomp.h>
 #include <sys/prctl.h>
 
+/* The leak checker of sanitizer builds looks at its own process from a clone: these builds are for tests only. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+enum { LEAK_CHECKER = 1 };
+#else
+enum { LEAK_CHECKER = 0 };
+#endif
+
 static const char *const REFUSED[] = {
     "execve",
     "execveat",
@@ -64,9 +74,11 @@ static int refuse_calls(scmp_filter_ctx c)
 {
     int e = 0;
     for (unsigned i = 0; i < COUNTOF(REFUSED) && e == 0; i++) {
+        if (LEAK_CHECKER && strcmp(REFUSED[i], "ptrace") == 0) continue;
         int number = seccomp_syscall_resolve_name(REFUSED[i]);
         if (number != __NR_SCMP_ERROR) e = seccomp_rule_add(c, SCMP_ACT_ERRNO(EPERM), number, 0);
     }
+    if (LEAK_CHECKER) return e;
     /* Threads, but no processes. The arguments of clone3 cannot be looked at: "not built" sends libc to clone. */
     if (e == 0) e = seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
     if (e == 0)

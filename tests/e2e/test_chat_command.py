@@ -54,6 +54,7 @@ def _():
     terminal.wait("you> ")
     terminal.line("/cost")
     terminal.wait("2 answers, 1011 tokens in and 107 out, $0.00021585")
+    terminal.wait("you> ")
     terminal.type(CTRL_D)
     eq(terminal.end(), 0)
 
@@ -109,6 +110,7 @@ def _():
     terminal.wait("you> ")
     terminal.line("ab\x7fc\x02d")  # backspace, one to the left
     terminal.wait("You said: adc")
+    terminal.wait("you> ")
     terminal.type(CTRL_D)
     eq(terminal.end(), 0)
 
@@ -143,6 +145,7 @@ def _():
     terminal.line("three")
     terminal.wait("You said: three")
     eq(said(), [("user", "three")])
+    terminal.wait("you> ")
     terminal.type(CTRL_D)
     eq(terminal.end(), 0)
 
@@ -167,6 +170,7 @@ def _():
     terminal.line("again")
     terminal.wait("You said: again")
     eq(said(), [("user", "again")])
+    terminal.wait("you> ")
     terminal.type(CTRL_D)
     eq(terminal.end(), 0)
 
@@ -179,6 +183,7 @@ def _():
     terminal.line("hello")
     terminal.wait("a]0;ownedb[2Jcd")
     check("\x1b]0;" not in terminal.seen and "\x07" not in terminal.seen, "no control sequence of the answer's")
+    terminal.wait("you> ")
     terminal.type(CTRL_D)
     eq(terminal.end(), 0)
 
@@ -202,6 +207,7 @@ def _():
     terminal.line("fourth")
     terminal.wait("You said: third")
     eq(said()[-1], ("user", "third\nfourth"))
+    terminal.wait("you> ")
     terminal.type(CTRL_D)
     eq(terminal.end(), 0)
 
@@ -221,6 +227,7 @@ def _():
     terminal.wait("you> ")
     terminal.line("/save talk.md")
     terminal.wait("talk.md exists already")
+    terminal.wait("you> ")
     terminal.type(CTRL_D)
     eq(terminal.end(), 0)
     with open(os.path.join(gateway.dir, "talk.json"), encoding="utf-8") as file:

@@ -1,3 +1,4 @@
+# builds: plain
 # timeout: 600
 # order: 60
 # torture: yes
