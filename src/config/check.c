@@ -49,7 +49,8 @@ static void complain_kind(struct reader *r, const struct config_provider *p)
     struct buf known;
     buf_init(&known, 256);
     for (unsigned i = 0; provider_kind_at(i); i++) buf_fmt(&known, "%s%s", i ? ", " : "", provider_kind_at(i)->name);
-    config_complain(r, (unsigned)p->line, "\"%.*s\" is not a kind of provider; there are %s", STR_ARG(p->kind), buf_z(&known));
+    config_complain(r, (unsigned)p->line, "kind: \"%.*s\" is not a kind of provider; there are %s", STR_ARG(p->kind),
+                    buf_z(&known));
     buf_done(&known);
 }
 

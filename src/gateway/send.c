@@ -58,10 +58,14 @@ static void engine_wait(struct exchange *x)
         exchange_resume(x);
         return;
     }
-    if (state == ENGINE_FAILED || now >= x->engine_deadline) {
+    /* The engine has looked through its models and this one is not among them. */
+    bool absent = !e && atomic_load(&g->board->engine_pid);
+    if (absent || state == ENGINE_FAILED || now >= x->engine_deadline) {
         FAIL(&x->fault, ERR_ENGINE, "the local model '%.*s' is not ready: %.150s", STR_ARG(model),
-             state == ENGINE_FAILED ? e->fault : "its engine did not start in time; see 'aquifer doctor'");
-        x->fault.retry_after_s = 10;
+             absent                   ? "it is not on this machine; see the models directory (engine.models_dir)"
+             : state == ENGINE_FAILED ? e->fault
+                                      : "its engine did not start in time; its log lines tell why");
+        x->fault.retry_after_s = absent ? 0 : 10;
         x->outcome = OUTCOME_FAULT;
         route_failed(x->attempt.deployment, 0, clock_wall_ms());
         exchange_jump(x, STEP_ROUTE);

@@ -2,7 +2,6 @@
 #include "serve/serve.h"
 
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "board/board.h"
@@ -71,6 +70,5 @@ int engine_role_main(int argc, char **argv)
         LOG(LOG_ERROR, "engine.start_failed", why.text);
         return 1;
     }
-    atomic_store(&board->engine_pid, (int32_t)getpid());
     return engine_run(&settings, board, &fds);
 }
