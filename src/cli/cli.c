@@ -16,6 +16,7 @@ const struct cli_command cli_commands[] = {
     {"config", NULL, "show, check, explain and export the configuration", NULL, NULL, cli_config_commands},
     {"help", "[COMMAND]", "this text, or more about one command", NULL, cli_help, NULL},
     {"key", NULL, "create, list, revoke and rotate keys", NULL, NULL, cli_key_commands},
+    {"model", NULL, "list, pull, add and remove local models", NULL, NULL, cli_model_commands},
     {"usage", "", "tokens and cost by key, model and day", NULL, cli_usage, NULL},
     {"version", "", "print the version", NULL, NULL, NULL},
     {0},

@@ -113,6 +113,7 @@ void cli_bytes(uint64_t bytes, struct buf *out); /* "1.4 GB" */
 extern const struct cli_command cli_commands[];        /* cli.c */
 extern const struct cli_command cli_key_commands[];    /* key.c */
 extern const struct cli_command cli_config_commands[]; /* config.c */
+extern const struct cli_command cli_model_commands[];  /* model.c */
 int cli_usage(int argc, char **argv);                  /* usage.c */
 int cli_chat(int argc, char **argv);                   /* chat.c */
 int cli_help(int argc, char **argv);                   /* manual.c */

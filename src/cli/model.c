@@ -1,0 +1,200 @@
+/* aquifer model list|pull|add|remove: the models on this machine, over the engine room's functions. Works without a running
+ * Aquifer. */
+#include "cli/priv.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+
+#define PATH_BYTES 4096
+
+struct place {
+    struct cli_words words;
+    const char *json, *dir;
+    struct buf path; /* of the directory */
+};
+#define DIR_OPTION(p) {"--dir", "DIR", "directory of models (default: AQUIFER_MODELS, else the user's cache)", &(p).dir}
+
+static enum err find_dir(struct place *p, struct fault *why)
+{
+    buf_init(&p->path, PATH_BYTES);
+    if (!p->dir) return engine_models_dir(&p->path, why);
+    buf_str(&p->path, str_z(p->dir));
+    return OK;
+}
+
+/* ---- list ------------------------------------------------------------------------------------------------------------------ */
+
+static void put_model(struct json_writer *w, const char *dir, const struct model *m)
+{
+    struct buf path;
+    buf_init(&path, PATH_BYTES);
+    model_path(dir, m, &path);
+    json_put_object(w);
+    json_add_str(w, S("name"), str_z(m->name));
+    json_add_str(w, S("path"), buf_view(&path));
+    json_add_u64(w, S("bytes"), m->bytes);
+    json_add_str(w, S("sha256"), str_z(m->sha256));
+    json_add_str(w, S("licence"), str_z(m->licence));
+    json_add_str(w, S("source"), str_z(m->source));
+    json_add_u64(w, S("context"), m->context);
+    json_add_u64(w, S("parallel"), m->parallel);
+    json_add_bool(w, S("embeddings"), m->embeddings);
+    json_add_bool(w, S("in_use"), m->in_use);
+    json_put_end(w);
+    buf_done(&path);
+}
+
+static void print_json(const char *dir, const struct models *models)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, MIB(16));
+    json_write(&w, &out);
+    json_put_object(&w);
+    json_add_array(&w, S("data"));
+    for (size_t i = 0; i < models->n; i++) put_model(&w, dir, &models->items[i]);
+    json_put_end(&w);
+    json_put_end(&w);
+    cli_print_body(&out);
+    buf_done(&out);
+}
+
+static void print_models(const char *dir, const struct models *models)
+{
+    if (models->n == 0) printf("no models in %s; 'aquifer model pull' fetches the default one\n", dir);
+    else printf("%-32s  %8s  %7s  %-12s  %s\n", "NAME", "SIZE", "CONTEXT", "LICENCE", "IN USE");
+    for (size_t i = 0; i < models->n; i++) {
+        const struct model *m = &models->items[i];
+        struct buf size;
+        buf_init(&size, 32);
+        cli_bytes(m->bytes, &size);
+        printf("%-32s  %8s  %7u  %-12s  %s\n", m->name, buf_z(&size), m->context, m->licence, m->in_use ? "yes" : "no");
+        buf_done(&size);
+    }
+}
+
+static int list(int argc, char **argv)
+{
+    struct place p = {0};
+    struct models models;
+    struct fault why = {0};
+    const struct cli_option options[] = {DIR_OPTION(p), {"--json", NULL, "print JSON for programs", &p.json}, {0}};
+    if (!cli_options(argc, argv, options, &p.words)) return 2;
+    enum err e = find_dir(&p, &why);
+    if (e == OK) e = models_list(buf_z(&p.path), &models, &why);
+    if (e == OK && p.json) print_json(buf_z(&p.path), &models);
+    if (e == OK && !p.json) print_models(buf_z(&p.path), &models);
+    if (e == OK) models_free(&models);
+    buf_done(&p.path);
+    return e == OK ? 0 : cli_fail(&why);
+}
+
+/* ---- pull ------------------------------------------------------------------------------------------------------------------ */
+
+/* A program of its own does it, so that no other process of ours links a download library. */
+static int pull(int argc, char **argv)
+{
+    enum { ARGS = 20 };
+    const char *given[5] = {0}, *smaller = NULL, *offers = NULL;
+    struct cli_words words;
+    struct fault why = {0};
+    const struct cli_option options[] = {
+        {"--dir", "DIR", "directory of models (default: AQUIFER_MODELS, else the user's cache)", &given[0]},
+        {"--name", "NAME", "register it under this name", &given[1]},
+        {"--sha256", "HEX", "refuse the file unless it has this SHA-256", &given[2]},
+        {"--template", "FILE", "chat template: an absolute path or one of share/templates", &given[3]},
+        {"--ca", "FILE", "certificate authorities to trust in place of the system's", &given[4]},
+        {"--or-smaller", NULL, "when no source answers, take the next smaller model (always so without a name)", &smaller},
+        {"--list", NULL, "show what the catalogue offers", &offers},
+        {0},
+    };
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (words.n > 1) return cli_wrong_use("model pull: one model at a time");
+    char *args[ARGS] = {str_dup_z(S("aquifer-pull"))};
+    unsigned n = 1;
+    for (unsigned i = 0; i < COUNTOF(given); i++) {
+        if (!given[i]) continue;
+        args[n++] = str_dup_z(str_z(options[i].name));
+        args[n++] = str_dup_z(str_z(given[i]));
+    }
+    if (offers) args[n++] = str_dup_z(S("--list"));
+    if (smaller || (!offers && words.n == 0)) args[n++] = str_dup_z(S("--or-smaller"));
+    if (words.n) args[n++] = str_dup_z(str_z(words.at[0]));
+    ignore_err(model_pull_exec(args, &why));
+    return cli_fail(&why);
+}
+
+/* ---- add and remove --------------------------------------------------------------------------------------------------------- */
+
+struct addition {
+    struct place place;
+    const char *copy, *sha256, *template, *licence, *context;
+};
+
+static bool set_text(char *to, size_t size, const char *text) { return !text || (size_t)snprintf(to, size, "%s", text) < size; }
+
+static enum err fill(const struct addition *a, struct model *m, struct fault *why)
+{
+    uint64_t context = 0;
+    m->context = MODEL_CONTEXT;
+    m->parallel = MODEL_PARALLEL;
+    if (!model_name_ok(str_z(a->place.words.at[0])))
+        return FAIL(why, ERR_BAD_REQUEST, "'%.80s' is no name: small letters, digits and . _ - , at most %d",
+                    a->place.words.at[0], MODEL_NAME_LEN);
+    if (a->context && (!str_u64(str_z(a->context), &context) || context < 256 || context > 10000000))
+        return FAIL(why, ERR_BAD_REQUEST, "--context must be a number of tokens from 256 on");
+    if (context) m->context = (uint32_t)context;
+    bool fits = set_text(m->name, sizeof m->name, a->place.words.at[0]) && set_text(m->sha256, sizeof m->sha256, a->sha256) &&
+                set_text(m->template, sizeof m->template, a->template) && set_text(m->licence, sizeof m->licence, a->licence);
+    return fits ? OK : FAIL(why, ERR_LIMIT, "a value of an option is too long");
+}
+
+static int add(int argc, char **argv)
+{
+    struct addition a = {0};
+    struct model m = {0};
+    struct fault why = {0};
+    const struct cli_option options[] = {
+        DIR_OPTION(a.place),
+        {"--copy", NULL, "copy the file into the directory (default: it stays where it is)", &a.copy},
+        {"--sha256", "HEX", "refuse the file unless it has this SHA-256", &a.sha256},
+        {"--template", "FILE", "chat template: an absolute path or one of share/templates", &a.template},
+        {"--licence", "NAME", "licence of the weights, for the list", &a.licence},
+        {"--context", "TOKENS", "of all slots together (default: 8192)", &a.context},
+        {0},
+    };
+    if (!cli_options(argc, argv, options, &a.place.words)) return 2;
+    if (a.place.words.n != 2) return cli_wrong_use("model add: NAME FILE.gguf is needed");
+    enum err e = find_dir(&a.place, &why);
+    if (e == OK) e = fill(&a, &m, &why);
+    if (e == OK) e = model_add(buf_z(&a.place.path), &m, a.place.words.at[1], a.copy ? MODEL_COPY : MODEL_LINK, &why);
+    if (e == OK) printf("%s is added (SHA-256 %s)\n", m.name, m.sha256);
+    buf_done(&a.place.path);
+    return e == OK ? 0 : cli_fail(&why);
+}
+
+static int drop(int argc, char **argv)
+{
+    struct place p = {0};
+    struct fault why = {0};
+    const struct cli_option options[] = {DIR_OPTION(p), {0}};
+    if (!cli_options(argc, argv, options, &p.words)) return 2;
+    if (p.words.n != 1) return cli_wrong_use("model remove: the model's NAME is needed (see 'aquifer model list')");
+    enum err e = find_dir(&p, &why);
+    if (e == OK) e = model_remove(buf_z(&p.path), str_z(p.words.at[0]), &why);
+    if (e == OK) printf("%s is removed\n", p.words.at[0]);
+    buf_done(&p.path);
+    return e == OK ? 0 : cli_fail(&why);
+}
+
+const struct cli_command cli_model_commands[] = {
+    {"list", "", "the models on this machine", NULL, list, NULL},
+    {"pull", "[NAME | hf:OWNER/REPO/FILE.gguf | URL]", "fetch a model, resume, check its hash",
+     "Without a name: the default model of the catalogue, or the next smaller one that can be had.", pull, NULL},
+    {"add", "NAME FILE.gguf", "use a model file that is here already",
+     "Its SHA-256 is computed, which takes seconds for gigabytes.", add, NULL},
+    {"remove", "NAME", "forget a model; its file goes too when it lies in the directory of models", NULL, drop, NULL},
+    {0},
+};
