@@ -129,7 +129,7 @@ static const struct {
     {BASE "providers: {}\n", "a.yaml:3: providers: must be a list, it is a map"},
     {BASE "providers: [main]\n", "a.yaml:3: providers[0]: must be a map of keys, it is a single value"},
     {BASE "providers: [{name: p, kind: opnai, url: 'http://x', key: env:K}]\n",
-     "providers[0]: \"opnai\" is not a kind of provider; there are openai"},
+     "providers[0]: kind: \"opnai\" is not a kind of provider; there are openai"},
     {BASE "providers: [{name: p, kind: openai, key: env:K}]\n", "providers[0]: url is missing"},
     {BASE "providers: [{name: p p, kind: openai, url: 'http://x', key: env:K}]\n", "providers[0].name: \"p p\" is not a name"},
     {BASE "providers: [{name: p, kind: openai, url: 'http://u:hunter2@x', key: env:K}]\n",
