@@ -8,6 +8,8 @@ const struct cli_command cli_commands[] = {
     {"serve", "--config FILE", "run until SIGTERM",
      "SIGHUP reads the configuration again, SIGUSR2 hands over to the binary that is on disk now; both without losing a request.",
      NULL, NULL},
+    {"backup", "[FILE | DIR]", "a consistent copy of the database while all goes on",
+     "Without a place it stays in the data directory, below backups. Its path is printed.", cli_backup, NULL},
     {"chat", "", "talk to a model in the terminal",
      "Answers stream in as they are made. Ctrl-C stops the answer and not the program; Ctrl-D leaves. /help in it tells the "
      "rest. "
@@ -17,6 +19,11 @@ const struct cli_command cli_commands[] = {
     {"help", "[COMMAND]", "this text, or more about one command", NULL, cli_help, NULL},
     {"key", NULL, "create, list, revoke and rotate keys", NULL, NULL, cli_key_commands},
     {"model", NULL, "list, pull, add and remove local models", NULL, NULL, cli_model_commands},
+    {"reload", "", "read the configuration again, and tell whether it was taken", NULL, cli_reload, NULL},
+    {"restore", "FILE", "put a backup in the database's place; Aquifer must be stopped",
+     "The present database is kept beside it.", cli_restore, NULL},
+    {"status", "", "processes, generation, ledger, local models", NULL, cli_status, NULL},
+    {"upgrade", "", "hand over to the binary on disk without losing a request", NULL, cli_upgrade, NULL},
     {"usage", "", "tokens and cost by key, model and day", NULL, cli_usage, NULL},
     {"version", "", "print the version", NULL, NULL, NULL},
     {0},

@@ -116,5 +116,10 @@ extern const struct cli_command cli_config_commands[]; /* config.c */
 extern const struct cli_command cli_model_commands[];  /* model.c */
 int cli_usage(int argc, char **argv);                  /* usage.c */
 int cli_chat(int argc, char **argv);                   /* chat.c */
-int cli_help(int argc, char **argv);                   /* manual.c */
-int cli_manual(int argc, char **argv);                 /* manual.c: what the build makes the manual page from */
+int cli_status(int argc, char **argv);                 /* operate.c: and the next ones */
+int cli_reload(int argc, char **argv);
+int cli_upgrade(int argc, char **argv);
+int cli_backup(int argc, char **argv);
+int cli_restore(int argc, char **argv);
+int cli_help(int argc, char **argv);   /* manual.c */
+int cli_manual(int argc, char **argv); /* manual.c: what the build makes the manual page from */

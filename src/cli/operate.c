@@ -1,0 +1,283 @@
+/* aquifer status|reload|upgrade|backup|restore: for who runs one. All but restore ask the running Aquifer; restore needs it
+ * to be stopped. */
+#include "cli/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config/config.h"
+
+enum { WAIT_MS = 30000, LOOK_MS = 100, COPY_BYTES = 65536 };
+
+/* ---- status ---------------------------------------------------------------------------------------------------------------- */
+
+static enum err ask(const struct cli_common *c, struct cli_answer *a, struct json_doc **ret_doc, struct fault *why)
+{
+    enum err e = cli_admin_call(c, S("GET"), S("/admin/v1/status"), STR_NONE, a, why);
+    if (e == OK) e = cli_document(a, ret_doc, why);
+    return e;
+}
+
+static struct str text_at(struct json_ref r, const char *section, const char *name)
+{
+    struct json_ref in = section ? json_ref_find(r, section) : r;
+    return json_ref_text(json_ref_find(in, name));
+}
+
+static uint64_t number_at(struct json_ref r, const char *section, const char *name)
+{
+    uint64_t n = 0;
+    return str_u64(text_at(r, section, name), &n) ? n : 0;
+}
+
+static void print_generation(struct json_ref root)
+{
+    struct str refused = text_at(root, "generation", "refused"), file = text_at(root, "generation", "file");
+    bool ready = json_ref_type(json_ref_find(root, "ready")) == JSON_TRUE;
+    printf("aquifer %.*s, %s\n", STR_ARG(text_at(root, NULL, "version")), ready ? "ready" : "not ready");
+    printf("configuration: %.*s, generation %.*s of %.*s\n", STR_ARG(file), STR_ARG(text_at(root, "generation", "number")),
+           STR_ARG(text_at(root, "generation", "published")));
+    if (refused.n) printf("  the newest one was refused: %.*s\n", STR_ARG(refused));
+}
+
+static void print_status(struct json_ref root)
+{
+    static const struct cli_column GATEWAYS[] = {{"GATEWAY", "pid", true},
+                                                 {"STATE", "state", false},
+                                                 {"GENERATION", "generation", true},
+                                                 {"REQUESTS NOW", "exchanges", true},
+                                                 {"CONNECTIONS", "connections", true},
+                                                 {"UPSTREAM", "upstream_open", true}};
+    static const struct cli_column ENGINES[] = {
+        {"ENGINE", "model", false}, {"STATE", "state", false}, {"PID", "pid", true}, {"RESTARTS", "restarts", true}};
+    struct json_ref engines = json_ref_find(root, "engines");
+    print_generation(root);
+    printf("processes: supervisor %.*s, control %.*s\n", STR_ARG(text_at(root, "processes", "supervisor")),
+           STR_ARG(text_at(root, "processes", "control")));
+    printf("ledger: %.*s answers wait to be booked, %.*s booked; journal %.*s bytes\n\n",
+           STR_ARG(text_at(root, "journal", "lag")), STR_ARG(text_at(root, "journal", "rows")),
+           STR_ARG(text_at(root, "journal", "bytes")));
+    cli_table(GATEWAYS, COUNTOF(GATEWAYS), json_ref_find(root, "gateways"));
+    if (json_ref_count(engines) == 0) return;
+    putchar('\n');
+    cli_table(ENGINES, COUNTOF(ENGINES), engines);
+}
+
+int cli_status(int argc, char **argv)
+{
+    struct cli_common c = {0};
+    struct cli_words words;
+    struct cli_answer a;
+    struct json_doc *doc = NULL;
+    struct fault why = {0};
+    const struct cli_option options[] = {CLI_COMMON(c), {0}};
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    enum err e = ask(&c, &a, &doc, &why);
+    if (e == OK && c.json) cli_print_body(&a.body);
+    if (e == OK && !c.json) print_status(json_doc_root(doc));
+    json_doc_free(doc);
+    buf_done(&a.body);
+    return e == OK ? 0 : cli_fail(&why);
+}
+
+/* ---- reload and upgrade: a signal to the supervisor, then looking until it is done --------------------------------------------- */
+
+struct seen {
+    uint64_t supervisor, gateway, generation, reloads, failures;
+    char refused[320];
+};
+
+/* The gateway that serves; 0: none. */
+static uint64_t serving(struct json_ref root)
+{
+    struct json_ref g;
+    for (struct json_walk w = json_walk(json_ref_find(root, "gateways")); json_walk_next(&w, NULL, &g);)
+        if (str_eq(text_at(g, NULL, "state"), S("serving"))) return number_at(g, NULL, "pid");
+    return 0;
+}
+
+static enum err look(const struct cli_common *c, struct seen *ret_seen, struct fault *why)
+{
+    struct cli_answer a;
+    struct json_doc *doc = NULL;
+    enum err e = ask(c, &a, &doc, why);
+    if (e == OK) {
+        struct json_ref root = json_doc_root(doc);
+        ret_seen->supervisor = number_at(root, "processes", "supervisor");
+        ret_seen->gateway = serving(root);
+        ret_seen->generation = number_at(root, "generation", "number");
+        ret_seen->reloads = number_at(root, "counters", "reloads");
+        ret_seen->failures = number_at(root, "counters", "reload_failures");
+        snprintf(ret_seen->refused, sizeof ret_seen->refused, "%.*s", STR_ARG(text_at(root, "generation", "refused")));
+    }
+    json_doc_free(doc);
+    buf_done(&a.body);
+    return e;
+}
+
+static enum err tell_supervisor(const struct seen *s, int signal_number, struct fault *why)
+{
+    if (s->supervisor < 2 || s->supervisor > INT32_MAX)
+        return FAIL(why, ERR_INTERNAL, "the status names no supervisor; look at its log");
+    if (kill((pid_t)s->supervisor, signal_number) == 0) return OK;
+    return FAIL(why, ERR_IO, "cannot signal the supervisor %llu: %s; this works on its own machine, as its user or root",
+                (unsigned long long)s->supervisor, strerror(errno));
+}
+
+typedef bool settled_fn(const struct seen *before, const struct seen *now);
+static bool has_reloaded(const struct seen *before, const struct seen *now)
+{
+    return now->reloads > before->reloads || now->failures > before->failures;
+}
+static bool has_handed_over(const struct seen *before, const struct seen *now)
+{
+    return now->gateway && now->gateway != before->gateway;
+}
+
+/* Control may be away for a moment, when it is the one that is replaced. */
+static enum err wait_for(const struct cli_common *c, const struct seen *before, settled_fn *is_settled, struct seen *ret_now,
+                         struct fault *why)
+{
+    const struct timespec pause = {0, LOOK_MS * 1000000L};
+    for (uint64_t end = clock_mono_ns() + WAIT_MS * 1000000ull; clock_mono_ns() < end;) {
+        if (look(c, ret_now, why) == OK && is_settled(before, ret_now)) return OK;
+        nanosleep(&pause, NULL);
+    }
+    return FAIL(why, ERR_REQUEST_TIMEOUT, "it was told to, but has not done it within %d s; its log says why", WAIT_MS / 1000);
+}
+
+static int signal_and_wait(int argc, char **argv, int signal_number, settled_fn *is_settled, struct seen *ret_now)
+{
+    struct cli_common c = {0};
+    struct cli_words words;
+    struct seen before = {0};
+    struct fault why = {0};
+    const struct cli_option options[] = {CLI_CONFIG(&c.config), {0}};
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    enum err e = look(&c, &before, &why);
+    if (e == OK) e = tell_supervisor(&before, signal_number, &why);
+    if (e == OK) e = wait_for(&c, &before, is_settled, ret_now, &why);
+    return e == OK ? 0 : cli_fail(&why);
+}
+
+int cli_reload(int argc, char **argv)
+{
+    struct seen now = {0};
+    int result = signal_and_wait(argc, argv, SIGHUP, has_reloaded, &now);
+    if (result) return result;
+    if (now.refused[0]) {
+        fprintf(stderr, "aquifer: refused, the old configuration stays in force: %s\n", now.refused);
+        return 1;
+    }
+    printf("generation %llu is in force\n", (unsigned long long)now.generation);
+    return 0;
+}
+
+int cli_upgrade(int argc, char **argv)
+{
+    struct seen now = {0};
+    int result = signal_and_wait(argc, argv, SIGUSR2, has_handed_over, &now);
+    if (result == 0) printf("gateway %llu serves; the old one ends when its answers are done\n", (unsigned long long)now.gateway);
+    return result;
+}
+
+/* ---- backup ------------------------------------------------------------------------------------------------------------------- */
+
+static enum err copy_bytes(int from, int to)
+{
+    char *bytes = mem_alloc(COPY_BYTES);
+    ssize_t n;
+    bool fine = true;
+    while (fine && (n = read(from, bytes, COPY_BYTES)) != 0) fine = n > 0 && write(to, bytes, (size_t)n) == n;
+    free(bytes);
+    return fine && fsync(to) == 0 ? OK : ERR_IO;
+}
+
+/* From the data directory to where it is wanted; the copy there stays when this fails. */
+static enum err move_to(const char *from, const char *to, struct fault *why)
+{
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return FAIL(why, ERR_IO, "the backup lies in %s on Aquifer's machine, but cannot be read here: %s", from,
+                    strerror(errno));
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    enum err e = out < 0 ? ERR_IO : copy_bytes(in, out);
+    int error = errno;
+    close(in);
+    if (out >= 0) close(out);
+    if (e != OK && out >= 0) unlink(to);
+    if (e != OK) return FAIL(why, ERR_IO, "cannot write %s: %s; the backup lies in %s", to, strerror(error), from);
+    unlink(from);
+    return OK;
+}
+
+static enum err bring(const char *from, const char *wanted, char *ret_path, size_t size, struct fault *why)
+{
+    struct stat st;
+    const char *name = strrchr(from, '/') ? strrchr(from, '/') + 1 : from;
+    bool is_dir = stat(wanted, &st) == 0 && S_ISDIR(st.st_mode);
+    int n = is_dir ? snprintf(ret_path, size, "%s/%s", wanted, name) : snprintf(ret_path, size, "%s", wanted);
+    if (n < 0 || (size_t)n >= size) return FAIL(why, ERR_LIMIT, "the path is too long: %.200s", wanted);
+    return move_to(from, ret_path, why);
+}
+
+int cli_backup(int argc, char **argv)
+{
+    struct cli_common c = {0};
+    struct cli_words words;
+    struct cli_answer a;
+    struct json_doc *doc = NULL;
+    struct fault why = {0};
+    char path[4096] = "";
+    const struct cli_option options[] = {CLI_CONFIG(&c.config), {0}};
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (words.n > 1) return cli_wrong_use("backup: one FILE or DIR");
+    enum err e = cli_admin_call(&c, S("POST"), S("/admin/v1/backup"), STR_NONE, &a, &why);
+    if (e == OK) e = cli_document(&a, &doc, &why);
+    if (e == OK) snprintf(path, sizeof path, "%.*s", STR_ARG(text_at(json_doc_root(doc), NULL, "path")));
+    json_doc_free(doc);
+    buf_done(&a.body);
+    if (e == OK && words.n) {
+        char *from = str_dup_z(str_z(path));
+        e = bring(from, words.at[0], path, sizeof path, &why);
+        free(from);
+    }
+    if (e == OK) printf("%s\n", path);
+    return e == OK ? 0 : cli_fail(&why);
+}
+
+/* ---- restore: the program with the database does it ------------------------------------------------------------------------------ */
+
+static enum err run_restore(struct str data, const char *file, struct fault *why)
+{
+    char program[4096 + 16];
+    ssize_t n = readlink("/proc/self/exe", program, 4095);
+    if (n <= 0) return FAIL(why, ERR_IO, "cannot find our own program: %s", strerror(errno));
+    memcpy(program + n, "-control", sizeof "-control");
+    char *args[] = {str_dup_z(S("aquifer-control")), str_dup_z(S("restore")), str_dup_z(data), str_dup_z(str_z(file)), NULL};
+    execv(program, args);
+    return FAIL(why, ERR_IO, "cannot run %s: %s", program, strerror(errno));
+}
+
+int cli_restore(int argc, char **argv)
+{
+    const char *named = NULL;
+    struct cli_words words;
+    struct config *config;
+    struct fault why = {0};
+    const struct cli_option options[] = {CLI_CONFIG(&named), {0}};
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (words.n != 1) return cli_wrong_use("restore: the backup's FILE is needed");
+    const char *path = cli_config_path(named);
+    if (!path) return cli_wrong_use("restore: which Aquifer? Name its configuration with --config FILE");
+    if (config_load(path, &config, NULL, &why) != OK) return cli_fail(&why);
+    ignore_err(run_restore(config->data, words.at[0], &why));
+    config_free(config);
+    return cli_fail(&why);
+}

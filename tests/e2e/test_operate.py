@@ -1,0 +1,87 @@
+"""The commands of who runs one: status, reload, upgrade, backup and restore, configuration."""
+import json
+import os
+
+from lib.fake import Fake
+from lib.gateway import Gateway, config, deployment, openai_provider, route
+from lib.tap import check, eq, run, test, until
+
+fake = Fake().start()
+TEXT = config([openai_provider(fake)], [route("fast", deployment("main", "gpt-4o-mini"))])
+gateway = Gateway(TEXT).start()
+key = gateway.key("operate")
+
+
+@test("status tells that it is ready, for people and for programs")
+def _():
+    check(gateway.cli("status", "--json")["ready"], "ready")
+    text = gateway.cli("status", json_out=False).stdout
+    check(", ready" in text and "serving" in text and gateway.file in text, text)
+
+
+@test("reload takes a new configuration, and tells why it does not take a wrong one")
+def _():
+    gateway.write(TEXT.replace('name: "fast"', 'name: "quick"'))
+    text = gateway.cli("reload", json_out=False).stdout
+    check("is in force" in text, text)
+    until(lambda: gateway.chat(key, model="quick").status == 200, "the new route answers")
+    gateway.write(TEXT + "nonsense: 1\n")
+    done = gateway.cli("reload", status=1, json_out=False)
+    check("nonsense" in done.stderr, done.stderr)
+    eq(gateway.chat(key, model="quick").status, 200)
+    gateway.write(TEXT)
+    gateway.cli("reload", json_out=False)
+    until(lambda: gateway.chat(key).status == 200, "the first route answers again")
+
+
+@test("upgrade ends when a new gateway serves")
+def _():
+    before = gateway.cli("status", "--json")["gateways"][0]["pid"]
+    gateway.cli("upgrade", json_out=False)
+    now = [g["pid"] for g in gateway.cli("status", "--json")["gateways"] if g["state"] == "serving"]
+    check(now and before not in now, f"{before} → {now}")
+    eq(gateway.chat(key).status, 200)
+
+
+@test("config show, check, explain and export")
+def _():
+    shown = gateway.cli("config", "show", "--config", gateway.file, "--json")
+    check(any(row["key"] == "routes[0].name" and row["value"] == "fast" for row in shown), str(shown)[:500])
+    gateway.cli("config", "check", gateway.file, json_out=False)
+    wrong = os.path.join(gateway.dir, "wrong.yaml")
+    with open(wrong, "w", encoding="utf-8") as file:
+        file.write("data: ./data\nlisten: nowhere\nheartbaet: 3s\n")
+    done = gateway.cli("config", "check", wrong, status=1, json_out=False)
+    check("wrong.yaml:2" in done.stderr and "wrong.yaml:3" in done.stderr and "heartbeat" in done.stderr, done.stderr)
+    told = gateway.cli("config", "check", wrong, "--json", status=1)
+    eq((told["ok"], [error["line"] for error in told["errors"]][:2]), (False, [2, 3]))
+    check("default" in gateway.cli("config", "explain", "heartbeat", json_out=False).stdout, "explains")
+    gateway.cli("config", "explain", "heartbaet", status=1, json_out=False)
+    exported = gateway.cli("config", "export", json_out=False).stdout
+    check('"operate"' in exported and key not in exported, exported)
+
+
+@test("a backup while it runs, restored while it does not, brings the ledger back")
+def _():
+    gateway.chat(key)
+    before = gateway.usage()
+    path = gateway.cli("backup", os.path.join(gateway.dir, "kept.db"), json_out=False).stdout.strip()
+    eq(os.stat(path).st_mode & 0o777, 0o600)
+    done = gateway.cli("backup", path, status=1, json_out=False)
+    check("exists" in done.stderr.lower(), done.stderr)
+    done = gateway.cli("restore", path, "--config", gateway.file, status=1, json_out=False)
+    check(done.stderr, "a running one is not restored")
+    eq(gateway.terminate(), 0)
+    os.unlink(os.path.join(gateway.dir, "data", "aquifer.db"))
+    gateway.cli("restore", path, "--config", gateway.file, json_out=False)
+    gateway.start()
+    eq(json.dumps(gateway.usage()["total"]), json.dumps(before["total"]))
+    eq(gateway.chat(key).status, 200)
+
+
+def finish():
+    gateway.stop()
+    fake.stop()
+
+
+run(finish)
