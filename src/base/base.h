@@ -110,7 +110,7 @@ struct fault {
     enum err code;
     uint32_t retry_after_s; /* 0: none known */
     const char *where;      /* "src/…:line", for the log only */
-    char text[320];         /* what happened, to what, what to do; for a person; no secrets */
+    char text[256];         /* what happened, to what, what to do; for a person; no secrets */
 };
 
 #define STRINGIFY_(x) #x

@@ -2,7 +2,6 @@
  * send or relay to route, before the first byte has gone to the client. */
 #include "priv.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static const struct {
@@ -64,7 +63,8 @@ void exchange_jump(struct exchange *x, enum step_id step)
     drive(x);
 }
 
-enum { ARENA_CHUNK = 512, ARENA_MAX = 64 * 1024, SPARE_MAX = 256 };
+/* A waiting stream holds a model's name and a peer's address; a held answer brings its own piece. */
+enum { ARENA_CHUNK = 128, ARENA_MAX = 64 * 1024, SPARE_MAX = 256 };
 
 struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
 {
@@ -85,7 +85,7 @@ struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
     buf_init(&x->held, x->generation->settings.answer_hold_max);
     random_id(x->id, LEDGER_ID_LEN);
     x->arrived_ns = clock_mono_ns();
-    snprintf(x->peer, sizeof x->peer, "%.*s", STR_ARG(s->request->peer));
+    if (!arena_str(&x->arena, s->request->peer, &x->peer)) x->peer = STR_NONE;
     s->user = x;
     atomic_fetch_add_explicit(&gl->gateway->slot->exchanges, 1, memory_order_relaxed);
     return x;
@@ -98,7 +98,7 @@ void exchange_release(struct exchange *x)
     timer_cancel(gl->loop, &x->timer);
     loop_undefer(gl->loop, &x->relay_end);
     if (x->streaming) sse_done(&x->sse);
-    buf_done(&x->held);
+    else buf_done(&x->held);
     buf_done(&x->last);
     arena_done(&x->arena);
     generation_unref(x->generation);

@@ -101,7 +101,7 @@ static void log_done(const struct exchange *x, int status)
 {
     const struct deployment *d = x->attempt.deployment;
     bool failed = x->outcome == OUTCOME_FAULT || x->outcome == OUTCOME_GONE || x->outcome == OUTCOME_BREAK;
-    LOG(LOG_INFO, "exchange.done", failed ? x->fault.text : "", F_Z("request_id", x->id), F_Z("peer", x->peer),
+    LOG(LOG_INFO, "exchange.done", failed ? x->fault.text : "", F_Z("request_id", x->id), F_STR("peer", x->peer),
         F_Z("key", x->key ? x->key->id : ""), F_Z("format", x->wire->name), F_STR("model", x->request.model),
         F_STR("provider", d ? d->provider->name : STR_NONE), F_INT("status", status), F_INT("attempts", x->walk.attempts),
         F_UINT("input_tokens", usage_input(&x->usage)), F_UINT("output_tokens", usage_output(&x->usage)),

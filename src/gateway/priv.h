@@ -125,7 +125,7 @@ struct exchange {
     const struct wire_ops *wire;
     struct arena arena; /* small and capped: names, edits, copied fields */
     char id[LEDGER_ID_LEN + 1];
-    char peer[46];
+    struct str peer;       /* the client's address */
     unsigned char step;    /* enum step_id */
     unsigned char outcome; /* enum outcome */
     bool driving;          /* drive() is on the stack */
@@ -142,11 +142,13 @@ struct exchange {
     uint64_t arrived_ns, deadline_ns; /* deadline: for all attempts together; 0 none */
     uint64_t wrote_ms;                /* loop time of the last byte to the client */
     struct wire_stream wire_stream;
-    struct sse_reader sse;
     struct usage usage;   /* of the attempt under way */
     uint64_t tokens_used; /* of all attempts */
     int64_t pico_spent;
-    struct buf held;         /* an answer that is not streamed */
+    union {                    /* a waiting stream is small */
+        struct sse_reader sse; /* while `streaming` */
+        struct buf held;       /* an answer that is not streamed */
+    };
     struct buf last;         /* the last event, kept back until the record is safe */
     int status;              /* of the held answer */
     struct http_field *down; /* its fields, copied to the arena */

@@ -82,16 +82,27 @@ static size_t down_fields(struct exchange *x, struct http_fields theirs, struct 
 
 static void begin_stream(struct exchange *x, int status, struct http_fields theirs);
 
+static struct str put_copy(char **at, struct str s)
+{
+    char *p = *at;
+    if (s.n) memcpy(p, s.p, s.n);
+    *at += s.n;
+    return str_make(p, s.n);
+}
+
+/* All of them in one piece of the arena. */
 static bool keep_fields(struct exchange *x, struct http_fields theirs)
 {
     struct http_field fields[DOWN_FIELDS_MAX];
-    size_t n = down_fields(x, theirs, fields, DOWN_FIELDS_MAX);
-    x->down = arena_alloc(&x->arena, n * sizeof *x->down);
+    size_t n = down_fields(x, theirs, fields, DOWN_FIELDS_MAX), bytes = n * sizeof *x->down;
+    for (size_t i = 0; i < n; i++) bytes += fields[i].name.n + fields[i].value.n;
     x->n_down = 0;
+    x->down = arena_alloc(&x->arena, bytes);
     if (!x->down) return false;
+    char *at = (char *)(x->down + n);
     for (size_t i = 0; i < n; i++) {
-        if (!arena_str(&x->arena, fields[i].name, &x->down[i].name)) return false;
-        if (!arena_str(&x->arena, fields[i].value, &x->down[i].value)) return false;
+        struct str name = put_copy(&at, fields[i].name);
+        x->down[i] = (struct http_field){name, put_copy(&at, fields[i].value)};
     }
     x->n_down = (unsigned)n;
     return true;
@@ -155,6 +166,7 @@ static void begin_stream(struct exchange *x, int status, struct http_fields thei
         .hide_usage = x->request.usage_edit.with.n > 0,
         .usage = &x->usage,
     };
+    buf_done(&x->held); /* what an earlier attempt's provider said */
     sse_init(&x->sse, x->generation->settings.event_max);
     x->wrote_ms = loop_now(x->gl->loop);
     if (every) timer_set(x->gl->loop, &x->timer, every, on_heartbeat);
