@@ -3,6 +3,7 @@
 #include "cli/priv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "engine/engine.h"
@@ -93,6 +94,15 @@ static int list(int argc, char **argv)
 
 /* ---- pull ------------------------------------------------------------------------------------------------------------------ */
 
+/* An installed aquifer-pull stands one directory deeper than we do and would not find the data files by itself. */
+static void name_share(void)
+{
+    struct buf share;
+    buf_init(&share, PATH_BYTES);
+    if (engine_share_dir(&share, NULL) == OK) setenv("AQUIFER_SHARE", buf_z(&share), 0);
+    buf_done(&share);
+}
+
 /* A program of its own does it, so that no other process of ours links a download library. */
 static int pull(int argc, char **argv)
 {
@@ -122,6 +132,7 @@ static int pull(int argc, char **argv)
     if (offers) args[n++] = str_dup_z(S("--list"));
     if (smaller || (!offers && words.n == 0)) args[n++] = str_dup_z(S("--or-smaller"));
     if (words.n) args[n++] = str_dup_z(str_z(words.at[0]));
+    name_share();
     ignore_err(model_pull_exec(args, &why));
     return cli_fail(&why);
 }
