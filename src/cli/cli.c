@@ -16,6 +16,8 @@ const struct cli_command cli_commands[] = {
      "Without a terminal each line of the standard input is one question and only the answers are written.",
      cli_chat, NULL},
     {"config", NULL, "show, check, explain and export the configuration", NULL, NULL, cli_config_commands},
+    {"doctor", "", "look at everything that Aquifer needs, and say what to do",
+     "Exit status 1: something is to be mended. No call of it is billed.", cli_doctor, NULL},
     {"help", "[COMMAND]", "this text, or more about one command", NULL, cli_help, NULL},
     {"key", NULL, "create, list, revoke and rotate keys", NULL, NULL, cli_key_commands},
     {"model", NULL, "list, pull, add and remove local models", NULL, NULL, cli_model_commands},

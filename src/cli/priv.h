@@ -121,5 +121,6 @@ int cli_reload(int argc, char **argv);
 int cli_upgrade(int argc, char **argv);
 int cli_backup(int argc, char **argv);
 int cli_restore(int argc, char **argv);
+int cli_doctor(int argc, char **argv); /* doctor.c */
 int cli_help(int argc, char **argv);   /* manual.c */
 int cli_manual(int argc, char **argv); /* manual.c: what the build makes the manual page from */

@@ -43,6 +43,29 @@ def _():
     eq(gateway.chat(key).status, 200)
 
 
+@test("doctor finds a healthy Aquifer healthy")
+def _():
+    found = gateway.cli("doctor", "--config", gateway.file, "--json")
+    eq([row for row in found["data"] if row["state"] == "fail"], [])
+    told = {(row["check"], row["state"]) for row in found["data"]}
+    for name in ("config", "data", "port", "secret", "provider", "daemon", "ledger"):
+        check((name, "ok") in told, f"{name} is ok: {found['data']}")
+    check(any("in use by a running Aquifer" in row["what"] for row in found["data"]), "knows that it runs")
+
+
+@test("doctor finds what is wrong, says what to do, and ends with 1")
+def _():
+    sick = os.path.join(gateway.dir, "sick.yaml")
+    text = TEXT.replace("data: ./data", "data: ./elsewhere").replace(fake.url, "http://127.0.0.1:1").replace("env:UPSTREAM_KEY", "env:NOT_SET_HERE")
+    with open(sick, "w", encoding="utf-8") as file:
+        file.write(text.replace("{port}", str(gateway.port)).replace("{admin_port}", str(gateway.admin_port)))
+    wrong = [row for row in gateway.cli("doctor", "--config", sick, "--json", status=1)["data"] if row["state"] == "fail"]
+    eq({row["check"] for row in wrong}, {"port", "secret", "provider"})  # the ports are the other one's
+    check(any("NOT_SET_HERE" in row["what"] for row in wrong), str(wrong))
+    text = gateway.cli("doctor", "--config", sick, json_out=False, status=1).stdout
+    check("fail  provider" in text and "to mend" in text, text)
+
+
 @test("config show, check, explain and export")
 def _():
     shown = gateway.cli("config", "show", "--config", gateway.file, "--json")
