@@ -13,7 +13,7 @@ from lib.fake import Fake
 from lib.gateway import Gateway, config, deployment, openai_provider, route
 from lib.tap import TORTURE, check, eq, run, test, until
 
-RELOADS = 5000 if TORTURE else 1000
+RELOADS = 1000 if TORTURE else 200
 
 fake = Fake().start()
 fake.play_always(acts.say("One two three.", usage={"prompt": 7, "completion": 5}))
