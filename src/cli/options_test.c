@@ -58,8 +58,8 @@ static void wrong_options_are_told(void **state)
     assert_false(TAKE((char[]){"--name"}).good);
     assert_false(TAKE((char[]){"--flag=yes"}).good);
     assert_false(TAKE((char[]){"-n"}).good);
-    char *many[CLI_WORDS_MAX + 3];
-    for (unsigned i = 0; i < COUNTOF(many) - 1; i++) many[i] = (char[]){"w"};
+    char word[] = "w", *many[CLI_WORDS_MAX + 3];
+    for (unsigned i = 0; i < COUNTOF(many) - 1; i++) many[i] = word;
     many[COUNTOF(many) - 1] = NULL;
     assert_false(take(many).good);
 }
