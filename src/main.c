@@ -9,7 +9,9 @@
 
 static int serve(int argc, char **argv)
 {
+    char *help[] = {argv[0], argv[0], NULL};
     if (argc == 3 && strcmp(argv[1], "--config") == 0) return serve_main(argv[2]);
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return cli_help(2, help);
     fputs("usage: aquifer serve --config FILE\n", stderr);
     return 2;
 }

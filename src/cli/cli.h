@@ -6,3 +6,4 @@
 
 /* Exit status: 0 done, 1 it failed (the text says why), 2 wrong use. */
 int cli_main(int argc, char **argv);
+int cli_help(int argc, char **argv); /* of the command that the words behind argv[0] name */

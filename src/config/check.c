@@ -103,6 +103,14 @@ static void complain_provider(struct reader *r, const struct config_deployment *
     else config_complain(r, (unsigned)d->line, "there is no provider %.*s; add it under providers", STR_ARG(d->provider));
 }
 
+static void check_drops(struct reader *r, const struct config_deployment *d)
+{
+    for (unsigned i = 0; i < d->drop.n; i++) {
+        const char *reason = config_own_field(d->drop.at[i]);
+        if (reason) config_complain(r, (unsigned)d->line, "drop: %.*s cannot be dropped: %s", STR_ARG(d->drop.at[i]), reason);
+    }
+}
+
 static bool is_pattern(struct str name) { return name.n && name.p[name.n - 1] == '*'; }
 
 static void check_deployment(struct reader *r, const struct config_route *route, struct config_deployment *d)
@@ -112,6 +120,7 @@ static void check_deployment(struct reader *r, const struct config_route *route,
     while (i < c->providers.n && !str_eq(c->providers.at[i].name, d->provider)) i++;
     d->provider_index = i;
     if (i == c->providers.n) complain_provider(r, d);
+    check_drops(r, d);
     if (!is_pattern(d->model)) return;
     if (d->model.n > 1) config_complain(r, line, "model is a whole name, or * alone for the name that was asked for");
     else if (!is_pattern(route->name)) config_complain(r, line, "model * needs a route whose name ends in *");

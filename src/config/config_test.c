@@ -165,6 +165,18 @@ static const struct {
     {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
           "model: m, price: {input: 0.00000015, output: 1}}]}]\n",
      "deployments[0].price: input: "},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
+          "model: m, defaults: {stream_options: {include_usage: true}}}]}]\n",
+     "a.yaml:4: routes[0].deployments[0].defaults: stream_options cannot have a default: Aquifer asks"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
+          "model: m, defaults: {stream: true}}]}]\n",
+     "defaults: stream cannot have a default: only the caller"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
+          "model: m, defaults: {model: x}}]}]\n",
+     "defaults: model cannot have a default: it is the deployment's own"},
+    {BASE "providers: [{name: p, kind: openai, url: 'http://x', key: env:K}]\nroutes: [{name: r, deployments: [{provider: p, "
+          "model: m, drop: [user, model]}]}]\n",
+     "a.yaml:4: routes[0].deployments[0]: drop: model cannot be dropped"},
     {BASE "a: &b c\n", "a.yaml:3: anchors (&)"},
     {BASE "data: e\n", "a.yaml:3: \"data\" stands twice"},
     {BASE "engine: {models: [{name: m, file: f}, {name: m, file: g}]}\n", "engine.models[1]: the name m stands twice"},

@@ -58,6 +58,21 @@ void read_headers(struct reader *r, const struct config_key *k, const struct yam
     }
 }
 
+/* The few members of a body that the road itself reads and writes: NULL, or why nobody else may. */
+const char *config_own_field(struct str name)
+{
+    static const struct {
+        const char *name, *reason;
+    } OWN[] = {
+        {"model", "it is the deployment's own `model`"},
+        {"stream", "only the caller knows whether he can read a stream"},
+        {"stream_options", "Aquifer asks for a stream's usage with it, and takes it out again where the caller did not"},
+    };
+    for (size_t i = 0; i < COUNTOF(OWN); i++)
+        if (str_eq(name, str_z(OWN[i].name))) return OWN[i].reason;
+    return NULL;
+}
+
 void read_body_fields(struct reader *r, const struct config_key *k, const struct yaml_node *n, void *field)
 {
     if (!map_within(r, k, n)) return;
@@ -70,8 +85,9 @@ void read_body_fields(struct reader *r, const struct config_key *k, const struct
         out[i].name = at->name;
         if (json.over || !arena_str(&r->config->arena, buf_view(&json), &out[i].json))
             config_complain(r, at->line, "the value of %.*s is too large", STR_ARG(at->name));
-        if (str_eq(at->name, S("model")) || str_eq(at->name, S("stream")) || at->name.n == 0 || at->name.n > 64)
-            config_complain(r, at->line, "\"%.*s\" cannot have a default", STR_ARG(at->name));
+        const char *reason = config_own_field(at->name);
+        if (reason) config_complain(r, at->line, "%.*s cannot have a default: %s", STR_ARG(at->name), reason);
+        if (at->name.n == 0 || at->name.n > 64) config_complain(r, at->line, "a field's name has 1 to 64 bytes");
         buf_done(&json);
     }
 }

@@ -16,6 +16,9 @@ typedef void config_read_fn(struct reader *r, const struct config_key *k, const 
 config_read_fn read_text, read_name, read_path, read_address, read_url, read_secret, read_flag, read_count, read_duration,
     read_size, read_share, read_word, read_texts, read_names, read_paths, read_headers, read_body_fields, read_price;
 
+/* Why neither `defaults` nor `drop` may name this field; NULL: they may. */
+const char *config_own_field(struct str name);
+
 /* Notes an error at a line under the reader's present path; without an open path only the text. */
 void config_complain(struct reader *r, unsigned line, const char *fmt, ...) PRINTF(3, 4);
 /* The layout of every CONFIG_LIST. */

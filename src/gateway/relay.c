@@ -2,7 +2,7 @@
  * held until they are whole. Ends in settle, or back at route when the next deployment may be tried. */
 #include "priv.h"
 
-enum { ERROR_BODY_MAX = 256 * 1024, LINGER_MS = 1000 };
+enum { ERROR_BODY_MAX = 256 * 1024, LINGER_MS = 1000, TAIL_BYTES = 16 * 1024 };
 
 static struct exchange *exchange_of(void *user) { return user; }
 
@@ -280,6 +280,17 @@ static void end_stream(struct exchange *x)
 
 /* ---- held answers -------------------------------------------------------------------------------------------------------------- */
 
+/* Of what passes the end is kept: the usage stands there. */
+static void keep_tail(struct exchange *x, struct str bytes)
+{
+    struct str kept = buf_view(&x->held);
+    if (kept.n + bytes.n > 2 * TAIL_BYTES) {
+        size_t keep = bytes.n >= TAIL_BYTES ? 0 : TAIL_BYTES - bytes.n;
+        if (keep < kept.n) buf_drop_head(&x->held, kept.n - keep);
+    }
+    buf_str(&x->held, bytes.n > TAIL_BYTES ? str_from(bytes, bytes.n - TAIL_BYTES) : bytes);
+}
+
 /* Too long to hold: from here on it passes as it comes, and a break shows as a broken transfer. */
 static void begin_passing(struct exchange *x)
 {
@@ -287,10 +298,28 @@ static void begin_passing(struct exchange *x)
     http_stream_release_request(x->stream);
     x->head_sent = x->passing = true;
     struct buf held = x->held;
-    buf_init(&x->held, 0);
+    buf_init(&x->held, 4 * TAIL_BYTES);
     x->wire_stream.tokens_seen = held.n / 4;
+    keep_tail(x, buf_view(&held));
     write_on(x, buf_view(&held));
     buf_done(&held);
+}
+
+static void pass(struct exchange *x, struct str bytes)
+{
+    x->wire_stream.tokens_seen += bytes.n / 4;
+    keep_tail(x, bytes);
+    write_on(x, bytes);
+}
+
+/* It came whole, as far as its transfer tells. Without a usage in its tail the estimate stays. */
+static void end_passing(struct exchange *x)
+{
+    if (x->request.operation == WIRE_GENERATE) wire_read_tail(x->wire, buf_view(&x->held), &x->gl->tape, &x->gl->room, &x->usage);
+    route_succeeded(x->attempt.deployment);
+    attempt_settle(x, ATTEMPT_OK, OK);
+    x->outcome = OUTCOME_STREAM;
+    exchange_jump(x, STEP_SETTLE);
 }
 
 static void hold(struct exchange *x, struct str bytes)
@@ -306,8 +335,7 @@ static void hold(struct exchange *x, struct str bytes)
         begin_passing(x);
     }
     if (x->passing) {
-        x->wire_stream.tokens_seen += bytes.n / 4;
-        write_on(x, bytes);
+        pass(x, bytes);
         return;
     }
     buf_str(&x->held, bytes);
@@ -395,10 +423,7 @@ static void on_end(struct http_call *c, void *user)
     } else if (x->streaming) {
         end_events(x);
     } else if (x->passing) {
-        route_succeeded(x->attempt.deployment);
-        attempt_settle(x, ATTEMPT_OK, OK);
-        x->outcome = OUTCOME_STREAM;
-        exchange_jump(x, STEP_SETTLE);
+        end_passing(x);
     } else if (x->status >= 300) {
         end_refused(x);
     } else {

@@ -29,7 +29,8 @@ static uint32_t micros(uint64_t from_ns, uint64_t to_ns)
 
 static void count(const struct exchange *x, const struct attempt_result *r)
 {
-    struct board_row *row = x->attempt.deployment->row;
+    struct board_row *row = x->attempt.deployment->rows[x->wire->format];
+    if (!row) return;
     atomic_fetch_add_explicit(&row->attempts, 1, memory_order_relaxed);
     if (r->end != ATTEMPT_OK) atomic_fetch_add_explicit(&row->failed, 1, memory_order_relaxed);
     if (x->dropped) atomic_fetch_add_explicit(&row->dropped_fields, x->dropped, memory_order_relaxed);

@@ -56,9 +56,9 @@ struct deployment {
     const struct provider *provider;
     struct str model; /* the upstream's id; "*": the asked name */
     struct str region, tier;
-    struct deployment_state *state; /* breaker; shared by all generations that name it (route room) */
-    struct board_row *row;          /* metrics of (route, provider, model, …); NULL until bound */
-    struct price_period *prices;    /* oldest first */
+    struct deployment_state *state;       /* breaker; shared by all generations that name it (route room) */
+    struct board_row *rows[WIRE_FORMATS]; /* metrics, by the caller's format; NULL: no call in it can come here */
+    struct price_period *prices;          /* oldest first */
     unsigned n_prices;
     bool allow_unpriced;
     uint64_t max_output; /* tokens; 0 unknown */

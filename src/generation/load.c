@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+/* 128 MiB of tape: all 65,536 keys with 100 values each, and routes besides. */
+enum { NODES_MAX = 8 << 20 };
+
 void *load_alloc(struct load *l, size_t n)
 {
     void *p = arena_alloc(&l->g->arena, n ? n : 1);
@@ -165,7 +168,7 @@ enum err generation_load(struct str json, struct board *b, struct generation **r
     arena_init(&g->arena, KIB(64), MIB(1024));
     map_init(&g->exact);
     map_init(&g->keys);
-    json_tape_init(&tape, 64u << 20);
+    json_tape_init(&tape, NODES_MAX);
     enum err got = json_scan(&tape, json, NULL, &own);
     if (got == OK) got = load_all(&l);
     json_tape_done(&tape);

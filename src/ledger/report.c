@@ -24,7 +24,7 @@ static void put_totals(struct json_writer *w, const struct totals *t)
     json_add_u64(w, S("input_tokens"), t->input);
     json_add_u64(w, S("output_tokens"), t->output);
     put_cost(w, t->cost);
-    json_add_u64(w, S("unknown_cost_requests"), t->unknown);
+    if (t->unknown) json_add_u64(w, S("unknown_cost_requests"), t->unknown); /* else exactly what others script against */
 }
 
 static money cost_of(const struct store_rows *r, unsigned column)

@@ -28,7 +28,9 @@ static void bind(const struct route *r, struct deployment *d, struct board *b)
             STR_ARG(d->tier));
     d->state = state_of(buf_view(&identity));
     buf_done(&identity);
-    d->row = board_row_get(b, r->name, d->provider->name, d->model, str_z(d->provider->kind->otel_name));
+    for (unsigned f = 0; f < WIRE_FORMATS; f++)
+        if (d->provider->formats & 1u << f)
+            d->rows[f] = board_row_get(b, r->name, d->provider->name, d->model, str_z(wire_format_name((enum wire_format)f)));
 }
 
 void route_bind(struct generation *g, struct board *b)

@@ -60,6 +60,34 @@ enum err wire_scan_answer(struct json_tape *t, struct str body, const struct jso
     return OK;
 }
 
+/* The last `"usage":` of the tail. A quotation mark inside of a string has a backslash before it, so this one opens a name;
+ * whether it is one of the root shows when the rest is read as the end of an object. */
+static bool find_usage(struct str tail, struct str *ret_rest)
+{
+    struct str name = S("\"usage\"");
+    for (size_t at = tail.n < name.n ? 0 : tail.n - name.n + 1; at-- > 1;) {
+        if (memcmp(tail.p + at, name.p, name.n) != 0 || tail.p[at - 1] == '\\') continue;
+        *ret_rest = str_from(tail, at);
+        return true;
+    }
+    return false;
+}
+
+/* What each format's own reader asks of an answer stands in front; then it reads no other members than in a whole one. */
+bool wire_read_tail(const struct wire_ops *ops, struct str tail, struct json_tape *t, struct buf *room, struct usage *ret_usage)
+{
+    struct str rest;
+    struct usage u;
+    buf_clear(room);
+    if (!find_usage(tail, &rest)) return false;
+    buf_str(room, S("{\"type\":\"message\",\"choices\":[],"));
+    buf_str(room, rest);
+    bool good = !room->over && ops->answer(WIRE_GENERATE, buf_view(room), t, &u, NULL) == OK;
+    buf_clear(room);
+    if (good) *ret_usage = u;
+    return good;
+}
+
 void wire_read_tier(const struct json_tape *t, uint32_t tier, struct usage *u)
 {
     if (!tier || !json_is(t, tier, JSON_STRING)) return;

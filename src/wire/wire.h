@@ -80,6 +80,10 @@ struct wire_ops {
 /* Root members and theirs are recorded (stream_options), what lies deeper is only checked. */
 #define WIRE_LIMITS ((struct json_limits){.max_depth = 512, .record_depth = 2})
 
+/* The usage of a 2xx answer of which only the last bytes were kept: it stands near the end in every format that has it at the
+ * root. False: not told there, or the answer did not end as JSON ends. room: scratch, cleared. */
+bool wire_read_tail(const struct wire_ops *ops, struct str tail, struct json_tape *t, struct buf *room, struct usage *ret_usage);
+
 const struct wire_ops *wire_ops_get(enum wire_format f); /* NULL: not built yet */
 const char *wire_format_name(enum wire_format f);
 bool wire_format_find(struct str name, enum wire_format *ret_format);

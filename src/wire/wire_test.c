@@ -159,6 +159,39 @@ static void answers_tell_their_usage(void **state)
     }
 }
 
+static void usage_is_read_from_a_tail(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_format format;
+        const char *tail;
+        bool told;
+        uint64_t input, output;
+    } CASES[] = {
+        {WIRE_OPENAI_CHAT, "xt\"}}],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5},\"service_tier\":\"default\"}\n",
+         true, 7, 5},
+        {WIRE_ANTHROPIC_MESSAGES, "t\"}],\"usage\" : {\"input_tokens\":7,\"output_tokens\":5}}", true, 7, 5},
+        /* an earlier one stands in a string, or deeper; the last one at the root counts */
+        {WIRE_OPENAI_CHAT, "\\\"usage\\\":{\"}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}", true, 1, 2},
+        {WIRE_OPENAI_CHAT, ",\"x\":{\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5}}}", false, 0, 0},
+        {WIRE_OPENAI_CHAT, "},\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5}", false, 0, 0}, /* cut */
+        {WIRE_OPENAI_CHAT, "so \\\"usage\\\":{\\\"prompt_tokens\\\":7}\"}}]}", false, 0, 0},
+        {WIRE_OPENAI_CHAT, "\"usage\":{}}", false, 0, 0}, /* what stands before it is not known */
+        {WIRE_OPENAI_CHAT, "", false, 0, 0},
+        {WIRE_OPENAI_CHAT, "\"usage\"", false, 0, 0},
+    };
+    struct buf room;
+    buf_init(&room, KIB(4));
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct usage u = {0};
+        const struct wire_ops *ops = wire_ops_get(CASES[i].format);
+        assert_int_equal(wire_read_tail(ops, str_z(CASES[i].tail), &tape, &room, &u), CASES[i].told);
+        assert_int_equal(usage_input(&u), CASES[i].input);
+        assert_int_equal(usage_output(&u), CASES[i].output);
+    }
+    buf_done(&room);
+}
+
 static void answers_that_are_none(void **state)
 {
     (void)state;
@@ -360,11 +393,17 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_closed_table_of_edits),   cmocka_unit_test(requests_that_cannot_go),
-        cmocka_unit_test(bounds_count_all_choices),    cmocka_unit_test(answers_tell_their_usage),
-        cmocka_unit_test(answers_that_are_none),       cmocka_unit_test(streams_step_by_step),
-        cmocka_unit_test(errors_in_the_callers_words), cmocka_unit_test(the_word_of_a_failed_provider),
-        cmocka_unit_test(endpoints_and_fields),        cmocka_unit_test(the_list_of_models),
+        cmocka_unit_test(the_closed_table_of_edits),
+        cmocka_unit_test(requests_that_cannot_go),
+        cmocka_unit_test(bounds_count_all_choices),
+        cmocka_unit_test(answers_tell_their_usage),
+        cmocka_unit_test(usage_is_read_from_a_tail),
+        cmocka_unit_test(answers_that_are_none),
+        cmocka_unit_test(streams_step_by_step),
+        cmocka_unit_test(errors_in_the_callers_words),
+        cmocka_unit_test(the_word_of_a_failed_provider),
+        cmocka_unit_test(endpoints_and_fields),
+        cmocka_unit_test(the_list_of_models),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -43,6 +43,22 @@ def _():
     eq(gateway.chat(key).status, 200)
 
 
+@test("serve --help tells how to serve, and usage has the very fields that others script against")
+def _():
+    for words in (("serve", "--help"), ("serve", "-h"), ("help", "serve")):
+        check("--config FILE" in gateway.cli(*words, json_out=False).stdout, " ".join(words))
+    got = gateway.usage()
+    eq(set(got), {"data", "total"})
+    eq(set(got["total"]), {"requests", "input_tokens", "output_tokens", "cost"})
+    eq({name for row in got["data"] for name in row}, {"key", "model", "day", "requests", "input_tokens", "output_tokens", "cost"})
+
+
+@test("metrics count by the caller's format")
+def _():
+    text = gateway.admin("GET", "/metrics").body.decode()
+    check('aquifer_format="openai_chat"' in text and 'gen_ai_provider_name="openai"' in text, text[:3000])
+
+
 @test("doctor finds a healthy Aquifer healthy")
 def _():
     found = gateway.cli("doctor", "--config", gateway.file, "--json")

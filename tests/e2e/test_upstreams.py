@@ -25,7 +25,8 @@ gateway = Gateway(config(
     [openai_provider(fake, extra=HASTY), anthropic_provider(fake, extra=HASTY), DEAD],
     [route("fast", deployment("main", "gpt-4o-mini")), route("claude", deployment("claude", "claude-opus-5")),
      route("unreachable", deployment("dead", "gpt-4o-mini")), two("dead-first", "gpt-4o-mini", provider="dead"),
-     two("fails-first", "failing"), two("rests", "resting"), two("both-limited", "limited-a", "limited-b")])).start()
+     two("fails-first", "failing"), two("rests", "resting"), two("both-limited", "limited-a", "limited-b")],
+    "limits: { answer: 256KiB }\n")).start()
 KEY = gateway.key()
 FORMATS = {"openai": gateway.chat, "anthropic": gateway.messages}
 ROUTES = {"openai": "fast", "anthropic": "claude"}
@@ -234,6 +235,18 @@ def _():
             check(grown < 4096, f"the gateway grew by {grown} KB while the client did not read")
         check(fake.flooded < total, "the provider was held back")
         eq([data for _, _, data, _ in events][-1], "[DONE]")
+
+
+@test("an answer too long to be held passes as it comes, and its usage is read from its end")
+def _():
+    for vendor in FORMATS:
+        before = gateway.usage()["total"]
+        text = 'a "usage":{"prompt_tokens":1} ' * 40000
+        fake.play(acts.say(text, usage={"prompt": 70, "completion": 50, "input": 70, "output": 50}))
+        got = FORMATS[vendor](KEY, model=ROUTES[vendor])
+        check(len(got.body) > len(text) and got.status == 200 and text in json.dumps(got.json()).replace('\\"', '"'), "it came whole")
+        total = gateway.usage()["total"]
+        eq([total[name] - before[name] for name in ("requests", "input_tokens", "output_tokens")], [1, 70, 50], vendor)
 
 
 def end():
