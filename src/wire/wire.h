@@ -73,7 +73,8 @@ struct wire_ops {
     void (*error_event)(const struct fault *f, struct str request_id, struct buf *out);
     /* The upstream's word in an error body, for log and ledger ("rate_limit_error: …"); "" none. */
     void (*blame)(struct str body, struct json_tape *t, struct buf *out);
-    const char *heartbeat; /* an event or comment that every SDK of this format skips */
+    const char *heartbeat;                    /* an event or comment that every SDK of this format skips */
+    const struct wire_translator *translator; /* NULL: only the same-format road */
 };
 
 #define WIRE_EDITS 2
@@ -112,3 +113,90 @@ void wire_models_anthropic(const struct wire_model *m, size_t n, struct str quer
 /* Headers by table: which of the caller's go up, which of the provider's come down. */
 bool wire_header_goes_up(struct str name);
 bool wire_header_comes_down(struct str name);
+
+/* ---- translation: a format read into the chat form and written from it ------------------------------------------------- */
+
+/* What a request writer must know of where the request goes. */
+struct wire_target {
+    struct str model;          /* the upstream's id, plain */
+    struct chat_origin origin; /* whose opaque state may go there */
+    bool stream;
+    uint64_t max_output; /* of the model, in tokens; 0 unknown. Formats that demand a bound (A14) fill it from here */
+    uint32_t quirks;     /* bits of enum wire_quirk, data of provider and model */
+    struct chat_losses *losses;
+    struct json_tape *tape; /* free to use */
+};
+
+/* What only some deployments of a format are like; kinds of providers, the catalogue and the configuration set them. */
+#define WIRE_QUIRKS(X)                                                                     \
+    X(QUIRK_MAX_TOKENS, "max_tokens", "Chat: knows max_tokens, not max_completion_tokens") \
+    X(QUIRK_NO_DEVELOPER, "no_developer", "Chat: knows role system, not developer")        \
+    X(QUIRK_REASONING_CONTENT, "reasoning_content", "Chat: gives and takes reasoning as reasoning_content")
+enum wire_quirk_bit {
+#define X(bit, word, what) bit##_BIT,
+    WIRE_QUIRKS(X)
+#undef X
+        WIRE_QUIRKS_N
+};
+enum wire_quirk {
+#define X(bit, word, what) bit = 1 << bit##_BIT,
+    WIRE_QUIRKS(X)
+#undef X
+};
+
+/* A name that was respelled for the target; spans. */
+struct wire_name {
+    struct str ours, theirs, name_space;
+    enum chat_call_form form; /* CALL_CUSTOM: a free-text tool told as a function with one string */
+    struct wire_name *next;
+};
+
+/* What the answer's writer must know of the request; lives in the exchange's arena. */
+struct wire_reply {
+    struct str model;          /* as the caller asked, plain */
+    struct str id;             /* of the exchange: what synthesised ids are made of */
+    int64_t now_s;             /* Unix seconds */
+    bool include_usage;        /* Chat */
+    struct wire_name *names;   /* respelled tools */
+    struct chat_origin origin; /* of the deployment that answers */
+    const struct chat_seal *seal;
+    struct chat_losses *losses;
+};
+
+/* One event of an upstream's stream: of SSE, or a frame of AWS's event stream. */
+struct wire_frame {
+    struct str name; /* `event:` or `:event-type` */
+    struct str data; /* JSON */
+    bool exception;  /* `:message-type: exception` */
+};
+
+/* All or none. Readers are strict about shape (ERR_BAD_REQUEST with the JSON path) and put what they do not know into
+ * `extra`; writers tick all that they dealt with. Stream states are plain memory of the size told, zeroed, without a
+ * destructor: what they must keep goes to the arena. */
+struct wire_translator {
+    /* The tape holds the whole body (JSON_LIMITS). Spans point into it or into c->arena. */
+    enum err (*read_request)(const struct json_tape *t, struct chat *c, struct fault *why);
+    /* The body for the upstream; chat_account() has not run yet: the caller does that. */
+    enum err (*write_request)(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,
+                              struct fault *why);
+    /* A whole 2xx answer. ERR_UPSTREAM_GARBAGE: not one of this format. */
+    enum err (*read_answer)(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
+    enum err (*write_answer)(struct chat_answer *answer, const struct wire_reply *to, struct buf *out, struct fault *why);
+    /* A stream from the upstream; EVENT_END after the format's last event. `read_end`: the transfer closed; the format whose
+     * last event is the close (G1) ends here, others say ERR_UPSTREAM_CUT unless they have ended. */
+    size_t reader_size;
+    void (*reader_start)(void *reader, struct arena *a);
+    enum err (*read_event)(void *reader, const struct wire_frame *f, struct json_tape *t, const struct chat_sink *sink,
+                           struct fault *why);
+    enum err (*read_end)(void *reader, const struct chat_sink *sink, struct fault *why);
+    /* A stream to the client, framing included. It cannot emit what its format forbids: items that the format wants one after
+     * the other wait, bounded; EVENT_END and EVENT_ERROR write the format's own ending. */
+    size_t writer_size;
+    void (*writer_start)(void *writer, const struct wire_reply *to, struct arena *a);
+    enum err (*write_event)(void *writer, const struct chat_event *e, struct buf *out, struct fault *why);
+    /* A failed answer: class, words, retry-after in all forms that the vendor uses. Strings are in the arena. */
+    void (*read_error)(int status, struct http_fields fields, struct str body, struct json_tape *t, struct arena *a,
+                       struct chat_error *ret_error);
+    /* An upstream's error in the caller's shape; as a body. */
+    void (*write_error)(const struct chat_error *e, struct str request_id, struct buf *out);
+};
