@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { ARENA_MAX = MIB(4), OUT_MAX = MIB(64) };
+enum { ARENA_MAX = MIB(4), OUT_MAX = MIB(64), LOOK_MS = 1, PATIENCE_MS = 3000 };
 
 const struct endpoint endpoints[] = {
     {"GET", "/healthz", show_health, .open = true, .on_loop = true, .on_metrics = true},
@@ -12,10 +12,10 @@ const struct endpoint endpoints[] = {
     {"GET", "/metrics", show_metrics, LANE_DESK, .on_metrics = true},
     {"GET", "/admin/v1/openapi.yaml", show_openapi, .open = true, .on_loop = true},
     {"GET", "/admin/v1/keys", key_list, LANE_DESK},
-    {"POST", "/admin/v1/keys", key_create, LANE_DESK},
+    {"POST", "/admin/v1/keys", key_create, LANE_DESK, .publishes = true},
     {"GET", "/admin/v1/keys/{}", key_get, LANE_DESK},
-    {"DELETE", "/admin/v1/keys/{}", key_revoke, LANE_DESK},
-    {"POST", "/admin/v1/keys/{}/rotate", key_rotate, LANE_DESK},
+    {"DELETE", "/admin/v1/keys/{}", key_revoke, LANE_DESK, .publishes = true, .must_hold = true},
+    {"POST", "/admin/v1/keys/{}/rotate", key_rotate, LANE_DESK, .publishes = true},
     {"GET", "/admin/v1/usage", report_usage, LANE_REPORTS, .ingest_first = true},
     {"GET", "/admin/v1/attempts", report_attempts, LANE_REPORTS, .ingest_first = true},
     {"POST", "/admin/v1/backup", report_backup, LANE_REPORTS, .ingest_first = true},
@@ -135,6 +135,37 @@ static void conclude(struct call *c, enum err got)
     answer(c);
 }
 
+/* ---- waiting for the gateways ------------------------------------------------------------------------------------------ */
+
+/* A key that is shown works, and one that is revoked does not, from the answer on. */
+static bool is_in_force(struct board *b, uint64_t number)
+{
+    for (unsigned i = 0; i < BOARD_GATEWAYS; i++) {
+        struct gateway_slot *g = &b->gateways[i];
+        if (atomic_load(&g->state) != GATEWAY_FREE && atomic_load(&g->generation) < number) return false;
+    }
+    return true;
+}
+
+static void on_wait(struct timer *t)
+{
+    struct call *c = CONTAINER_OF(t, struct call, wait);
+    struct control *in = c->control;
+    if (is_in_force(in->board, c->awaits)) {
+        conclude(c, c->why.code);
+        return;
+    }
+    if (loop_now(in->loop) < c->give_up_ms) {
+        timer_set(in->loop, t, LOOK_MS, on_wait);
+        return;
+    }
+    LOG(LOG_WARN, "generation.slow", "a gateway does not take up the newest generation; its log tells why",
+        F_UINT("number", c->awaits), F_Z("request", c->request_id));
+    if (c->endpoint->must_hold)
+        FAIL(&c->why, ERR_NOT_READY, "the change is stored and published, but a gateway has not taken it up yet: try again");
+    conclude(c, c->why.code);
+}
+
 /* ---- lanes ------------------------------------------------------------------------------------------------------------ */
 
 static void api_run(struct job *j)
@@ -147,6 +178,12 @@ static void api_done(struct job *j)
 {
     struct call *c = CONTAINER_OF(j, struct call, job);
     c->in_lane = false;
+    if (c->endpoint->publishes && c->why.code == OK && c->stream) {
+        c->awaits = c->control->desk.number; /* the lane stands still */
+        c->give_up_ms = loop_now(c->control->loop) + PATIENCE_MS;
+        on_wait(&c->wait);
+        return;
+    }
     conclude(c, c->why.code);
     if (!c->stream) call_free(c);
 }
@@ -236,6 +273,7 @@ static void on_closed(struct http_stream *s, bool complete, void *user)
     struct call *c = s->user;
     if (!c) return;
     c->stream = NULL;
+    timer_cancel(c->control->loop, &c->wait);
     if (!c->in_lane) call_free(c);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,17 +137,22 @@ static int teardown(void **state)
 
 /* ---- HTTP ------------------------------------------------------------------------------------------------------------- */
 
-static void exchange(struct world *w, struct str request)
+static int send_request(struct world *w, struct str request)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(w->port)};
     struct timeval patience = {.tv_sec = 30};
-    char piece[8192];
-    ssize_t n;
-    size_t at;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
     assert_int_equal(send(fd, request.p, request.n, MSG_NOSIGNAL), (ssize_t)request.n);
+    return fd;
+}
+
+static void receive(struct world *w, int fd)
+{
+    char piece[8192];
+    ssize_t n;
+    size_t at;
     buf_clear(&w->answer);
     while ((n = recv(fd, piece, sizeof piece, 0)) > 0) buf_add(&w->answer, piece, (size_t)n);
     close(fd);
@@ -156,7 +162,7 @@ static void exchange(struct world *w, struct str request)
     buf_drop_head(&w->answer, at + 4);
 }
 
-static int ask_as(struct world *w, const char *key, const char *method, const char *path, const char *body)
+static int begin_as(struct world *w, const char *key, const char *method, const char *path, const char *body)
 {
     struct buf request;
     buf_init(&request, MIB(1));
@@ -164,8 +170,14 @@ static int ask_as(struct world *w, const char *key, const char *method, const ch
     if (key) buf_fmt(&request, "Authorization: Bearer %s\r\n", key);
     if (body) buf_fmt(&request, "Content-Length: %zu\r\n", strlen(body));
     buf_fmt(&request, "\r\n%s", body ? body : "");
-    exchange(w, buf_view(&request));
+    int fd = send_request(w, buf_view(&request));
     buf_done(&request);
+    return fd;
+}
+
+static int ask_as(struct world *w, const char *key, const char *method, const char *path, const char *body)
+{
+    receive(w, begin_as(w, key, method, path, body));
     return w->status;
 }
 
@@ -446,6 +458,33 @@ static void a_revocation_that_cannot_be_published_is_told(void **state)
     assert_int_equal(ask(w, "DELETE", path, NULL), 200);
 }
 
+static bool is_answered(int fd) { return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 150) != 0; }
+
+/* A gateway that is slow to take up a generation: who is shown a key before that is refused with it. */
+static void a_key_is_shown_when_it_works(void **state)
+{
+    struct world *w = *state;
+    struct gateway_slot *g = &w->board->gateways[0];
+    char id[64], path[128];
+    atomic_store(&g->generation, 1);
+    atomic_store(&g->state, GATEWAY_SERVING);
+    int fd = begin_as(w, ADMIN_KEY, "POST", "/admin/v1/keys", "{\"name\":\"a\"}");
+    wait_generation(w, 2);
+    assert_false(is_answered(fd));
+    assert_int_equal(ask(w, "GET", "/admin/v1/status", NULL), 200); /* nobody else waits */
+    atomic_store(&g->generation, 2);
+    receive(w, fd);
+    assert_int_equal(w->status, 201);
+    take(w, "id", id, sizeof id);
+    snprintf(path, sizeof path, "/admin/v1/keys/%s", id);
+    assert_int_equal(ask(w, "DELETE", path, NULL), 503); /* it waits for its time, and does not say what is not so */
+    assert_says(w, "a gateway has not taken it up yet");
+    close(begin_as(w, ADMIN_KEY, "DELETE", path, NULL)); /* who goes away is not waited for */
+    atomic_store(&g->generation, 3);
+    assert_int_equal(ask(w, "DELETE", path, NULL), 200);
+    assert_int_equal(atomic_load(&w->board->generation), 3);
+}
+
 static void sighup_reads_again(void **state)
 {
     struct world *w = *state;
@@ -505,6 +544,7 @@ int main(void)
         CASE(an_unset_secret_refuses_the_whole),
         CASE(metrics_have_a_door_of_their_own),
         CASE(a_revocation_that_cannot_be_published_is_told),
+        CASE(a_key_is_shown_when_it_works),
         CASE(sighup_reads_again),
         CASE(a_restart_keeps_everything),
         CASE(a_bad_first_file_ends_it),

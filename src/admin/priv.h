@@ -157,6 +157,8 @@ struct call {
     const struct endpoint *endpoint;
     char request_id[LEDGER_ID_LEN + 1];
     bool in_lane;
+    struct timer wait; /* set: done, but the gateways do not serve generation `awaits` yet */
+    uint64_t awaits, give_up_ms;
     struct arena arena;
     struct str method, parameter, query, body; /* copies; parameter: the path's {id} */
     struct buf out;
@@ -172,6 +174,8 @@ struct endpoint {
     bool on_loop;      /* at once, without a lane */
     bool ingest_first; /* usage is never older than the last request that finished */
     bool on_metrics;   /* also on the metrics listener */
+    bool publishes;    /* answered when every gateway serves what it changed */
+    bool must_hold;    /* and not well before: who revokes a key relies on it */
 };
 extern const struct endpoint endpoints[];
 extern const size_t n_endpoints;

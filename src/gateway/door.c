@@ -64,6 +64,16 @@ static const struct key *check_secret(const struct generation *g, const struct k
     return (same || old_same) && !against->revoked ? k : NULL;
 }
 
+/* For who asks why a key does not work: its id, whether this generation knows it, and never more of it. */
+static void tell_refused(const struct exchange *x, struct str credential)
+{
+    struct key_text text;
+    bool is_ours = key_read(credential, &text);
+    LOG(LOG_DEBUG, "key.refused", is_ours ? "" : "not a whole key of ours", F_Z("request_id", x->id),
+        F_Z("key", is_ours ? text.id : ""), F_BOOL("known", is_ours && generation_key(x->generation, str_z(text.id)) != NULL),
+        F_UINT("generation", x->generation->number));
+}
+
 enum next step_authenticate(struct exchange *x)
 {
     int64_t now_ms = clock_wall_ms();
@@ -75,6 +85,7 @@ enum next step_authenticate(struct exchange *x)
     }
     x->key = key_read(credential, &text) ? check_secret(x->generation, &text, now_ms) : NULL;
     if (!x->key) {
+        tell_refused(x, credential);
         FAIL(&x->fault, ERR_KEY_INVALID, "this key is not valid here: check it for typing errors or ask for a new one");
         return FAILED;
     }

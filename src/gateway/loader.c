@@ -57,7 +57,18 @@ static void take_up(struct gateway *g, struct generation *n)
     memory_set_max(g, n->settings.memory_max);
     if (g->journal) journal_set_options(g->journal, &n->settings.journal);
     log_threshold = n->settings.log_level;
-    atomic_store(&g->slot->generation, n->number);
+}
+
+/* The slowest loop counts. Loops may be here at once: the number only rises. */
+void loader_tell_board(struct gateway *g)
+{
+    uint64_t least = UINT64_MAX, told = atomic_load(&g->slot->generation);
+    for (unsigned i = 0; i < g->n_loops; i++) {
+        uint64_t serves = atomic_load(&g->loops[i].serves);
+        if (serves < least) least = serves;
+    }
+    while (told < least && !atomic_compare_exchange_weak(&g->slot->generation, &told, least)) {
+    }
 }
 
 /* On the loop: new exchanges get the new generation; running ones keep theirs. */
@@ -69,6 +80,8 @@ static void on_generation(struct post *p)
     if (gl->generation) generation_unref(gl->generation);
     gl->generation = n;
     http_server_set_options(gl->server, &n->settings.server);
+    atomic_store(&gl->serves, n->number);
+    loader_tell_board(gl->gateway);
 }
 
 static void tell_loops(struct gateway *g)
@@ -91,13 +104,23 @@ static enum err load(struct gateway *g, uint64_t number, struct generation **ret
     return e;
 }
 
+/* Control removes old files: one that is gone because a newer one is there is no failure. */
+static enum err load_newest(struct gateway *g, uint64_t *number, struct generation **ret_generation, struct fault *why)
+{
+    for (;;) {
+        uint64_t asked = *number;
+        enum err e = load(g, asked, ret_generation, why);
+        if (e == OK || (*number = atomic_load(&g->board->generation)) == asked) return e;
+    }
+}
+
 enum err loader_load(struct gateway *g, struct fault *why)
 {
     uint64_t number = atomic_load(&g->board->generation);
     struct generation *n;
-    if (number == 0 || number == atomic_load(&g->slot->generation) || number == atomic_load(&g->slot->generation_refused))
+    if (number == 0 || (g->newest && number == g->newest->number) || number == atomic_load(&g->slot->generation_refused))
         return OK;
-    enum err e = load(g, number, &n, why);
+    enum err e = load_newest(g, &number, &n, why);
     if (e != OK) {
         atomic_store(&g->slot->generation_refused, number);
         atomic_fetch_add(&g->board->counters.reload_failures, 1);

@@ -83,6 +83,7 @@ static enum err open_loop(struct gateway *g, unsigned number, struct fault *why)
     gl->number = number;
     gl->loop = loop_new();
     gl->generation = loader_newest(g);
+    atomic_store(&gl->serves, gl->generation->number);
     gl->server = http_server_new(gl->loop, &gateway_door, &gl->generation->settings.server, gl);
     gl->client = http_client_new(gl->loop, NULL);
     json_tape_init(&gl->tape, 0);
@@ -191,6 +192,7 @@ static void serve_when_loaded(struct gateway *g)
         LOG(LOG_ERROR, "gateway.start_failed", why.text, F_Z("where", why.where));
         exit(1);
     }
+    loader_tell_board(g);
     atomic_store(&g->slot->state, GATEWAY_SERVING);
     LOG(LOG_INFO, "gateway.serving", "", F_UINT("loops", g->n_loops), F_UINT("slot", g->slot_number));
 }
@@ -201,6 +203,15 @@ static void on_bell(struct watch *w, unsigned events)
     struct gateway *g = CONTAINER_OF(w, struct gateway, bell);
     bell_hush(&g->fds, BELL_GATEWAY);
     serve_when_loaded(g);
+}
+
+/* While one gateway takes over from another both hang on one bell, and the other may have hushed it. */
+static void on_look(struct timer *t)
+{
+    enum { LOOK_MS = 100 };
+    struct gateway *g = CONTAINER_OF(t, struct gateway, look_timer);
+    serve_when_loaded(g);
+    timer_set(g->manager, t, LOOK_MS, on_look);
 }
 
 static void claim_slot(struct gateway *g)
@@ -278,7 +289,7 @@ int gateway_main(int argc, char **argv)
     uv_signal_start(&term, on_signal, SIGTERM);
     uv_signal_start(&interrupt, on_signal, SIGINT);
     memory_watch(&g);
-    serve_when_loaded(&g);
+    on_look(&g.look_timer);
     loop_run(g.manager);
     close_gateway(&g);
     LOG(LOG_INFO, "gateway.stopped", "");

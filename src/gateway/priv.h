@@ -36,6 +36,7 @@ struct gateway_loop {
     uint32_t engine_ports[BOARD_ENGINES];
     struct post on_generation, on_drain; /* sent by the manager */
     atomic_bool generation_posted;
+    _Atomic uint64_t serves; /* number of `generation` */
     pthread_t thread;
     unsigned number;
 };
@@ -62,7 +63,7 @@ struct gateway {
     pthread_mutex_t lock; /* around `newest` alone */
     struct generation *newest;
     struct watch bell;
-    struct timer memory_timer, drain_timer;
+    struct timer memory_timer, drain_timer, look_timer;
     atomic_bool draining;
     atomic_uint loops_left;
     /* memory.c */
@@ -211,6 +212,8 @@ bool memory_is_short(struct gateway *g);
 /* ---- loader.c -------------------------------------------------------------------------------------------------------- */
 /* Loads the newest published generation, when there is one, and hands it to the loops. On the manager. */
 MUST_USE enum err loader_load(struct gateway *g, struct fault *why);
+/* Writes on the board what all loops serve: control waits for it before it shows a new key. Any thread. */
+void loader_tell_board(struct gateway *g);
 struct generation *loader_newest(struct gateway *g); /* a new reference; NULL: none yet */
 
 /* ---- sandbox.c ------------------------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 # order: 55
 # torture: yes
 """Reloads under load, drain, takeover by a new binary: nobody's request fails, open streams go on, memory stays flat."""
+import json
 import os
 import signal
 import threading
@@ -11,9 +12,10 @@ import time
 from lib import acts, http
 from lib.fake import Fake
 from lib.gateway import Gateway, config, deployment, openai_provider, route
-from lib.tap import TORTURE, check, eq, run, test, until
+from lib.tap import SLOW, TORTURE, check, eq, run, test, until
 
-RELOADS = 1000 if TORTURE else 200
+RELOADS = 1000
+KEYS = 500 if TORTURE else 50
 
 fake = Fake().start()
 fake.play_always(acts.say("One two three.", usage={"prompt": 7, "completion": 5}))
@@ -52,21 +54,48 @@ def has_route(name):
     return name in [model["id"] for model in got.json()["data"]]
 
 
+def new_key(number):
+    """Made over the API itself: the command line would give the gateways time."""
+    got = gateway.admin("POST", "/admin/v1/keys", json.dumps({"name": f"at once {number}"}).encode())
+    eq(got.status, 201, repr(got))
+    return got.json()
+
+
+@test("under load a key works from the moment it is shown, and no more from the moment it is revoked")
+def _():
+    stop, bad = threading.Event(), []
+    threads = clients(2, stop, bad)
+    try:
+        for number in range(KEYS):
+            made = new_key(number)
+            eq(gateway.chat(made["key"]).status, 200, f"key {number}, at once")
+            eq(gateway.admin("DELETE", "/admin/v1/keys/" + made["id"]).status, 200)
+            eq(gateway.chat(made["key"]).status, 401, f"key {number}, revoked")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    eq(bad[:3], [])
+
+
 def memory(word):
-    """Private memory of the processes with the word, in KB."""
+    """Memory of their own of the processes with the word, in KB: mapped journal segments come and go with the load."""
     total = 0
     for pid in gateway.pids(word):
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-            total += sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
+            total += sum(int(line.split()[1]) for line in file if line.startswith("Anonymous:"))
     return total
 
 
 def reload_to(first, last):
+    """Each is in force before the next one comes: a signal that arrives while one is read would only be the same again."""
     for number in range(first, last):
         gateway.write(text(number))
         gateway.process.send_signal(signal.SIGHUP)
-        if number % 20 == 0:
-            until(lambda: has_route(f"generation-{number}"), f"generation {number} is in force", 20)
+        end = time.monotonic() + 20 * SLOW
+        while not has_route(f"generation-{number}"):
+            check(time.monotonic() < end, f"generation {number} is not in force")
+            time.sleep(0.002)
 
 
 @test(f"{RELOADS} reloads under load: no request fails, memory stays flat")
@@ -82,7 +111,7 @@ def _():
         thread.join()
     eq(bad[:3], [])
     print(f"# gateway {before[0]} to {after[0]} KB, control {before[1]} to {after[1]} KB", flush=True)
-    check(after[0] - before[0] < 4096 and after[1] - before[1] < 4096, f"memory grew: {before} KB to {after} KB")
+    check(after[0] - before[0] < 1024 and after[1] - before[1] < 1024, f"memory grew: {before} KB to {after} KB")
 
 
 @test("a broken file changes nothing, and the next good one is taken")

@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from . import http
-from .tap import SLOW, check, until
+from .tap import SLOW, check, explain, until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 BUILD = os.environ.get("AQUIFER_BUILD") or os.path.join(ROOT, "build")
@@ -73,6 +73,7 @@ class Gateway:
         self.process = None
         self.write(text)
         self.env = self._environment(env or {})
+        explain.append(self.last_words)
 
     def _environment(self, extra):
         env = {**os.environ, "AQUIFER_ADMIN_KEY": ADMIN_KEY, "UPSTREAM_KEY": UPSTREAM_KEY,
@@ -115,6 +116,10 @@ class Gateway:
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
+
+    def last_words(self):
+        """The end of its log, for a test that failed; nothing once it is gone."""
+        return f"the log of {self.dir} ends:\n{self.log()[-6000:]}" if os.path.exists(self.log_path) else ""
 
     def cli(self, *words, status=0, json_out=True):
         """Runs `aquifer WORDS…`; the parsed JSON it printed (json_out) or the finished process."""

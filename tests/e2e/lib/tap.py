@@ -8,6 +8,7 @@ import traceback
 SLOW = float(os.environ.get("AQUIFER_SLOW") or 1)  # sanitizer builds are this much slower
 TORTURE = bool(os.environ.get("AQUIFER_TORTURE"))
 _tests = []
+explain = []  # functions that tell what their processes said lately; asked when a test fails
 
 
 class Skip(Exception):
@@ -56,7 +57,7 @@ def _run_one(number, title, function):
         _tell("ok", number, f"{title} # SKIP {reason}")
         return True
     except BaseException:  # also KeyboardInterrupt: the plan is kept
-        _tell("not ok", number, title, traceback.format_exc())
+        _tell("not ok", number, title, "\n".join([traceback.format_exc()] + [tell() for tell in explain]))
         return False
     _tell("ok", number, title)
     return True
