@@ -11,6 +11,9 @@
 #define PATIENCE_PER_S 100u /* and in the long run */
 #define HEAD_STOP 4         /* a field block so many times over the limit is not even read to its end */
 #define LINGER_MS 5000
+#define REST_MS 5000     /* for the rest of a request that is answered already, */
+#define REST_GAP_MS 1000 /* and of that at most so long in silence */
+#define TICK_MIN_MS 500u
 #define TICK_MAX_MS 5000u
 #define ACKS_MAX 200 /* of pings and settings, waiting for a client that does not read */
 
@@ -18,6 +21,15 @@ static const struct http_limits *limits(const struct conn *c) { return &c->optio
 static uint64_t now(const struct conn *c) { return loop_now(c->server->loop); }
 
 static struct stream *stream_at(struct conn *c, int32_t id) { return nghttp2_session_get_stream_user_data(c->h2->session, id); }
+
+static uint32_t tick_ms(const struct conn *c)
+{
+    const struct http_limits *l = limits(c);
+    uint32_t least = l->body_gap_ms < l->write_gap_ms ? l->body_gap_ms : l->write_gap_ms;
+    least = (l->head_ms < least ? l->head_ms : least) / 4 + 1;
+    uint32_t most = c->h2->leave_at || c->h2->waits_for_rest ? TICK_MIN_MS : TICK_MAX_MS;
+    return least < most ? least : most;
+}
 
 /* ---- floods -------------------------------------------------------------------------------------------------------- */
 
@@ -74,15 +86,24 @@ static void body_whole(struct stream *s)
     server->handler.on_request(&s->pub, server->user);
 }
 
+static void take_data(struct stream *s, struct str bytes)
+{
+    struct conn *c = s->conn;
+    struct fault why = {0};
+    if (body_add(&s->body, &c->options->o, bytes, &why) != OK) refuse(s, &why);
+    else nghttp2_session_consume_stream(c->h2->session, s->h2.id, bytes.n);
+}
+
+/* Only a body that is wanted gets more of its stream's window: of another one comes what the client may send already. */
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p, size_t n, void *user)
 {
-    (void)session, (void)flags;
+    (void)flags;
     struct conn *c = user;
     struct stream *s = stream_at(c, id);
-    struct fault why = {0};
-    if (!s || !collects(s)) return 0;
+    nghttp2_session_consume_connection(session, n);
+    if (!s) return 0;
     s->h2.in_at = now(c);
-    if (body_add(&s->body, &c->options->o, str_make((const char *)p, n), &why) != OK) refuse(s, &why);
+    if (collects(s)) take_data(s, str_make((const char *)p, n));
     return 0;
 }
 
@@ -224,10 +245,23 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
+/* RFC 9113 8.1 lets a server reset a stream (NO_ERROR) whose answer is whole before the request is. Clients exist that
+ * take this for a failure and throw the answer away (curl 7.88), so the request may first come to its end. */
+static void wait_for_rest(struct conn *c)
+{
+    c->h2->waits_for_rest = true;
+    conn_deadline(c, tick_ms(c));
+}
+
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    (void)session;
-    h2_on_frame_sent(user, frame);
+    struct conn *c = user;
+    bool may_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
+    if (!may_end || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
+    struct stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
+    if (!s) return 0;
+    s->h2.out_ended = true;
+    if (!s->h2.in_ended) wait_for_rest(c);
     return 0;
 }
 
@@ -257,6 +291,7 @@ static struct h2_shared *shared_new(void)
     nghttp2_session_callbacks_set_on_frame_send_callback(h->callbacks, on_frame_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(h->callbacks, on_stream_over);
     nghttp2_option_set_max_outbound_ack(h->option, ACKS_MAX);
+    nghttp2_option_set_no_auto_window_update(h->option, 1);
     return h;
 }
 
@@ -269,15 +304,6 @@ void h2_shared_free(struct h2_shared *h)
 }
 
 /* ---- the turn of a connection ---------------------------------------------------------------------------------------------- */
-
-static uint32_t tick_ms(const struct conn *c)
-{
-    const struct http_limits *l = limits(c);
-    uint32_t least = l->body_gap_ms < l->write_gap_ms ? l->body_gap_ms : l->write_gap_ms;
-    least = (l->head_ms < least ? l->head_ms : least) / 4 + 1;
-    uint32_t most = c->h2->leave_at ? DRAIN_GRACE_MS : TICK_MAX_MS;
-    return least < most ? least : most;
-}
 
 /* RFC 9113 6.8: first a word that the end is near, so that requests on their way are still served; then the end. */
 static void drain(struct conn *c)
@@ -342,13 +368,15 @@ static void close_all(struct conn *c)
     while (c->h2->streams) close_stream(c->h2->streams);
 }
 
-/* Whose answer is whole but not yet with the kernel waits until it is. */
+/* Whose answer is whole but not yet with the kernel waits until it is. A stream whose request has not ended lives on,
+ * but the handler hears now that its part is over. */
 static void close_those_over(struct conn *c)
 {
     bool is_drained = link_queued(&c->link) == 0 || c->link.state != LINK_OPEN;
     for (struct stream *s = c->h2->streams, *next; s; s = next) {
         next = s->next;
         if (s->h2.is_over && (is_drained || !s->h2.out_ended)) close_stream(s);
+        else if (s->h2.out_ended && is_drained) stream_tell(s, c->link.state == LINK_OPEN);
     }
 }
 
@@ -410,6 +438,15 @@ static void on_drained(struct conn *c) { conn_later(c); }
 
 /* ---- deadlines ---------------------------------------------------------------------------------------------------------------- */
 
+static void check_rest(struct stream *s)
+{
+    struct conn *c = s->conn;
+    uint64_t t = now(c), silent_since = s->h2.in_at > s->h2.out_at ? s->h2.in_at : s->h2.out_at;
+    if (t - s->h2.out_at > REST_MS || t - silent_since > REST_GAP_MS)
+        nghttp2_submit_rst_stream(c->h2->session, NGHTTP2_FLAG_NONE, s->h2.id, NGHTTP2_NO_ERROR);
+    else c->h2->waits_for_rest = true;
+}
+
 static void check_stream(struct stream *s)
 {
     struct conn *c = s->conn;
@@ -423,6 +460,8 @@ static void check_stream(struct stream *s)
     } else if (h2_queued(s) && t - s->h2.out_at > l->write_gap_ms) {
         s->answer = ANSWER_BROKEN; /* also when it had ended: it will not get through */
         h2_abort(s);
+    } else if (s->h2.out_ended && !s->h2.in_ended) {
+        check_rest(s);
     }
 }
 
@@ -448,6 +487,7 @@ static void on_deadline(struct conn *c)
     }
     if (h->leave_at && !h->left && now(c) >= h->leave_at) leave(c);
     if (!h->ticks) nghttp2_session_terminate_session(h->session, NGHTTP2_NO_ERROR); /* idle for long enough */
+    h->waits_for_rest = false;
     for (struct stream *s = h->streams; s; s = s->next) check_stream(s);
     if (h->ticks) conn_deadline(c, tick_ms(c));
     conn_later(c);

@@ -11,7 +11,7 @@ struct guest_stream {
     int32_t id;
     int status, informational;
     struct buf fields, body;
-    bool ended, over;
+    bool ended, over, was_reset;
     uint32_t error;  /* when over */
     struct str send; /* request body still to be sent */
     bool send_more;  /* and it does not end there */
@@ -68,6 +68,7 @@ static int guest_frame(nghttp2_session *session, const nghttp2_frame *frame, voi
     struct guest_stream *s = guest_at(g, frame->hd.stream_id);
     if (s && (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA))
         s->ended = s->ended || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+    if (s && frame->hd.type == NGHTTP2_RST_STREAM) s->was_reset = true;
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         g->goaway = true;
         g->goaway_error = frame->goaway.error_code;

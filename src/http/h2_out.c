@@ -34,17 +34,6 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t
     return h->waits ? NGHTTP2_ERR_DEFERRED : (ssize_t)n;
 }
 
-void h2_on_frame_sent(struct conn *c, const nghttp2_frame *frame)
-{
-    bool may_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
-    if (!may_end || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return;
-    struct stream *s = nghttp2_session_get_stream_user_data(c->h2->session, frame->hd.stream_id);
-    if (!s) return;
-    s->h2.out_ended = true;
-    if (!s->h2.in_ended) /* RFC 9113 8.1: the rest of the request is of no interest */
-        nghttp2_submit_rst_stream(c->h2->session, NGHTTP2_FLAG_NONE, s->h2.id, NGHTTP2_NO_ERROR);
-}
-
 static void send_gathered(struct conn *c, struct buf *out)
 {
     struct iovec v = {out->p, out->n};

@@ -24,12 +24,12 @@ struct h2 {
     unsigned n_low;                 /* streams with on_writable() owed */
     uint64_t leave_at;              /* loop_now() for the last word of a drain; 0: not draining */
     bool ticks, left, lingers;
+    bool waits_for_rest; /* of a request that is answered already, maybe: the clock ticks faster */
 };
 
 void h2_flush(struct conn *c);      /* frames to the link, while it takes them */
 void h2_continue(struct stream *s); /* 100 */
 void h2_tell_writable(struct conn *c);
-void h2_on_frame_sent(struct conn *c, const nghttp2_frame *frame);
 void h2_head(struct stream *s, int status, struct http_fields fields, int64_t body_length);
 void h2_write(struct stream *s, struct str bytes);
 void h2_finish(struct stream *s, struct str last);

@@ -107,7 +107,8 @@ static void test_100_continue(void **state)
     bench_free(b);
 }
 
-static void test_early_answer_stops_the_body(void **state)
+/* Clients that take a reset for a failure read the answer all the same. */
+static void test_early_answer_lets_the_body_end(void **state)
 {
     (void)state;
     struct bench *b = bench_new();
@@ -116,8 +117,40 @@ static void test_early_answer_stops_the_body(void **state)
     s->send_more = true;
     guest_talk(g);
     assert_int_equal(s->status, 403);
-    assert_true(s->over && s->error == NGHTTP2_NO_ERROR);
+    assert_true(s->ended && !s->over);
     assert_str(buf_view(&b->events), "head POST /early ? @a\nclosed whole\n");
+    s->send = S("the rest");
+    s->send_more = false;
+    nghttp2_session_resume_data(g->session, s->id);
+    guest_talk(g);
+    assert_true(s->over && s->error == NGHTTP2_NO_ERROR && !s->was_reset);
+    assert_int_equal(http_server_stats_get(b->server)->streams, 0);
+    assert_str(buf_view(&b->events), "head POST /early ? @a\nclosed whole\n");
+    guest_free(g);
+    bench_free(b);
+}
+
+/* Of a body that is not wanted comes what the window allows already; then, or when the client falls silent, it is stopped. */
+static void test_early_answer_stops_a_long_body(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    struct guest *g = guest_new(b);
+    char *big = mem_alloc(MIB(2) + 1);
+    memset(big, 'x', MIB(2));
+    struct guest_stream *s = guest_ask(g, "POST", "/early", big, NULL), *t = guest_ask(g, "POST", "/early", "first", NULL);
+    t->send_more = true;
+    guest_talk(g);
+    assert_true(s->ended && !s->over && t->ended && !t->over);
+    assert_true(MIB(2) - s->send.n <= KIB(256));
+    for (int i = 0; i < 20000 && !(s->over && t->over); i++) guest_talk(g), bench_wait(b);
+    assert_true(s->was_reset && s->error == NGHTTP2_NO_ERROR);
+    assert_true(t->was_reset && t->error == NGHTTP2_NO_ERROR);
+    assert_int_equal(http_server_stats_get(b->server)->streams, 0);
+    struct guest_stream *u = guest_ask(g, "POST", "/e", "goes on", NULL);
+    guest_talk(g);
+    assert_str(buf_view(&u->body), "goes on");
+    free(big);
     guest_free(g);
     bench_free(b);
 }
@@ -482,7 +515,8 @@ int main(void)
         cmocka_unit_test(test_any_cut_gives_the_same),
         cmocka_unit_test(test_both_protocols_on_one_port),
         cmocka_unit_test(test_100_continue),
-        cmocka_unit_test(test_early_answer_stops_the_body),
+        cmocka_unit_test(test_early_answer_lets_the_body_end),
+        cmocka_unit_test(test_early_answer_stops_a_long_body),
         cmocka_unit_test(test_broken_answers_are_seen),
         cmocka_unit_test(test_reset_by_the_client),
         cmocka_unit_test(test_client_goes_away),

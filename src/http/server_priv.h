@@ -133,7 +133,8 @@ struct stream {
 };
 struct stream *stream_new(struct conn *c);
 static inline struct stream *stream_of(struct http_stream *s) { return CONTAINER_OF(s, struct stream, pub); }
-void stream_release(struct stream *s); /* head and body of the request */
+void stream_release(struct stream *s);             /* head and body of the request */
+void stream_tell(struct stream *s, bool complete); /* on_closed(), once; the request is released */
 /* Tells the handler and recycles. */
 void stream_close(struct stream *s, bool complete);
 

@@ -41,6 +41,15 @@ static void recycle(struct stream *s)
     server->n_spare_streams++;
 }
 
+void stream_tell(struct stream *s, bool complete)
+{
+    struct http_server *server = s->pub.server;
+    bool is_owed = s->told;
+    s->told = false;
+    if (is_owed) server->handler.on_closed(&s->pub, complete, server->user);
+    stream_release(s);
+}
+
 void stream_close(struct stream *s, bool complete)
 {
     struct http_server *server = s->pub.server;
@@ -49,8 +58,7 @@ void stream_close(struct stream *s, bool complete)
         buf_clear(&server->head);
     }
     if (s->answer != ANSWER_ENDED) s->answer = ANSWER_BROKEN; /* what the handler still sends goes nowhere */
-    if (s->told) server->handler.on_closed(&s->pub, complete, server->user);
-    stream_release(s);
+    stream_tell(s, complete);
     atomic_fetch_sub_explicit(&server->stats.streams, 1, memory_order_relaxed);
     recycle(s);
 }

@@ -90,30 +90,61 @@ def literal(name, value):
 
 
 def frames(conn, last):
-    """Frames (kind, flags, stream, payload) up to the first that last(kind, stream) takes."""
+    """Frames (kind, flags, stream, payload) up to the first that last(kind, flags, stream) takes."""
     while True:
         head = conn.exactly(9)
         kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big")
         yield kind, flags, stream, conn.exactly(int.from_bytes(head[:3], "big"))
-        if last(kind, stream):
+        if last(kind, flags, stream):
             return
 
 
-@test("a body over the limit is answered with a whole 413, then the stream is reset without error (RFC 9113 8.1)")
-def _():
-    # By hand, as curl 7.88 takes that reset for a failure and shows nothing of the answer.
+def ask(conn, key, length):
+    """Stream 1 with a first piece of its body, on a connection by hand."""
     fields = {b":method": b"POST", b":path": b"/v1/chat/completions", b":scheme": b"http", b":authority": b"a",
-              b"authorization": b"Bearer " + KEY.encode(), b"content-type": b"application/json", b"content-length": b"41943040"}
+              b"authorization": b"Bearer " + key.encode(), b"content-type": b"application/json", b"content-length": b"%d" % length}
     block = b"".join(literal(name, value) for name, value in fields.items())
+    conn.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 4, 1, block) + frame(0, 0, 1, b" " * 1000))
+
+
+def answer(conn):
+    """The JSON body of stream 1, read to its end; nothing resets the stream before."""
+    seen = list(frames(conn, lambda kind, flags, stream: stream == 1 and flags & 1))
+    check(3 not in [kind for kind, *_ in seen], seen)
+    return json.loads(b"".join(payload for kind, _, stream, payload in seen if (kind, stream) == (0, 1)))
+
+
+def goes_on(conn):
+    conn.send(frame(6, 0, 0, b"12345678"))
+    seen = list(frames(conn, lambda kind, *_: kind == 6))
+    eq(seen[-1][3], b"12345678", "the connection goes on")
+    return seen
+
+
+@test("an answer before the body is there: the client may send the rest, and no reset spoils what it reads")
+def _():
     with gateway.conn() as conn:
-        conn.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0) + frame(1, 4, 1, block) + frame(0, 0, 1, b" " * 1000))
-        seen = list(frames(conn, lambda kind, stream: (kind, stream) == (3, 1)))
-        body = b"".join(payload for kind, _, stream, payload in seen if (kind, stream) == (0, 1))
-        eq(json.loads(body)["error"]["code"], "body_too_large")
-        eq(seen[-2][:3], (0, 1, 1), "the answer is whole before the reset")
-        eq(seen[-1][3], b"\0\0\0\0", "the reset says: no error")
-        conn.send(frame(6, 0, 0, b"12345678"))
-        eq(list(frames(conn, lambda kind, _: kind == 6))[-1][3], b"12345678", "the connection goes on")
+        ask(conn, "aq_wrong", 2000)
+        eq(answer(conn)["error"]["code"], "key_invalid")
+        conn.send(frame(0, 1, 1, b" " * 1000))
+        check(3 not in [kind for kind, *_ in goes_on(conn)], "the stream ended by itself")
+
+
+@test("a body over the limit is answered with a whole 413; if the client waits then, the stream is reset without error (RFC 9113 8.1)")
+def _():
+    with gateway.conn() as conn:
+        ask(conn, KEY, 41943040)
+        eq(answer(conn)["error"]["code"], "body_too_large")
+        eq(list(frames(conn, lambda kind, _, stream: (kind, stream) == (3, 1)))[-1][3], b"\0\0\0\0", "the reset says: no error")
+        goes_on(conn)
+
+
+@test("curl shows the answer to a long body that is not wanted")
+def _():
+    for way in WAYS:
+        for size, key, status in ((1 << 20, "aq_wrong", 401), (40 << 20, KEY, 413)):
+            seen, _, _, body = curl(way, "/v1/chat/completions", body=b" " * size, key=key)
+            eq(seen, status, body)
 
 
 @test("fifty streams on one connection, each whole")
