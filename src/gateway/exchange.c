@@ -93,7 +93,7 @@ struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
 
 void exchange_release(struct exchange *x)
 {
-    if (x->stream || x->attempt.call || x->safe.queued || x->driving) return;
+    if (x->stream || x->attempt.call || x->safe.queued || x->turn_end.queued || x->driving) return;
     struct gateway_loop *gl = x->gl;
     timer_cancel(gl->loop, &x->timer);
     loop_undefer(gl->loop, &x->relay_end);

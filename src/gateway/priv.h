@@ -157,7 +157,7 @@ struct exchange {
     unsigned dropped;   /* fields taken out of the request by configuration */
     struct timer timer; /* engine wait, heartbeat, or the call's lingering end: one at a time */
     uint64_t engine_deadline;
-    struct defer relay_end;
+    struct defer relay_end, turn_end;
     struct journal_wait safe;
     struct fault fault;
     struct exchange *next_spare;

@@ -136,6 +136,7 @@ struct lane {
     struct lent_head *lent;
     struct timer timer; /* never later than what is due; moved only when it fires */
     struct defer defer;
+    struct defer begin;
     uint64_t since;     /* dialling or idle since */
     uint32_t idle_ms;   /* how long it may be idle */
     struct buf carry;   /* input kept while the call is paused */
