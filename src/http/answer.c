@@ -209,7 +209,7 @@ static bool read_quickly(struct answer *a, char **at, size_t *n)
     if (!quick_read(str_make(*at, part), slots, QUICK_FIELDS, &q) || !q.has_length) return false;
     if (!str_eq(q.first[0], S("HTTP/1.1")) || q.first[1].n != 3 || !str_u64(q.first[1], &status)) return false;
     if (status < 200 || status > 599) return false;
-    if (q.upper) quick_lower(*at, slots, q.n_slots);
+    if (q.upper) quick_lower(*at, q.size, slots, q.n_slots);
     for (unsigned i = 0; i < q.n_slots; i++)
         a->head->at[i] = (struct http_field){str_make(*at + slots[i].name_at, slots[i].name_n),
                                              str_make(*at + slots[i].value_at, slots[i].value_n)};

@@ -20,11 +20,19 @@ bool http_field_is_token(struct str name)
  * are as useless as they are harmless to framing: refused too, but for the tab. */
 bool http_field_value_is_valid(struct str value) { return value.n == 0 || quick_value_n(value) == value.n; }
 
-void http_field_write(struct buf *out, const struct http_field *f)
+/* Looked at where it was written: the line's own ':' and CR end the name and the value that are meant. */
+static bool line_is_valid(struct str line, const struct http_field *f)
+{
+    bool upper;
+    return f->name.n > 0 && quick_name_n(line, &upper) == f->name.n && quick_value_n(str_from(line, f->name.n + 2)) == f->value.n;
+}
+
+bool http_field_write(struct buf *out, const struct http_field *f)
 {
     size_t n = f->name.n + f->value.n + strlen(": \r\n");
-    if (!buf_reserve(out, n)) return;
+    if (!buf_reserve(out, n)) return http_field_is_token(f->name) && http_field_value_is_valid(f->value);
     char *at = out->p + out->n;
+    struct str line = str_make(at, n);
     memcpy(at, f->name.p, f->name.n);
     at += f->name.n;
     *at++ = ':';
@@ -33,5 +41,7 @@ void http_field_write(struct buf *out, const struct http_field *f)
     at += f->value.n;
     *at++ = '\r';
     *at++ = '\n';
+    if (!line_is_valid(line, f)) return false;
     out->n += n;
+    return true;
 }

@@ -85,7 +85,7 @@ size_t head_quick(struct head_builder *b, struct str bytes, unsigned fields_max,
         !str_eq(h.first[2], S("HTTP/1.1")))
         return 0;
     buf_add(&b->bytes, bytes.p, h.size);
-    if (h.upper) quick_lower(b->bytes.p, b->slots, h.n_slots);
+    if (h.upper) quick_lower(b->bytes.p, h.size, b->slots, h.n_slots);
     b->n_slots = h.n_slots;
     b->method_n = (uint32_t)h.first[0].n;
     b->target_at = (uint32_t)(h.first[1].p - bytes.p);
@@ -108,6 +108,7 @@ struct str head_field(const struct head_builder *b, struct str name, unsigned *r
     struct str first = STR_NONE;
     *ret_count = 0;
     for (unsigned i = 0; i < b->n_slots; i++) {
+        if (b->slots[i].name_n != name.n) continue;
         struct http_field f = field_at(&b->slots[i], b->bytes.p);
         if (!str_eq(f.name, name)) continue;
         if (!(*ret_count)++) first = f.value;

@@ -1,6 +1,10 @@
 /* quick: see quick.h. Called once for each head; pure, owns nothing. */
 #include "http/quick.h"
 
+#if defined(__SSE2__) && !defined(QUICK_PLAIN)
+#include <emmintrin.h>
+#endif
+
 /* RFC 9110 5.6.2: tchar; capitals apart, since received names are made small. */
 enum { SMALL = 1, CAPITAL = 2 };
 static const unsigned char TCHAR[256] = {
@@ -9,46 +13,112 @@ static const unsigned char TCHAR[256] = {
     ['`'] = SMALL, ['|'] = SMALL, ['~'] = SMALL, ['0' ... '9'] = SMALL, ['A' ... 'Z'] = CAPITAL, ['a' ... 'z'] = SMALL,
 };
 
+static bool may_stand(unsigned char c) { return (c >= 0x20 && c != 0x7F) || c == '\t'; }
+
+/* ---- sixteen bytes at once, where the machine can: how many of the first bytes are of a kind --------------------------- */
+
+#if defined(__SSE2__) && !defined(QUICK_PLAIN)
+enum { BLOCK = 16, ALL = 0xFFFF };
+
+static __m128i load(const char *p) { return _mm_loadu_si128((const __m128i *)(const void *)p); }
+
+/* 0xFF where a byte is from..from + span. */
+static __m128i in_range(__m128i x, char from, char span)
+{
+    __m128i above = _mm_sub_epi8(x, _mm_set1_epi8(from));
+    return _mm_cmpeq_epi8(_mm_min_epu8(above, _mm_set1_epi8(span)), above);
+}
+
+static unsigned bits(__m128i kind) { return (unsigned)_mm_movemask_epi8(kind); }
+
+static unsigned run_of(unsigned bits_of_kind) { return (unsigned)__builtin_ctz(~bits_of_kind); }
+
+/* Letters, digits and '-': of these nearly all names are made. The others end the run; the table judges them. */
+static unsigned name_run(const char *p, unsigned *ret_capitals)
+{
+    __m128i x = load(p), capital = in_range(x, 'A', 'Z' - 'A');
+    __m128i small = _mm_or_si128(in_range(x, 'a', 'z' - 'a'), in_range(x, '0', '9' - '0'));
+    small = _mm_or_si128(small, _mm_cmpeq_epi8(x, _mm_set1_epi8('-')));
+    unsigned n = run_of(bits(_mm_or_si128(small, capital)));
+    *ret_capitals = bits(capital) & ((1u << n) - 1);
+    return n;
+}
+
+/* All but controls; a tab may stand. */
+static unsigned value_run(const char *p)
+{
+    __m128i x = load(p), control = in_range(x, 0, 0x1F), tab = _mm_cmpeq_epi8(x, _mm_set1_epi8('\t'));
+    __m128i bad = _mm_or_si128(_mm_andnot_si128(tab, control), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7F)));
+    return run_of(~bits(bad) & ALL);
+}
+
+/* Of the block at p, the first n. */
+static void lower_block(char *p, size_t n)
+{
+    const __m128i places = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m128i x = load(p), capital = in_range(x, 'A', 'Z' - 'A');
+    __m128i ours = _mm_cmplt_epi8(places, _mm_set1_epi8((char)(n < BLOCK ? n : BLOCK)));
+    __m128i bit = _mm_and_si128(_mm_and_si128(capital, ours), _mm_set1_epi8(0x20));
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_or_si128(x, bit));
+}
+#else
+enum { BLOCK = 8 };
+
+static unsigned name_run(const char *p, unsigned *ret_capitals)
+{
+    unsigned n = 0;
+    *ret_capitals = 0;
+    for (unsigned kind; n < BLOCK && (kind = TCHAR[(unsigned char)p[n]]); n++) *ret_capitals |= kind & CAPITAL;
+    return n;
+}
+
+static unsigned value_run(const char *p)
+{
+    unsigned n = 0;
+    while (n < BLOCK && may_stand((unsigned char)p[n])) n++;
+    return n;
+}
+
+static void lower_block(char *p, size_t n)
+{
+    for (size_t i = 0; i < n && i < BLOCK; i++)
+        if (p[i] >= 'A' && p[i] <= 'Z') p[i] |= 0x20;
+}
+#endif
+
+/* ---- names and values ------------------------------------------------------------------------------------------------ */
+
 size_t quick_name_n(struct str s, bool *ret_upper)
 {
-    unsigned kinds = 0, kind;
+    unsigned kinds = 0, kind, capitals;
     size_t n = 0;
+    for (unsigned run = BLOCK; run == BLOCK && s.n - n >= BLOCK; n += run) {
+        run = name_run(s.p + n, &capitals);
+        if (capitals) kinds |= CAPITAL;
+    }
     while (n < s.n && (kind = TCHAR[(unsigned char)s.p[n]])) kinds |= kind, n++;
     *ret_upper = kinds & CAPITAL;
     return n;
 }
 
-/* A top bit is left where one of eight bytes is under 0x20 or is 0x7F. A borrow can only mark bytes above a marked one,
- * so the lowest mark is true. */
-static uint64_t controls_in(uint64_t x)
-{
-    const uint64_t ones = 0x0101010101010101u, deletes = x ^ ones * 0x7F;
-    return (((x - ones * 0x20) & ~x) | ((deletes - ones) & ~deletes)) & ones * 0x80;
-}
-
-static bool may_stand(unsigned char c) { return (c >= 0x20 && c != 0x7F) || c == '\t'; }
-
 size_t quick_value_n(struct str s)
 {
     size_t n = 0;
-    for (uint64_t x; s.n - n >= sizeof x;) {
-        memcpy(&x, s.p + n, sizeof x);
-        uint64_t controls = controls_in(x);
-        n += controls ? (unsigned)__builtin_ctzll(controls) / 8 : sizeof x;
-        if (!controls) continue;
-        if (s.p[n] != '\t') return n;
-        n++;
+    for (; s.n - n >= BLOCK; n += BLOCK) {
+        unsigned run = value_run(s.p + n);
+        if (run < BLOCK) return n + run;
     }
     while (n < s.n && may_stand((unsigned char)s.p[n])) n++;
     return n;
 }
 
-void quick_lower(char *bytes, const struct head_slot *slots, unsigned n)
+void quick_lower(char *bytes, size_t size, const struct head_slot *slots, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        char *name = bytes + slots[i].name_at;
-        for (uint32_t k = 0; k < slots[i].name_n; k++)
-            if (name[k] >= 'A' && name[k] <= 'Z') name[k] |= 0x20;
+        size_t at = slots[i].name_at, end = at + slots[i].name_n;
+        for (; at < end && size - at >= BLOCK; at += BLOCK) lower_block(bytes + at, end - at);
+        for (; at < end; at++)
+            if (bytes[at] >= 'A' && bytes[at] <= 'Z') bytes[at] |= 0x20;
     }
 }
 
@@ -91,6 +161,13 @@ static size_t read_first_line(struct str bytes, struct quick_head *h)
     return n + 2;
 }
 
+static struct str trim_spaces(struct str s)
+{
+    while (s.n && s.p[0] == ' ') s.p++, s.n--;
+    while (s.n && s.p[s.n - 1] == ' ') s.n--;
+    return s;
+}
+
 /* Returns how long the field line at `at` is; 0: something else. */
 static size_t read_field(struct str bytes, size_t at, struct quick_head *h, struct head_slot *slot)
 {
@@ -101,11 +178,9 @@ static size_t read_field(struct str bytes, size_t at, struct quick_head *h, stru
     struct str rest = str_from(line, name_n + 1);
     size_t raw_n = quick_value_n(rest);
     if (!is_end_of_line(rest, raw_n)) return 0;
-    struct str value = str_trim(str_make(rest.p, raw_n));
+    struct str value = trim_spaces(str_make(rest.p, raw_n));
     /* Tabs around a value are as rare as they are odd: llhttp takes them around some values and not around others. */
-    if (memchr(rest.p, '\t', (size_t)(value.p - rest.p)) ||
-        memchr(value.p + value.n, '\t', raw_n - (size_t)(value.p - rest.p) - value.n))
-        return 0;
+    if (value.n && (value.p[0] == '\t' || value.p[value.n - 1] == '\t')) return 0;
     if (!check_framing(h, str_make(line.p, name_n), value)) return 0;
     h->upper |= upper;
     *slot = (struct head_slot){(uint32_t)at, (uint32_t)name_n, (uint32_t)(value.p - bytes.p), (uint32_t)value.n};

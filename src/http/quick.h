@@ -21,12 +21,12 @@ struct quick_head {
  * Not plain is: anything that is not strictly as RFC 9112 writes it; transfer-encoding, upgrade and trailer fields;
  * any `connection` but keep-alive; a second content-length; more than `room` fields. Offsets count from bytes.p. */
 bool quick_read(struct str bytes, struct head_slot *slots, unsigned room, struct quick_head *ret_head);
-/* Makes the names small, in place or in a copy of the same bytes. */
-void quick_lower(char *bytes, const struct head_slot *slots, unsigned n);
+/* Makes the names small, in place or in a copy of the head's `size` bytes. */
+void quick_lower(char *bytes, size_t size, const struct head_slot *slots, unsigned n);
 
 /* How many bytes from the start on may stand in a name (RFC 9110 5.6.2), or in a value. */
 size_t quick_name_n(struct str s, bool *ret_upper);
 size_t quick_value_n(struct str s);
 
-/* `name: value` and its line's end. */
-void http_field_write(struct buf *out, const struct http_field *f);
+/* `name: value` and its line's end. False, and nothing is written: bytes that no field may hold. */
+MUST_USE bool http_field_write(struct buf *out, const struct http_field *f);

@@ -54,10 +54,9 @@ static enum err write_fields(struct buf *head, struct http_fields fields, struct
 {
     for (size_t i = 0; i < fields.n; i++) {
         const struct http_field *f = &fields.at[i];
-        if (!http_field_is_token(f->name) || !http_field_value_is_valid(f->value))
+        if (!http_field_write(head, f))
             return FAIL(why, ERR_INTERNAL, "the request field \"%.*s\" cannot be sent: it holds bytes that no field may hold",
                         STR_ARG(f->name));
-        http_field_write(head, f);
     }
     return OK;
 }

@@ -103,8 +103,7 @@ void response_head(struct buf *out, int status, struct http_fields fields, struc
     buf_str(out, date);
     buf_str(out, S("\r\n"));
     for (size_t i = 0; i < fields.n; i++) {
-        if (!response_field_may_pass(&fields.at[i])) continue;
-        http_field_write(out, &fields.at[i]);
+        if (!response_field_is_ours(fields.at[i].name)) (void)!http_field_write(out, &fields.at[i]);
     }
     framing(out, frame);
     buf_str(out, S("\r\n"));

@@ -19,6 +19,10 @@ enum {
 _Static_assert(KEY_LEN < KEY_TEXT_MAX, "a key and its NUL fit");
 
 static const char LETTERS[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford, as random_id() draws them */
+static const bool IS_LETTER[256] = {
+    ['0' ... '9'] = true, ['a' ... 'h'] = true, ['j' ... 'k'] = true,
+    ['m' ... 'n'] = true, ['p' ... 't'] = true, ['v' ... 'z'] = true,
+};
 
 static void write_check(const char *text, char ret_check[CHECK_LEN])
 {
@@ -47,7 +51,7 @@ void key_make(char ret_id[KEY_ID_LEN + 1], char ret_text[KEY_TEXT_MAX], uint8_t 
 static bool all_letters(const char *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (p[i] == '\0' || !strchr(LETTERS, p[i])) return false;
+        if (!IS_LETTER[(unsigned char)p[i]]) return false;
     return true;
 }
 

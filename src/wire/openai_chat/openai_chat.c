@@ -77,35 +77,46 @@ static unsigned chat_edits(const struct wire_request *r, struct str quoted_model
 
 /* C6: prompt_tokens includes cached and written ones, completion_tokens includes reasoning: the parts are cut out. */
 struct share {
-    const char *group, *field;
+    struct str field; /* of the details */
     enum usage_cell cell;
 };
-static const struct share INPUT_SHARES[] = {
-    {"prompt_tokens_details", "cached_tokens", USAGE_IN_CACHE_READ},
-    {"prompt_tokens_details", "cache_write_tokens", USAGE_IN_CACHE_WRITE},
-    {"prompt_tokens_details", "audio_tokens", USAGE_IN_AUDIO},
+struct side {
+    struct str total, details;
+    enum usage_cell rest; /* what no share names */
+    struct share shares[4];
 };
-static const struct share OUTPUT_SHARES[] = {
-    {"completion_tokens_details", "reasoning_tokens", USAGE_OUT_REASONING},
-    {"completion_tokens_details", "audio_tokens", USAGE_OUT_AUDIO},
-    {"completion_tokens_details", "accepted_prediction_tokens", USAGE_OUT_PREDICTION_ACCEPTED},
-    {"completion_tokens_details", "rejected_prediction_tokens", USAGE_OUT_PREDICTION_REJECTED},
+static const struct side INPUT = {
+    .total = S("prompt_tokens"),
+    .details = S("prompt_tokens_details"),
+    .rest = USAGE_IN_FRESH,
+    .shares = {{S("cached_tokens"), USAGE_IN_CACHE_READ},
+               {S("cache_write_tokens"), USAGE_IN_CACHE_WRITE},
+               {S("audio_tokens"), USAGE_IN_AUDIO}},
+};
+static const struct side OUTPUT = {
+    .total = S("completion_tokens"),
+    .details = S("completion_tokens_details"),
+    .rest = USAGE_OUT_VISIBLE,
+    .shares = {{S("reasoning_tokens"), USAGE_OUT_REASONING},
+               {S("audio_tokens"), USAGE_OUT_AUDIO},
+               {S("accepted_prediction_tokens"), USAGE_OUT_PREDICTION_ACCEPTED},
+               {S("rejected_prediction_tokens"), USAGE_OUT_PREDICTION_REJECTED}},
 };
 
-/* Puts the shares of a total into their cells, what is left into `rest`; a share never exceeds what is left. */
-static void split_total(const struct json_tape *t, uint32_t total, uint32_t usage, const struct share *shares, size_t n,
-                        enum usage_cell rest, struct usage *u)
+/* Puts the shares of a total into their cells, what is left into the rest; a share never exceeds what is left. */
+static void split_total(const struct json_tape *t, uint32_t usage, const struct side *side, struct usage *u)
 {
     uint64_t left, part;
+    uint32_t total = json_find(t, usage, side->total), details = json_find(t, usage, side->details);
     if (!total || !json_u64(t, total, &left)) return;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t at = json_path(t, usage, shares[i].group, shares[i].field);
+    for (size_t i = 0; details && i < COUNTOF(side->shares) && side->shares[i].field.n; i++) {
+        uint32_t at = json_find(t, details, side->shares[i].field);
         if (!at || !json_u64(t, at, &part)) continue;
         if (part > left) part = left;
         left -= part;
-        usage_set(u, shares[i].cell, part, USAGE_REPORTED);
+        usage_set(u, side->shares[i].cell, part, USAGE_REPORTED);
     }
-    usage_set(u, rest, left, USAGE_REPORTED);
+    usage_set(u, side->rest, left, USAGE_REPORTED);
 }
 
 /* DeepSeek tells the cached share beside the details. */
@@ -123,8 +134,8 @@ static void read_usage(const struct json_tape *t, struct usage *u)
     uint32_t usage = json_find(t, 0, S("usage"));
     wire_read_tier(t, json_find(t, 0, S("service_tier")), u);
     if (!usage || !json_is(t, usage, JSON_OBJECT)) return;
-    split_total(t, json_path(t, usage, "prompt_tokens"), usage, INPUT_SHARES, COUNTOF(INPUT_SHARES), USAGE_IN_FRESH, u);
-    split_total(t, json_path(t, usage, "completion_tokens"), usage, OUTPUT_SHARES, COUNTOF(OUTPUT_SHARES), USAGE_OUT_VISIBLE, u);
+    split_total(t, usage, &INPUT, u);
+    split_total(t, usage, &OUTPUT, u);
     if (!json_path(t, usage, "prompt_tokens_details", "cached_tokens")) split_deepseek(t, usage, u);
 }
 
