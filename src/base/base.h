@@ -91,7 +91,14 @@ enum err_class {
     X(ERR_UPSTREAM_TOO_LARGE, "upstream_too_large", 502, CLASS_UPSTREAM, false)            \
     X(ERR_UPSTREAM_ERROR, "upstream_error", 502, CLASS_UPSTREAM, true)                     \
     X(ERR_UPSTREAM_TIMEOUT, "upstream_timeout", 504, CLASS_TIMEOUT, true)                  \
-    X(ERR_CLIENT_GONE, "client_gone", 499, CLASS_REQUEST, false)
+    X(ERR_CLIENT_GONE, "client_gone", 499, CLASS_REQUEST, false)                           \
+    X(ERR_SIGNATURE_FORM, "signature_form", 400, CLASS_AUTH, false)                        \
+    X(ERR_SIGNATURE_INVALID, "signature_invalid", 403, CLASS_AUTH, false)                  \
+    X(ERR_SIGNATURE_EXPIRED, "signature_expired", 403, CLASS_AUTH, false)                  \
+    X(ERR_SIGNATURE_SKEWED, "signature_skewed", 403, CLASS_AUTH, false)                    \
+    X(ERR_SIGNATURE_SCOPE, "signature_scope", 403, CLASS_AUTH, false)                      \
+    X(ERR_ACCESS_KEY, "access_key_unknown", 403, CLASS_AUTH, false)                        \
+    X(ERR_BODY_DIGEST, "body_digest", 400, CLASS_REQUEST, false)
 
 enum err {
 #define X(name, code, status, class, retry) name,

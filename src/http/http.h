@@ -244,3 +244,92 @@ MUST_USE enum err sse_feed(struct sse_reader *r, struct str bytes, struct fault 
 MUST_USE enum err sse_finish(struct sse_reader *r, struct fault *why);
 bool sse_next(struct sse_reader *r, struct sse_event *ret_event); /* valid until the next sse_ call */
 size_t sse_pending(const struct sse_reader *r);                   /* bytes of an unfinished event */
+
+/* ---- AWS Signature Version 4 ---------------------------------------------------------------------------------------- */
+
+/* docs.aws.amazon.com/IAM, "Create a signed AWS API request". Pure functions: no clock, no state but a digest context per
+ * thread. Used towards Bedrock (signing) and for callers who sign with a key pair of ours (checking). The path is encoded
+ * twice, as for every service but S3. */
+
+#define SIGV4_HASH 64 /* hexadecimal SHA-256 or HMAC, without a NUL */
+#define SIGV4_UNSIGNED "UNSIGNED-PAYLOAD"
+#define SIGV4_EMPTY_BODY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define SIGV4_SKEW_MS 300000          /* a signature in a header holds for 5 minutes either way, as at AWS */
+#define SIGV4_EXPIRES_MAX (7 * 86400) /* seconds; of a presigned request */
+#define SIGV4_KEY 32                  /* bytes of a signing key */
+
+/* A request as it stands on the wire. */
+struct sigv4_request {
+    struct str method;
+    struct str path;           /* percent-encoded as sent; "" means "/" */
+    struct str query;          /* without '?' */
+    struct str host;           /* the Host field or :authority, as sent */
+    struct http_fields fields; /* names in any case */
+};
+struct sigv4_scope {
+    struct str date; /* "20150830" */
+    struct str region, service;
+};
+
+void sigv4_hash(struct str bytes, char ret_hex[SIGV4_HASH]);
+/* The canonical request; `names`: of the signed fields, lower case, joined by ';'. body: hexadecimal SHA-256 or
+ * SIGV4_UNSIGNED. ERR_SIGNATURE_FORM: a field of that name is not in the request, or it has too many parameters. */
+MUST_USE enum err sigv4_canonical(const struct sigv4_request *r, struct str names, struct str body, struct buf *out,
+                                  struct fault *why);
+/* stamp: "20150830T123600Z". */
+void sigv4_string_to_sign(struct str stamp, const struct sigv4_scope *scope, struct str canonical, struct buf *out);
+/* Holds for a day; may be kept as long (wipe it). */
+void sigv4_key(struct secret secret, const struct sigv4_scope *scope, uint8_t ret_key[SIGV4_KEY]);
+void sigv4_signature(const uint8_t key[SIGV4_KEY], struct str string_to_sign, char ret_hex[SIGV4_HASH]);
+
+struct sigv4_credentials {
+    struct str access_key;
+    struct secret secret_key;
+    struct secret session_token; /* "" none */
+};
+struct sigv4_signer {
+    struct sigv4_credentials credentials;
+    struct str region, service;
+    int64_t wall_ms;
+};
+#define SIGV4_FIELDS 4 /* x-amz-date, x-amz-content-sha256, x-amz-security-token, authorization */
+#define SIGV4_SIGNED_MAX 48
+#define SIGV4_SECRET_MAX 256
+/* The fields to send beside the request's own. They point into this struct and to what was given: not to be copied. */
+struct sigv4_signed {
+    struct http_field fields[SIGV4_FIELDS];
+    unsigned n;
+    char stamp[17], authorization[1536];
+};
+/* Signs `host`, `content-type` and all fields that begin with "x-amz"; their names must be lower case. body: hexadecimal
+ * SHA-256. room: scratch, overwritten. ERR_LIMIT: too many fields, or too long ones. */
+MUST_USE enum err sigv4_sign(const struct sigv4_request *r, struct str body, const struct sigv4_signer *s, struct buf *room,
+                             struct sigv4_signed *ret_signed, struct fault *why);
+
+/* What a signed request says of itself; points into the request and into `room`. */
+struct sigv4_claim {
+    struct str access_key;
+    struct sigv4_scope scope;
+    struct str stamp, names, signature;
+    struct str body; /* as claimed: hexadecimal SHA-256 or SIGV4_UNSIGNED; "" not said: the body's own digest counts */
+    int64_t signed_ms;
+    uint32_t expires_s; /* presigned: valid for so long after signed_ms; 0: signed in the header */
+};
+/* A request with `Authorization: AWS4-…` or `X-Amz-Algorithm=` in its query. */
+bool sigv4_is_signed(struct http_fields fields, struct str query);
+/* Reads what is claimed; nothing of it is proven. ERR_SIGNATURE_FORM: not whole, doubled, out of order, of another kind. */
+MUST_USE enum err sigv4_read(const struct sigv4_request *r, struct buf *room, struct sigv4_claim *ret_claim, struct fault *why);
+/* ERR_SIGNATURE_SKEWED: signed in the future; ERR_SIGNATURE_EXPIRED: too long ago. */
+MUST_USE enum err sigv4_check_time(const struct sigv4_claim *c, int64_t wall_ms, struct fault *why);
+/* ERR_SIGNATURE_SCOPE: not one of these services (a list that ends in NULL). */
+MUST_USE enum err sigv4_check_scope(const struct sigv4_claim *c, const char *const *services, struct fault *why);
+struct sigv4_proof {
+    struct secret secret;
+    struct str body;  /* the claim's, or the body's digest when it claims none */
+    struct buf *room; /* scratch, overwritten; not the one that sigv4_read() wrote to */
+};
+/* Constant-time comparison with what the secret gives. ERR_SIGNATURE_INVALID. */
+MUST_USE enum err sigv4_check(const struct sigv4_claim *c, const struct sigv4_request *r, const struct sigv4_proof *p,
+                              struct fault *why);
+/* Is the body the one that was signed? ERR_BODY_DIGEST. */
+MUST_USE enum err sigv4_check_body(const struct sigv4_claim *c, struct str body, struct fault *why);
