@@ -333,3 +333,64 @@ MUST_USE enum err sigv4_check(const struct sigv4_claim *c, const struct sigv4_re
                               struct fault *why);
 /* Is the body the one that was signed? ERR_BODY_DIGEST. */
 MUST_USE enum err sigv4_check_body(const struct sigv4_claim *c, struct str body, struct fault *why);
+
+/* ---- AWS event stream: whole frames out of any cut of the bytes ------------------------------------------------------- */
+
+/* application/vnd.amazon.eventstream (docs.aws.amazon.com, Amazon Lex V2, "Event stream encoding"): lengths and CRC-32 of
+ * the first 8 bytes, headers, payload, CRC-32 of all before it; numbers in network order. */
+#define EVENT_STREAM_HEADERS_MAX KIB(128)
+
+enum event_stream_type { /* of a header's value; its number on the wire */
+                         EVENT_STREAM_TRUE,
+                         EVENT_STREAM_FALSE,
+                         EVENT_STREAM_INT8,
+                         EVENT_STREAM_INT16,
+                         EVENT_STREAM_INT32,
+                         EVENT_STREAM_INT64,
+                         EVENT_STREAM_BYTES,
+                         EVENT_STREAM_STRING,
+                         EVENT_STREAM_TIME, /* Unix milliseconds */
+                         EVENT_STREAM_UUID,
+                         EVENT_STREAM_TYPES
+};
+struct event_stream_header {
+    struct str name;
+    enum event_stream_type type;
+    struct str value; /* bytes, string, uuid: the value; else its bytes on the wire */
+    int64_t number;   /* integers, time; true is 1 */
+};
+enum event_stream_kind { EVENT_STREAM_EVENT, EVENT_STREAM_EXCEPTION, EVENT_STREAM_ERROR }; /* `:message-type` */
+struct event_stream_frame {
+    struct str raw, headers, payload;
+    enum event_stream_kind kind;
+    struct str type;          /* `:event-type`, `:exception-type` or `:error-code` */
+    struct str content_type;  /* `:content-type`, "" when none */
+    struct str error_message; /* `:error-message`, "" when none */
+};
+struct event_stream_reader {
+    struct buf carry; /* a frame not yet whole, or the one handed out that began in earlier bytes */
+    struct str fresh; /* handed in and not yet looked at */
+    size_t frame_max;
+    bool handed_out; /* carry is the frame handed out last */
+    bool failed;     /* no frame comes after a broken one: nobody knows where it would begin */
+};
+void event_stream_init(struct event_stream_reader *r, size_t frame_max);
+void event_stream_done(struct event_stream_reader *r);
+/* Hands in received bytes, which stay valid until event_stream_next() has no more; call that until then. */
+void event_stream_feed(struct event_stream_reader *r, struct str bytes);
+/* The next whole frame, valid until the next event_stream_ call; *ret_got false: more bytes are needed.
+ * ERR_UPSTREAM_GARBAGE: longer than frame_max (told by its first 8 bytes, nothing of it is kept), a wrong CRC, headers
+ * that are none; again on every call after it. */
+MUST_USE enum err event_stream_next(struct event_stream_reader *r, struct event_stream_frame *ret_frame, bool *ret_got,
+                                    struct fault *why);
+size_t event_stream_pending(const struct event_stream_reader *r); /* bytes of an unfinished frame */
+/* Walks a frame's headers; `rest` begins as frame.headers. False: no more. Headers of a frame are well formed. */
+bool event_stream_header(struct str *rest, struct event_stream_header *ret_header);
+
+/* Writes a frame around a payload that the caller appends to `out` between the two calls. type "": no such header. */
+struct event_stream_mark {
+    size_t start, payload;
+};
+struct event_stream_mark event_stream_begin(struct buf *out, enum event_stream_kind kind, struct str type,
+                                            struct str content_type);
+void event_stream_end(struct buf *out, struct event_stream_mark m); /* nothing is written when `out` is over */
