@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/base.h"
+#include "chat/tables.h"
 #include "json/json.h"
 
 /* An exclusive partition of what an attempt used: no token is in two cells. Each format's totals are views of it.
@@ -94,7 +95,7 @@ struct chat_extra {
     struct str raw;
     uint32_t at;
     bool told;
-    struct chat_extra *next;
+    struct chat_extra *next, *last; /* last: of the list, known by its first */
 };
 
 /* A JSON value that some formats carry raw and others inside a string: tool arguments, schemas in Converse. */
@@ -122,7 +123,7 @@ struct chat_opaque {
     enum chat_opaque_kind kind;
     struct str span; /* the exact bytes as a span */
     struct chat_origin origin;
-    struct chat_opaque *next;
+    struct chat_opaque *next, *last; /* last: of the list, known by its first */
 };
 
 enum chat_role { ROLE_NONE, ROLE_SYSTEM, ROLE_DEVELOPER, ROLE_USER, ROLE_ASSISTANT };
@@ -148,7 +149,7 @@ struct chat_annotation {
     enum chat_unit unit;
     struct str raw; /* as it stood */
     struct chat_opaque *opaque;
-    struct chat_annotation *next;
+    struct chat_annotation *next, *last; /* last: of the list, known by its first */
 };
 
 enum chat_part_kind {
@@ -314,8 +315,8 @@ struct chat_tool {
     struct str grammar; /* raw: a custom tool's `format` */
     struct chat_tool *children;
     struct chat_cache cache;
-    struct str word, raw; /* server tools: the source's `type`, plain, and all of it */
-    struct chat_tool *next;
+    struct str word, raw;          /* server tools: the source's `type`, plain, and all of it */
+    struct chat_tool *next, *last; /* last: of the list, known by its first */
 };
 
 enum chat_choice_mode { CHOICE_ABSENT, CHOICE_AUTO, CHOICE_NONE, CHOICE_REQUIRED, CHOICE_NAMED, CHOICE_ALLOWED };
@@ -329,59 +330,16 @@ struct chat_choice {
 
 /* ---- settings ----------------------------------------------------------------------------------------------------------- */
 
-/* Each present or absent, raw as it stood. X(bit, word, what a reader must see: N number, W whole number, S string,
- * B boolean, A array of strings, J any JSON). Append only within a release: docs/compatibility.md lists them. */
-#define CHAT_SETTINGS(X)                                                                  \
-    X(SET_TEMPERATURE, "temperature", N)                                                  \
-    X(SET_TOP_P, "top_p", N)                                                              \
-    X(SET_TOP_K, "top_k", N)                                                              \
-    X(SET_MAX_OUTPUT, "max_output_tokens", W)                                             \
-    X(SET_STOP, "stop", A) /* always written by readers as an array, even of one */       \
-    X(SET_N, "n", W)                                                                      \
-    X(SET_SEED, "seed", N)                                                                \
-    X(SET_FREQUENCY_PENALTY, "frequency_penalty", N)                                      \
-    X(SET_PRESENCE_PENALTY, "presence_penalty", N)                                        \
-    X(SET_LOGIT_BIAS, "logit_bias", J)                                                    \
-    X(SET_LOGPROBS, "logprobs", B)                                                        \
-    X(SET_TOP_LOGPROBS, "top_logprobs", W)                                                \
-    X(SET_USER, "user", S)                                                                \
-    X(SET_METADATA, "metadata", J)                                                        \
-    X(SET_SERVICE_TIER, "service_tier", S)                                                \
-    X(SET_STORE, "store", B)                                                              \
-    X(SET_CACHE_KEY, "prompt_cache_key", S)                                               \
-    X(SET_CACHE_RETENTION, "prompt_cache_retention", S)                                   \
-    X(SET_CACHE_ALL, "automatic cache mark", J) /* Messages: cache_control at the root */ \
-    X(SET_CACHED_CONTENT, "cached content", S)                                            \
-    X(SET_SAFETY_ID, "safety_identifier", S)                                              \
-    X(SET_VERBOSITY, "verbosity", S)                                                      \
-    X(SET_MODALITIES, "modalities", A)                                                    \
-    X(SET_AUDIO, "audio output", J)                                                       \
-    X(SET_PREDICTION, "prediction", J)                                                    \
-    X(SET_WEB_SEARCH, "web_search_options", J)                                            \
-    X(SET_SAFETY, "safety settings", J)                                                   \
-    X(SET_GUARDRAIL, "guardrail", J)                                                      \
-    X(SET_CONTEXT, "context_management", J)                                               \
-    X(SET_TRUNCATION, "truncation", S)                                                    \
-    X(SET_INCLUDE, "include", A)                                                          \
-    X(SET_PREVIOUS, "previous_response_id", S)                                            \
-    X(SET_CONVERSATION, "conversation", J)                                                \
-    X(SET_BACKGROUND, "background", B)                                                    \
-    X(SET_PROMPT, "prompt template", J)                                                   \
-    X(SET_MAX_TOOL_CALLS, "max_tool_calls", W)                                            \
-    X(SET_CLIENT_METADATA, "client_metadata", J)                                          \
-    X(SET_CONTAINER, "container", J)                                                      \
-    X(SET_MCP_SERVERS, "mcp_servers", J)                                                  \
-    X(SET_BETAS, "betas", A)                                                              \
-    X(SET_LATENCY, "latency", S)                                                          \
-    X(SET_MORE, "additional model fields", J)                                             \
-    X(SET_MORE_PATHS, "additional response paths", J)                                     \
-    X(SET_MEDIA_RESOLUTION, "media resolution", S)
+/* The settings: CHAT_SETTINGS in tables.h. */
 enum chat_setting {
 #define X(bit, word, type) bit,
     CHAT_SETTINGS(X)
 #undef X
         CHAT_SETTINGS_N
 };
+
+const char *chat_setting_word(enum chat_setting s);
+char chat_setting_type(enum chat_setting s); /* N W S B A J, as in the table */
 
 /* What is structured has bits behind the settings' in struct chat.node. */
 #define CHAT_ROOT_FIELDS(X)                \
@@ -409,6 +367,7 @@ struct chat {
     struct chat_node node; /* has/told: settings from bit 0, CHAT_ROOT_FIELDS behind them */
     struct arena *arena;   /* all nodes live here; borrowed */
     struct str source;     /* the text that spans point into */
+    struct str family;     /* plain; of the source's format: writers of the same one write `extra` back (law 4) */
     struct chat_item *items, *items_last;
     struct chat_tool *tools;
     struct str settings[CHAT_SETTINGS_N];
@@ -460,6 +419,7 @@ struct chat_error {
 
 struct chat_meta {
     struct str id, model; /* spans, as the upstream said */
+    struct str family;    /* plain; as in struct chat */
     int64_t created_s;    /* 0: not told */
 };
 
@@ -532,31 +492,6 @@ MUST_USE enum err chat_unfold(const struct chat_answer *answer, const struct cha
 
 /* ==== accounting for loss (law 3) ======================================================================================== */
 
-/* X(code, word in headers, metrics and docs, what it is, what becomes of it) */
-#define CHAT_LOSSES(X)                                                                                                    \
-    X(LOSS_EXTRA, "extra_field", "a member that only the caller's own format family knows", "dropped")                    \
-    X(LOSS_ANSWER_FIELD, "answer_field", "a member of the provider's answer that the caller's format has no place for",   \
-      "dropped")                                                                                                          \
-    X(LOSS_CACHE, "cache_mark", "a mark for prompt caching where the target caches by itself", "dropped")                 \
-    X(LOSS_OPAQUE_FOREIGN, "opaque_foreign", "encrypted state of another vendor, account or model", "dropped")            \
-    X(LOSS_REASONING, "reasoning_text", "earlier reasoning that the target does not take back", "dropped")                \
-    X(LOSS_ITEM_ID, "item_id", "an id, status or phase of an item where the target has none", "dropped")                  \
-    X(LOSS_NAME, "participant_name", "the name of a message's author", "dropped")                                         \
-    X(LOSS_HINT, "hint", "a setting that asks for nothing in the answer itself (user, metadata, cache key …)", "dropped") \
-    X(LOSS_TIER, "service_tier", "a service tier that the target does not sell", "dropped")                               \
-    X(LOSS_SAMPLING, "sampling", "a sampling setting that the target does not know (seed, top_k, penalties)", "dropped")  \
-    X(LOSS_EFFORT, "effort", "reasoning effort told as a budget, or the other way round, by the table", "approximated")   \
-    X(LOSS_SYSTEM_PLACE, "system_place", "a system message from mid-conversation moved to where the target takes it",     \
-      "approximated")                                                                                                     \
-    X(LOSS_RESULT_ERROR, "result_error", "a tool result's error flag told in its text", "approximated")                   \
-    X(LOSS_RESULT_MEDIA, "result_media", "an image in a tool result moved behind it", "approximated")                     \
-    X(LOSS_SCHEMA, "schema", "a JSON schema reduced to the subset that the target takes", "approximated")                 \
-    X(LOSS_STRICT, "strict", "strict schema adherence asked of a target that has no such switch", "dropped")              \
-    X(LOSS_CITATION, "citation", "citations and annotations that the target cannot hold", "dropped")                      \
-    X(LOSS_DETAIL, "detail", "image detail or media resolution", "dropped")                                               \
-    X(LOSS_TOOL_NAME, "tool_name", "a tool's name respelled for the target and back again", "approximated")               \
-    X(LOSS_PARALLEL, "parallel_calls", "parallel calls forbidden of a target that has no such switch", "dropped")         \
-    X(LOSS_VERBOSITY, "verbosity", "verbosity where the target has no such setting", "dropped")
 enum chat_loss {
 #define X(code, word, what, how) code,
     CHAT_LOSSES(X)
@@ -579,17 +514,22 @@ static inline void chat_has(struct chat_node *n, unsigned field) { n->has |= 1ul
 /* Ticks the field as lost in this way, if it is there. */
 void chat_lose(struct chat_losses *l, struct chat_node *n, unsigned field, enum chat_loss how);
 void chat_lose_extra(struct chat_losses *l, struct chat_node *n, enum chat_loss how); /* all that is not ticked yet */
+void chat_lose_rest(struct chat_losses *l, struct chat_node *n, enum chat_loss how);  /* extra and fields */
+/* What the writer of an answer has not ticked counts as LOSS_ANSWER_FIELD: it was paid for, so it is not refused. */
+void chat_lose_answer(struct chat_losses *l, struct chat_answer *a);
 
 /* ERR_FORMAT_UNSUPPORTED names the first thing (by path in the source) that the writer has not ticked. `target` is the
  * format's name for the text. */
 MUST_USE enum err chat_account(const struct chat *c, const char *target, struct fault *why);
 
 /* ==== building ============================================================================================================ */
-/* All from the form's arena; NULL or false: it is full (the reader then says ERR_LIMIT). Appended in order. */
+/* All from the form's arena; NULL or false: it is full (the reader then says ERR_LIMIT). Appended in order, in O(1). */
 struct chat_group *chat_add_group(struct arena *a, enum chat_role role, uint32_t at) MUST_USE;
 struct chat_item *chat_add_item(struct arena *a, struct chat_item **first, struct chat_item **last, enum chat_item_kind kind,
                                 struct chat_group *g) MUST_USE;
 struct chat_part *chat_add_part(struct arena *a, struct chat_item *i, enum chat_part_kind kind) MUST_USE;
+struct chat_tool *chat_add_tool(struct arena *a, struct chat_tool **list, enum chat_tool_kind kind) MUST_USE;
+struct chat_annotation *chat_add_annotation(struct arena *a, struct chat_annotation **list) MUST_USE;
 struct chat_opaque *chat_add_opaque(struct arena *a, struct chat_opaque **list, enum chat_opaque_kind kind,
                                     struct str span) MUST_USE;
 bool chat_add_extra(struct arena *a, struct chat_node *n, struct str name, struct str raw, uint32_t at) MUST_USE;

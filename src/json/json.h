@@ -90,6 +90,11 @@ uint32_t json_count(const struct json_tape *t, uint32_t container); /* members o
 bool json_u64(const struct json_tape *t, uint32_t at, uint64_t *ret_value);
 bool json_i64(const struct json_tape *t, uint32_t at, int64_t *ret_value);
 bool json_bool(const struct json_tape *t, uint32_t at, bool *ret_value);
+/* Where in the document a byte of the text stands: "messages[2].content[0].text"; the innermost member or element whose name
+ * or value covers it, as far down as was recorded. Appends nothing for the document itself. Names stand as they are spelled;
+ * a path longer than JSON_WHERE_MAX ends in "…". Walks the tape from its root: for errors. */
+enum { JSON_WHERE_MAX = 120 };
+void json_where(const struct json_tape *t, size_t offset, struct buf *out);
 /* A string node equals plain text (escapes resolved). False for everything that is no string. */
 bool json_eq(const struct json_tape *t, uint32_t at, struct str plain);
 /* Appends a string node's value with its escapes resolved; false: no string. */
@@ -101,6 +106,8 @@ struct str json_str(const struct json_tape *t, uint32_t at, struct buf *out);
 /* The same on spans of strings that a scan has accepted. */
 bool json_span_eq(struct str escaped, struct str plain);
 void json_span_unescape(struct str escaped, struct buf *out);
+/* Could stand between quotes: UTF-8, no bare quote or control character, whole escapes, surrogates only in pairs. */
+bool json_is_span(struct str s);
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */
 
@@ -120,8 +127,9 @@ void json_put_object(struct json_writer *w);
 void json_put_array(struct json_writer *w);
 void json_put_end(struct json_writer *w); /* closes the innermost object or array */
 void json_put_name(struct json_writer *w, struct str name);
-void json_put_str(struct json_writer *w, struct str s);        /* escapes; broken UTF-8 becomes U+FFFD */
-void json_put_span(struct json_writer *w, struct str escaped); /* a string's span from a tape: quotes are put around */
+void json_put_name_span(struct json_writer *w, struct str escaped); /* a name's span from a tape */
+void json_put_str(struct json_writer *w, struct str s);             /* escapes; broken UTF-8 becomes U+FFFD */
+void json_put_span(struct json_writer *w, struct str escaped);      /* a string's span from a tape: quotes are put around */
 void json_put_u64(struct json_writer *w, uint64_t v);
 void json_put_i64(struct json_writer *w, int64_t v);
 void json_put_bool(struct json_writer *w, bool v);

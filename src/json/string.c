@@ -1,6 +1,6 @@
 /* Strings of JSON, both ways: escapes resolved and compared, plain text escaped (RFC 8259 section 7).
  * Called by everyone who reads or writes JSON. Owns nothing. Spans given here have passed a scan. */
-#include "json/json.h"
+#include "json/priv.h"
 
 static unsigned hex4(const char *p)
 {
@@ -55,6 +55,28 @@ void json_span_unescape(struct str s, struct buf *out)
         s = str_from(s, plain.n + used);
     }
     buf_str(out, plain);
+}
+
+/* How long the escape at s.p is; 0: it is none, or the lone half of a pair. */
+static size_t escape_len(struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
+    if (s.n < 2) return 0;
+    if (p[1] != 'u') return JSON_SHORT_ESCAPE[p[1]] ? 2 : 0;
+    const unsigned char *behind = json_skip_unicode(p, end);
+    return behind ? (size_t)(behind - p) : 0;
+}
+
+bool json_is_span(struct str s)
+{
+    for (size_t i = 0; i < s.n;) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (c < 0x20 || c == '"') return false;
+        size_t n = c == '\\' ? escape_len(str_from(s, i)) : 1;
+        if (!n) return false;
+        i += n;
+    }
+    return str_is_utf8(s, NULL);
 }
 
 bool json_span_eq(struct str s, struct str want)

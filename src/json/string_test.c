@@ -95,11 +95,22 @@ static void test_broken(void **state)
     buf_done(&out);
 }
 
+static void test_is_span(void **state)
+{
+    static const char *const GOOD[] = {"", "a", "\\n\\/\\\"", "\\u00e4", "\\ud83d\\ude00", "ä€😀", "\x7f"};
+    static const char *const BAD[] = {
+        "\"", "\n", "\\", "a\\", "\\x", "\\u12", "\\u12g4", "\\ud83d", "\\ud83dx", "\\ude00\\ud83d", "\xc3", "\xe2\x82", "\x80x"};
+    for (size_t k = 0; k < COUNTOF(GOOD); k++) assert_true(json_is_span(str_z(GOOD[k])));
+    for (size_t k = 0; k < COUNTOF(BAD); k++)
+        if (json_is_span(str_z(BAD[k]))) fail_msg("%s", BAD[k]);
+    assert_false(json_is_span(str_make("a\0b", 3)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resolve), cmocka_unit_test(test_equal),  cmocka_unit_test(test_str),
-        cmocka_unit_test(test_round),   cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_round),   cmocka_unit_test(test_broken), cmocka_unit_test(test_is_span),
     };
     json_tape_init(&tape, 0);
     int failed = cmocka_run_group_tests_name("string", tests, NULL, NULL);

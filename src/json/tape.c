@@ -141,3 +141,41 @@ bool json_bool(const struct json_tape *t, uint32_t at, bool *ret_value)
     *ret_value = t->nodes[at].type == JSON_TRUE;
     return true;
 }
+
+/* ---- where a byte stands ------------------------------------------------------------------------------------------ */
+
+/* The bytes of a value, quotes included. */
+static bool covers(const struct json_tape *t, uint32_t at, size_t offset)
+{
+    const struct json_node *node = &t->nodes[at];
+    size_t quote = node->type == JSON_STRING;
+    return offset >= node->start - quote && offset < node->start + node->len + quote;
+}
+
+/* One step down from a container towards the byte; 0: it belongs to the container itself. */
+static uint32_t step_down(const struct json_tape *t, uint32_t container, size_t offset, struct buf *path)
+{
+    uint32_t value, index = 0;
+    for (struct json_iter it = json_each(t, container); it.at < it.end; index++) {
+        uint32_t first = it.at; /* the name, where there is one */
+        json_next(t, &it, &value);
+        if (!covers(t, first, offset) && !covers(t, value, offset)) continue;
+        if (first == value) buf_fmt(path, "[%u]", index);
+        else buf_fmt(path, path->n ? ".%.*s" : "%.*s", STR_ARG(json_text(t, first)));
+        return value;
+    }
+    return 0;
+}
+
+void json_where(const struct json_tape *t, size_t offset, struct buf *out)
+{
+    struct buf path;
+    buf_init(&path, JSON_WHERE_MAX);
+    for (uint32_t at = 0; t->n && t->nodes[at].type >= JSON_ARRAY && !(t->nodes[at].flags & JSON_SHUT);) {
+        at = step_down(t, at, offset, &path);
+        if (!at) break;
+    }
+    buf_str(out, buf_view(&path));
+    if (path.over) buf_str(out, S("…"));
+    buf_done(&path);
+}

@@ -106,13 +106,49 @@ static void test_bool(void **state)
     assert_false(json_bool(&tape, 4, &b));
 }
 
+static void test_where(void **state)
+{
+    static const char TEXT[] = "{\"a\":[1,{\"b c\":\"\",\"d\":[]}],\"e\\n\":\"x\"}";
+    static const struct {
+        const char *from; /* the place of this in the text */
+        const char *path;
+    } CASES[] = {
+        {"{\"a\"", ""},        {"a\":", "a"},          {"[1", "a"},      {"1,", "a[0]"},    {"{\"b c", "a[1]"},
+        {"\"b c", "a[1].b c"}, {"\",\"d", "a[1].b c"}, {"[]", "a[1].d"}, {"]}]", "a[1].d"}, {"x\"}", "e\\n"},
+    };
+    struct buf out;
+    buf_init(&out, 200);
+    scan(str_z(TEXT));
+    for (size_t k = 0; k < COUNTOF(CASES); k++) {
+        buf_clear(&out);
+        json_where(&tape, (size_t)(strstr(TEXT, CASES[k].from) - TEXT), &out);
+        assert_str_is(buf_view(&out), str_z(CASES[k].path), __FILE__, __LINE__);
+    }
+    buf_done(&out);
+}
+
+static void test_where_is_bounded(void **state)
+{
+    struct buf text, out;
+    buf_init(&text, 2000), buf_init(&out, 1000);
+    for (int i = 0; i < 100; i++) buf_str(&text, S("{\"name\":"));
+    buf_char(&text, '1');
+    for (int i = 0; i < 100; i++) buf_char(&text, '}');
+    scan(buf_view(&text));
+    json_where(&tape, 800, &out);
+    assert_true(out.n <= JSON_WHERE_MAX + 3 && str_starts(buf_view(&out), S("name.name.")) && str_ends(buf_view(&out), S("…")));
+    buf_clear(&out);
+    assert_int_equal(json_scan(&tape, S("{\"a\":{\"b\":1}}"), &JSON_LIMITS_TOP, NULL), OK);
+    json_where(&tape, 10, &out); /* what was not recorded is told by what holds it */
+    assert_str(buf_view(&out), "a");
+    buf_done(&text), buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_each),
-        cmocka_unit_test(test_whole_numbers),
-        cmocka_unit_test(test_bool),
+        cmocka_unit_test(test_find), cmocka_unit_test(test_each),  cmocka_unit_test(test_whole_numbers),
+        cmocka_unit_test(test_bool), cmocka_unit_test(test_where), cmocka_unit_test(test_where_is_bounded),
     };
     json_tape_init(&tape, 0);
     int failed = cmocka_run_group_tests_name("tape", tests, NULL, NULL);

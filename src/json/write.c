@@ -51,14 +51,27 @@ static void put_quoted(struct json_writer *w, struct str s)
     buf_char(w->out, '"');
 }
 
-void json_put_name(struct json_writer *w, struct str name)
+static void before_name(struct json_writer *w)
 {
     must((w->is_object & 1) && !w->has_name);
     if (w->has_items & 1) buf_char(w->out, ',');
     w->has_items |= 1;
     w->has_name = true;
+}
+
+void json_put_name(struct json_writer *w, struct str name)
+{
+    before_name(w);
     put_quoted(w, name);
     buf_char(w->out, ':');
+}
+
+void json_put_name_span(struct json_writer *w, struct str escaped)
+{
+    before_name(w);
+    buf_char(w->out, '"');
+    buf_str(w->out, escaped);
+    buf_str(w->out, S("\":"));
 }
 
 void json_put_str(struct json_writer *w, struct str s)

@@ -25,11 +25,13 @@ static void test_all(void **state)
     json_put_end(&w);
     json_add_object(&w, S("o"));
     json_add_str(&w, S(""), STR_NONE);
+    json_put_name_span(&w, S("\\u0062"));
+    json_put_null(&w);
     json_put_end(&w);
     json_put_end(&w);
     assert_true(json_write_done(&w));
     assert_str(buf_view(&out), "{\"s\\\"\":\"a\\nb\",\"u\":18446744073709551615,\"i\":-9223372036854775808,\"b\":true,\"z\":null,"
-                               "\"cost\":0.000075,\"a\":[[],{},\"\\u0061\",false],\"o\":{\"\":\"\"}}");
+                               "\"cost\":0.000075,\"a\":[[],{},\"\\u0061\",false],\"o\":{\"\":\"\",\"\\u0062\":null}}");
     struct json_tape tape;
     struct fault why;
     json_tape_init(&tape, 0);

@@ -1,0 +1,213 @@
+/* Building, accounting for loss, and JSON between raw and quoted. */
+#include "base/test.h"
+#include "chat/chat.h"
+
+static struct arena arena;
+static struct json_tape tape;
+
+static int start(void **state)
+{
+    arena_init(&arena, KIB(4), MIB(4));
+    json_tape_init(&tape, 0);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    arena_done(&arena);
+    json_tape_done(&tape);
+    return 0;
+}
+
+static const char SOURCE[] = "{\"seed\":1,\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"hi\",\"new\":{}}]}]}";
+
+static uint32_t at(const char *text) { return (uint32_t)(strstr(SOURCE, text) - SOURCE); }
+
+/* One message with one part of text; `c` is as a reader leaves it. */
+static struct chat_part *small_chat(struct chat *c)
+{
+    *c = (struct chat){.arena = &arena, .source = str_z(SOURCE)};
+    struct chat_group *g = chat_add_group(&arena, ROLE_USER, at("{\"role\""));
+    struct chat_item *i = chat_add_item(&arena, &c->items, &c->items_last, ITEM_MESSAGE, g);
+    struct chat_part *p = chat_add_part(&arena, i, PART_TEXT);
+    assert_true(g && i && p && i->group == g && i->parts == p && i->parts_last == p);
+    p->node.at = at("{\"text\"");
+    chat_has(&g->node, GROUP_HAS_ROLE);
+    chat_has(&p->node, PART_HAS_TEXT);
+    return p;
+}
+
+static void refused(const struct chat *c, const char *text)
+{
+    struct fault why = {0};
+    assert_int_equal(chat_account(c, "a_format", &why), ERR_FORMAT_UNSUPPORTED);
+    assert_string_equal(why.text, text);
+}
+
+#define ADVICE "; call a model whose provider speaks the caller's format, or leave it out"
+
+static void what_is_left_over_is_refused_by_name(void **state)
+{
+    struct chat c;
+    struct chat_part *p = small_chat(&c);
+    struct chat_losses losses = {0};
+    chat_has(&c.node, SET_SEED);
+    refused(&c, "a_format cannot express seed" ADVICE);
+    chat_lose(&losses, &c.node, SET_SEED, LOSS_SAMPLING);
+    chat_lose(&losses, &c.node, SET_SEED, LOSS_SAMPLING);  /* once is enough */
+    chat_lose(&losses, &c.node, SET_TOP_K, LOSS_SAMPLING); /* was never there */
+    assert_int_equal(losses.n[LOSS_SAMPLING], 1);
+    chat_has(&c.node, CHAT_HAS_OUTPUT);
+    refused(&c, "a_format cannot express output format" ADVICE);
+    assert_true(chat_told(&c.node, CHAT_HAS_OUTPUT) && !chat_told(&c.node, CHAT_HAS_CHOICE));
+    refused(&c, "a_format cannot express role of messages[0]" ADVICE);
+    assert_true(chat_told(&c.items->group->node, GROUP_HAS_ROLE));
+    refused(&c, "a_format cannot express text of messages[0].content[0]" ADVICE);
+    assert_true(chat_told(&p->node, PART_HAS_TEXT));
+    assert_int_equal(chat_account(&c, "a_format", NULL), OK);
+}
+
+static void an_unknown_member_is_refused_by_its_path(void **state)
+{
+    struct chat c;
+    struct chat_part *p = small_chat(&c);
+    struct chat_losses losses = {0};
+    p->node.told = p->node.has;
+    c.items->group->node.told = c.items->group->node.has;
+    assert_true(chat_add_extra(&arena, &p->node, S("new"), S("{}"), at("new")));
+    assert_true(chat_add_extra(&arena, &p->node, S("b"), S("1"), at("new")));
+    assert_str(p->node.extra->name, "new");
+    assert_str(p->node.extra->next->name, "b");
+    refused(&c, "a_format cannot express messages[0].content[0].new" ADVICE);
+    p->node.extra->told = true;
+    chat_lose_extra(&losses, &p->node, LOSS_EXTRA);
+    assert_int_equal(losses.n[LOSS_EXTRA], 1);
+    assert_int_equal(chat_account(&c, "a_format", NULL), OK);
+}
+
+static void tools_and_annotations_are_walked(void **state)
+{
+    struct chat c;
+    struct chat_part *p = small_chat(&c);
+    p->node.told = p->node.has;
+    c.items->group->node.told = c.items->group->node.has;
+    struct chat_tool *outer = chat_add_tool(&arena, &c.tools, TOOL_NAMESPACE);
+    struct chat_tool *second = chat_add_tool(&arena, &c.tools, TOOL_FUNCTION);
+    struct chat_tool *inner = chat_add_tool(&arena, &outer->children, TOOL_FUNCTION);
+    assert_true(outer->next == second && c.tools == outer && outer->children == inner);
+    chat_has(&inner->node, TOOL_HAS_STRICT);
+    refused(&c, "a_format cannot express strict" ADVICE);
+    assert_true(chat_told(&inner->node, TOOL_HAS_STRICT));
+    struct chat_annotation *n = chat_add_annotation(&arena, &p->annotations);
+    assert_true(chat_add_extra(&arena, &n->node, S("x"), S("1"), 0));
+    struct fault why = {0};
+    assert_int_equal(chat_account(&c, "f", &why), ERR_FORMAT_UNSUPPORTED);
+}
+
+static void an_answer_counts_instead(void **state)
+{
+    struct chat_losses losses = {0};
+    struct chat_answer a = {.arena = &arena};
+    struct chat_item *i = chat_add_item(&arena, &a.items, &a.items_last, ITEM_MESSAGE, NULL);
+    struct chat_part *p = chat_add_part(&arena, i, PART_TEXT);
+    chat_has(&p->node, PART_HAS_TEXT), chat_has(&p->node, PART_HAS_LOGPROBS), chat_has(&i->node, ITEM_HAS_ID);
+    chat_told(&p->node, PART_HAS_TEXT);
+    assert_true(chat_add_extra(&arena, &a.node, S("x"), S("1"), 0));
+    chat_lose_answer(&losses, &a);
+    assert_int_equal(losses.n[LOSS_ANSWER_FIELD], 3);
+    chat_lose_answer(&losses, &a);
+    assert_int_equal(losses.n[LOSS_ANSWER_FIELD], 3);
+}
+
+static void counts_do_not_wrap(void **state)
+{
+    struct chat_losses losses = {.n[LOSS_EXTRA] = UINT16_MAX};
+    struct chat_node n = {0};
+    assert_true(chat_add_extra(&arena, &n, S("x"), S("1"), 0));
+    chat_lose_extra(&losses, &n, LOSS_EXTRA);
+    assert_int_equal(losses.n[LOSS_EXTRA], UINT16_MAX);
+    assert_string_equal(chat_loss_word(LOSS_EXTRA), "extra_field");
+    assert_string_equal(chat_loss_how(LOSS_EFFORT), "approximated");
+}
+
+static void a_full_arena_is_told(void **state)
+{
+    struct arena full;
+    struct chat_node n = {0};
+    struct chat_item *first = NULL, *last = NULL;
+    arena_init(&full, 64, 16);
+    assert_null(chat_add_group(&full, ROLE_USER, 0));
+    assert_null(chat_add_item(&full, &first, &last, ITEM_MESSAGE, NULL));
+    assert_true(!first && !last);
+    assert_false(chat_add_extra(&full, &n, S("a"), S("1"), 0));
+    assert_null(n.extra);
+    arena_done(&full);
+}
+
+static void arguments_raw(void **state)
+{
+    static const struct {
+        const char *text, *raw;
+        bool quoted;
+    } CASES[] = {
+        {"{\\\"a\\\":1.50}", "{\"a\":1.50}", true},
+        {"", "{}", true},
+        {" \\n", "{}", true},
+        {"{}", "{}", true},
+        {"{\"a\" : 1}", "{\"a\" : 1}", false},
+        {"[1]", NULL, true},
+        {"[1]", NULL, false},
+        {"{\\\"a\\\":", NULL, true},
+        {" {\\\"\\\\u00e4\\\":{}} ", "{\"\\u00e4\":{}}", true},
+        {"null", NULL, true},
+    };
+    for (size_t k = 0; k < COUNTOF(CASES); k++) {
+        struct chat_json j = {str_z(CASES[k].text), CASES[k].quoted};
+        struct str raw;
+        struct fault why = {0};
+        enum err e = chat_json_raw(&j, &arena, &tape, &raw, &why);
+        assert_int_equal(e, CASES[k].raw ? OK : ERR_BAD_REQUEST);
+        if (CASES[k].raw) assert_str_is(raw, str_z(CASES[k].raw), __FILE__, __LINE__);
+    }
+}
+
+static void arguments_quoted(void **state)
+{
+    struct str span;
+    assert_true(chat_json_span(&(struct chat_json){S("{\"a\":\"\\n\"}"), false}, &arena, &span));
+    assert_str(span, "{\\\"a\\\":\\\"\\\\n\\\"}");
+    assert_true(chat_json_span(&(struct chat_json){S("a\\n"), true}, &arena, &span));
+    assert_str(span, "a\\n");
+    assert_true(chat_json_span(&(struct chat_json){STR_NONE, true}, &arena, &span));
+    assert_true(span.p && span.n == 0);
+}
+
+static void effort_and_budget_agree(void **state)
+{
+    static const char *const WORDS[] = {"minimal", "low", "medium", "high", "xhigh", "max"};
+    for (size_t i = 0; i < COUNTOF(WORDS); i++) {
+        uint64_t budget = chat_effort_budget(str_z(WORDS[i]));
+        assert_true(budget >= 1024);
+        assert_str_is(chat_budget_effort(budget), str_z(WORDS[i]), __FILE__, __LINE__);
+        assert_str_is(chat_budget_effort(budget + 1), str_z(WORDS[i]), __FILE__, __LINE__);
+    }
+    assert_int_equal(chat_effort_budget(S("none")), 0);
+    assert_str(chat_budget_effort(0), "minimal");
+    assert_str(chat_budget_effort(UINT64_MAX), "max");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_left_over_is_refused_by_name),
+        cmocka_unit_test(an_unknown_member_is_refused_by_its_path),
+        cmocka_unit_test(tools_and_annotations_are_walked),
+        cmocka_unit_test(an_answer_counts_instead),
+        cmocka_unit_test(counts_do_not_wrap),
+        cmocka_unit_test(a_full_arena_is_told),
+        cmocka_unit_test(arguments_raw),
+        cmocka_unit_test(arguments_quoted),
+        cmocka_unit_test(effort_and_budget_agree),
+    };
+    return cmocka_run_group_tests_name("form", tests, start, stop);
+}
