@@ -72,8 +72,10 @@ def other_hash():
 @test("an npm that fails ends it with a clear word")
 def npm_fails():
     program(HOME + "/npm/npm", "#!/bin/sh\nexit 1\n")
+    os.makedirs(HOME + "/empty/aquifer/engine/.build-ended", exist_ok=True)
     code, out, err = get("--no-path", path=HOME + "/npm")
-    eq((code, out), (1, ""))
+    eq((code, out), (3, ""))
+    check(not os.path.exists(HOME + "/empty/aquifer/engine/.build-ended"), "what an ended build left is gone")
     check("npm could not fetch" in err, err)
 
 

