@@ -1,7 +1,7 @@
 // The official OpenAI SDK, unmodified, on Chat Completions through Aquifer.
 import assert from 'node:assert/strict';
 import OpenAI from 'openai';
-import { collect, countingFetch, exact, exactTest, fails, key, model, run, test, url } from './tap.mjs';
+import { collect, countingFetch, exact, exactTest, fails, key, model, run, test, toolTest, url } from './tap.mjs';
 
 const client = new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0, timeout: 600_000 });
 const ask = (text) => [{ role: 'user', content: text }];
@@ -13,6 +13,8 @@ const weather = {
     parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },
   },
 };
+
+const must = exact ? {} : { tool_choice: 'required', temperature: 0 };
 
 test('text, not streamed', async () => {
   const answer = await client.chat.completions.create({ model, messages: ask('Say hello.'), max_tokens: 30 });
@@ -56,29 +58,35 @@ test('a client that stops listening gets away', async () => {
   }
 });
 
-test('tools, step by step', async () => {
+toolTest('tools, step by step', async () => {
   const messages = ask('What is the weather in Paris and in Oslo? Use the tool.');
-  const first = await client.chat.completions.create({ model, messages, tools: [weather], max_tokens: 200 });
+  const first = await client.chat.completions.create({ model, messages, tools: [weather], max_tokens: 200, ...must });
   const said = first.choices[0].message;
-  if (!exact && !said.tool_calls?.length) return; // a small model may answer by itself
-  assert.ok(said.tool_calls.every((call) => call.type === 'function' && call.function.name === 'get_weather'));
+  assert.equal(first.choices[0].finish_reason, 'tool_calls');
+  assert.ok(said.tool_calls.length > 0);
+  assert.ok(said.tool_calls.every((call) => call.id && call.type === 'function' && call.function.name === 'get_weather'));
   const cities = said.tool_calls.map((call) => JSON.parse(call.function.arguments).city);
+  assert.ok(cities.every((city) => typeof city === 'string'));
   if (exact) assert.deepEqual(cities, ['Paris', 'Oslo']);
   const results = said.tool_calls.map((call, at) => ({ role: 'tool', tool_call_id: call.id, content: `sun ${at}` }));
   const second = await client.chat.completions.create({ model, messages: [...messages, said, ...results], tools: [weather], max_tokens: 200 });
-  if (exact) assert.equal(second.choices[0].message.content, 'Results: sun 0; sun 1');
+  const end = second.choices[0].message;
+  assert.ok(end.content?.length || end.tool_calls?.length);
+  if (exact) assert.equal(end.content, 'Results: sun 0; sun 1');
 });
 
-test('tools, streamed, run by the SDK', async () => {
+toolTest('tools, streamed, run by the SDK', async () => {
   const cities = [];
   const tool = {
     type: 'function',
     function: { ...weather.function, parse: JSON.parse, function: ({ city }) => (cities.push(city), `sun in ${city}`) },
   };
   const runner = client.chat.completions.runTools({
-    model, messages: ask('What is the weather in Paris and in Oslo? Use the tool.'), tools: [tool], stream: true, max_tokens: 200,
-  }, { maxChatCompletions: 4 });
-  if (!exact) return void (await runner.done().catch((error) => assert.ok(error instanceof OpenAI.OpenAIError, error)));
+    model, messages: ask('What is the weather in Paris and in Oslo? Use the tool.'), tools: [tool], stream: true, max_tokens: 200, ...must,
+  }, { maxChatCompletions: exact ? 4 : 1 });
+  await runner.done();
+  assert.ok(cities.length > 0 && cities.every((city) => typeof city === 'string'));
+  if (!exact) return;
   assert.equal(await runner.finalContent(), 'Results: sun in Paris; sun in Oslo');
   assert.deepEqual(cities, ['Paris', 'Oslo']);
 });

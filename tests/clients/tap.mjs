@@ -9,6 +9,9 @@ export const exact = process.env.AQUIFER_EXACT === '1';
 
 const tests = [];
 export const test = (title, run) => tests.push([title, run]);
+// For tests of tools: a small model calls one reliably only when it must.
+const callsTools = exact || process.env.AQUIFER_TOOLS === '1';
+export const toolTest = (title, run) => (callsTools ? test(title, run) : test(`${title} # SKIP this model calls no tools`, () => {}));
 export const exactTest = (title, run) => exact && test(title, run);
 
 // A fetch that counts what the SDK really sends, retries included.

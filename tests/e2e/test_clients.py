@@ -1,21 +1,14 @@
 # order: 20
 # timeout: 300
 # builds: plain asan
-"""The official OpenAI and Anthropic SDKs (tests/clients), through Aquifer: against the strict fake, where every answer is known,
-and against `make run`'s local model when that is up, where shapes are checked."""
-import glob
-import os
-import shutil
-import subprocess
-import urllib.request
-
+"""The official OpenAI and Anthropic SDKs (tests/clients), through Aquifer, against the strict fake, where every answer is known.
+Against a real model: test_local_model.py."""
 from lib import acts
+from lib.clients import run_client
 from lib.fake import Fake
-from lib.gateway import ROOT, Gateway, anthropic_provider, config, deployment, openai_provider, route
-from lib.tap import SLOW, Skip, check, eq, run, test
+from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
+from lib.tap import run, test
 
-CLIENTS = os.path.join(ROOT, "build", "clients")
-NODE = next(iter(glob.glob(os.path.join(CLIENTS, "node_modules", "node-linux-*", "bin", "node"))), "")
 BROKEN = ("limited", "limited-for-ever", "error-event", "cut", "clean-end", "cut-json")
 
 fake = Fake().start()
@@ -40,19 +33,6 @@ def script(vendor, events):
     fake.play_model(vendor + "cut-json", acts.cut_json())
 
 
-def run_client(name, env):
-    check(NODE, "the test clients are not installed (tools/setup clients)")
-    for file in (name, "tap.mjs"):
-        shutil.copy(os.path.join(ROOT, "tests", "clients", file), CLIENTS)
-    done = subprocess.run([NODE, name], cwd=CLIENTS, env={**os.environ, **env}, capture_output=True, text=True, check=False,
-                          timeout=250 * SLOW)
-    for line in (done.stdout + done.stderr).splitlines():
-        print("#   " + line, flush=True)
-    failed = [line for line in done.stdout.splitlines() if line.startswith("not ok")]
-    eq((done.returncode, failed), (0, []), name)
-    check("\nok 10 -" in done.stdout, "the client's tests ran")
-
-
 gateway = gateway_to_fake()
 KEY = gateway.key()
 TO_FAKE = {"AQUIFER_URL": f"http://127.0.0.1:{gateway.port}", "AQUIFER_API_KEY": KEY, "AQUIFER_EXACT": "1"}
@@ -68,30 +48,6 @@ def _():
 def _():
     script("claude-", 4)
     run_client("messages.mjs", {**TO_FAKE, "AQUIFER_MODEL": "claude"})
-
-
-def running_instance():
-    """build/run.env of a `make run` that answers, or a reason to skip."""
-    path = os.path.join(ROOT, "build", "run.env")
-    if not os.path.exists(path):
-        raise Skip("no local model: `make run` has not been called in this tree")
-    with open(path, encoding="utf-8") as file:
-        env = dict(line.strip().split("=", 1) for line in file if "=" in line)
-    try:
-        urllib.request.urlopen(env["AQUIFER_URL"] + "/readyz", timeout=5).close()
-    except OSError as error:
-        raise Skip(f"no local model: the instance of `make run` does not answer ({error})") from None
-    return env
-
-
-@test("openai SDK, Chat Completions, local model")
-def _():
-    run_client("chat.mjs", running_instance())
-
-
-@test("@anthropic-ai/sdk, Messages, local model")
-def _():
-    run_client("messages.mjs", running_instance())
 
 
 def end():

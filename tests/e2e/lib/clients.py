@@ -1,0 +1,24 @@
+"""Runs the official SDKs' tests (tests/clients), installed into build/clients by tools/setup, and passes their TAP on as comments."""
+import glob
+import os
+import shutil
+import subprocess
+
+from .gateway import ROOT
+from .tap import SLOW, check, eq
+
+CLIENTS = os.path.join(ROOT, "build", "clients")
+NODE = next(iter(glob.glob(os.path.join(CLIENTS, "node_modules", "node-linux-*", "bin", "node"))), "")
+
+
+def run_client(name, env, seconds=250):
+    check(NODE, "the test clients are not installed (tools/setup clients)")
+    for file in (name, "tap.mjs"):
+        shutil.copy(os.path.join(ROOT, "tests", "clients", file), CLIENTS)
+    done = subprocess.run([NODE, name], cwd=CLIENTS, env={**os.environ, **env}, capture_output=True, text=True, check=False,
+                          timeout=seconds * SLOW)
+    for line in (done.stdout + done.stderr).splitlines():
+        print("#   " + line, flush=True)
+    failed = [line for line in done.stdout.splitlines() if line.startswith("not ok")]
+    eq((done.returncode, failed), (0, []), name)
+    check("\nok 10 -" in done.stdout, "the client's tests ran")

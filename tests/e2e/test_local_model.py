@@ -1,0 +1,100 @@
+# order: 90
+# timeout: 2400
+# builds: plain
+"""The official SDKs against the model that `make run` serves, in an instance of the test's own. Engine and model are fetched into
+the user's cache where they are missing, as `make run` does it; skipped where no registry can be reached."""
+import json
+import os
+import subprocess
+
+from lib.clients import run_client
+from lib.gateway import BUILD, ROOT, Gateway, config, deployment, route
+from lib.tap import SLOW, Skip, check, eq, run, test
+
+OUT_OF_REACH = 3  # exit status of tools/get-engine and aquifer-pull
+FETCH_SECONDS = 1200
+# One thread: several of them wait for each other by spinning, which on a busy machine takes a minute where one takes seconds.
+ENGINE = """\
+engine:
+  command: {command}
+  models_dir: {models}
+  threads: 1
+"""
+
+
+class Local:
+    """What the tests share; filled by the first one."""
+    gateway = env = None
+
+
+def fetch(what, argv):
+    """Runs it beside others; finish() gives the last line that it printed."""
+    return what, subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(job):
+    what, process = job
+    try:
+        out = process.communicate(timeout=FETCH_SECONDS * SLOW)[0]
+    finally:
+        process.kill()
+    for line in out.splitlines():
+        print("#   " + line, flush=True)
+    if process.returncode == OUT_OF_REACH:
+        raise Skip(f"the {what} is not here and no source of it can be reached")
+    check(process.returncode == 0, f"the {what} could not be had (status {process.returncode})")
+    return out.splitlines()[-1]
+
+
+def tools_of(name):
+    """Whether the catalogue says that the model calls tools."""
+    with open(os.path.join(ROOT, "share", "models", "catalogue.json"), encoding="utf-8") as file:
+        return next(model["tools"] for model in json.load(file)["models"] if model["name"] == name)
+
+
+@test("engine and model are here, or fetched; an instance serves them")
+def _():
+    model_job = fetch("model", [os.path.join(BUILD, "aquifer-pull"), "--or-smaller"])
+    engine_job = fetch("engine", [os.path.join(ROOT, "tools", "get-engine")])
+    try:
+        command, (name, path) = finish(engine_job), finish(model_job).split(" ", 1)
+    finally:
+        model_job[1].kill()
+    text = config(["  - name: local\n    kind: local\n"], [route("own", deployment("local", name, "{ input: 0, output: 0 }"))],
+                  ENGINE.format(command=command, models=os.path.dirname(path)))
+    Local.gateway = Gateway(text).start()
+    Local.env = {"AQUIFER_URL": f"http://127.0.0.1:{Local.gateway.port}", "AQUIFER_API_KEY": Local.gateway.key(),
+                 "AQUIFER_MODEL": "own", "AQUIFER_TOOLS": "1" if tools_of(name) else ""}
+
+
+def client(name):
+    if not Local.gateway:
+        raise Skip("there is no local model (see the first test)")
+    run_client(name, Local.env, 900)
+
+
+@test("openai SDK, Chat Completions, local model")
+def _():
+    client("chat.mjs")
+
+
+@test("@anthropic-ai/sdk, Messages, local model")
+def _():
+    client("messages.mjs")
+
+
+@test("the ledger has what the model used")
+def _():
+    if not Local.gateway:
+        raise Skip("there is no local model (see the first test)")
+    (row,) = Local.gateway.usage()["data"]
+    eq((row["model"], row["cost"]), ("own", 0))
+    check(row["requests"] >= 10 and row["input_tokens"] > row["requests"] and row["output_tokens"] > row["requests"], row)
+
+
+def end():
+    if Local.gateway:
+        Local.gateway.stop()
+
+
+run(end)
