@@ -91,7 +91,8 @@ struct chat_node {
 
 /* A member or element that the form has no place for. */
 struct chat_extra {
-    struct str name; /* a span */
+    struct str name;   /* a span */
+    struct str inside; /* plain; the object within the node's that holds it ("function" in a call); absent: the node's own */
     struct str raw;
     uint32_t at;
     bool told;

@@ -1,0 +1,164 @@
+/* What readers and writers of all formats are made of, so that a format is mostly tables: members of objects with what becomes
+ * of each, settings with what a target does that lacks one, words that stand for our own. Private to this room; pure.
+ *
+ * A reader walks objects with wire_walk(): each known member has a row that says what it must be and where it goes; an unknown
+ * one becomes `extra` of the node (law 3). A wrong type is refused with its JSON path. null means "not there" unless the row
+ * asks for anything. A known name that stands twice in one object is refused. */
+#pragma once
+
+#include "wire/wire.h"
+
+/* ---- reading -------------------------------------------------------------------------------------------------------- */
+
+/* One body or event that is read. */
+struct wire_in {
+    const struct json_tape *t;
+    struct arena *a;
+    struct fault *why;
+    enum err code;     /* of wrong shapes: ERR_BAD_REQUEST, or ERR_UPSTREAM_GARBAGE in answers */
+    bool snake_too;    /* names of the tables are camelCase, and snake_case is the same (protobuf's JSON) */
+    struct chat *c;    /* requests */
+    void *own;         /* the format's: what its handlers need to know */
+    struct str inside; /* of wire_walk_inside() */
+};
+#define WIRE_IN_REQUEST(tape, chat, fault) \
+    ((struct wire_in){.t = (tape), .a = (chat)->arena, .why = (fault), .code = ERR_BAD_REQUEST, .c = (chat)})
+#define WIRE_IN_ANSWER(tape, arena, fault) \
+    ((struct wire_in){.t = (tape), .a = (arena), .why = (fault), .code = ERR_UPSTREAM_GARBAGE})
+
+/* What a member's value must be. */
+enum wire_want {
+    WANT_ANY, /* null as well */
+    WANT_STRING,
+    WANT_NUMBER,
+    WANT_WHOLE, /* a whole number from 0 on */
+    WANT_BOOL,
+    WANT_ARRAY,
+    WANT_OBJECT,
+    WANT_STRINGS, /* an array of strings */
+    WANT_VALUE,   /* anything but null */
+};
+
+/* What becomes of it. */
+enum wire_do {
+    DO_CALL, /* `read` takes it */
+    DO_SPAN, /* a string's inside, to the struct str at `to` */
+    DO_RAW,  /* the value as it stands, to the struct str at `to` */
+    DO_FLAG, /* enum chat_flag at `to` */
+    DO_SKIP, /* read elsewhere (a `type` that chose this table), or said by the transport */
+};
+
+/* Takes the value `at` for `into`, the struct that the walk was for (its first member is a struct chat_node). */
+typedef enum err wire_take_fn(struct wire_in *in, void *into, uint32_t at);
+
+struct wire_member {
+    struct str name;
+    enum wire_want want;
+    enum wire_do what;
+    int field; /* bit of the node's `has`; WIRE_NO_FIELD: none, or the handler sets its own */
+    size_t to; /* offsetof, for SPAN, RAW and FLAG */
+    wire_take_fn *take;
+    bool must; /* be there, and not be null */
+};
+enum { WIRE_NO_FIELD = -1 };
+#define WIRE_STR(lit) {"" lit, sizeof(lit) - 1} /* a struct str in a static table */
+#define WIRE_SPAN(name, type, member, field) {WIRE_STR(name), WANT_STRING, DO_SPAN, (field), offsetof(type, member), NULL}
+#define WIRE_RAW(name, want, type, member, field) {WIRE_STR(name), (want), DO_RAW, (field), offsetof(type, member), NULL}
+#define WIRE_FLAG(name, type, member, field) {WIRE_STR(name), WANT_BOOL, DO_FLAG, (field), offsetof(type, member), NULL}
+#define WIRE_CALL(name, want, take) {WIRE_STR(name), (want), DO_CALL, WIRE_NO_FIELD, 0, (take)}
+#define WIRE_SKIP(name, want) {WIRE_STR(name), (want), DO_SKIP, WIRE_NO_FIELD, 0, NULL}
+
+#define WIRE_MUST_CALL(name, want, take) {WIRE_STR(name), (want), DO_CALL, WIRE_NO_FIELD, 0, (take), true}
+#define WIRE_MUST_SPAN(name, type, member, field) \
+    {WIRE_STR(name), WANT_STRING, DO_SPAN, (field), offsetof(type, member), NULL, true}
+
+/* The members of one kind of object. */
+struct wire_shape {
+    const struct wire_member *rows; /* at most WIRE_ROWS_MAX */
+    size_t n;
+    const struct wire_setting *settings; /* of a request's root or one of its objects (`place`); NULL: it holds none */
+    unsigned place;
+};
+#define WIRE_ROWS_MAX 64
+#define WIRE_SHAPE(table, ...) {.rows = (table), .n = COUNTOF(table), __VA_ARGS__}
+
+/* Walks the object `at`. What it reads goes to `into`, unknown members to the extra of the node that `into` begins with; where it
+ * has none (NULL: a choice of tools, an image's address) they are refused. */
+MUST_USE enum err wire_walk(struct wire_in *in, uint32_t at, const struct wire_shape *shape, void *into);
+/* The same for an object that is not a node of its own but a part of `into` ("function" in a call): its unknown members say so
+ * in chat_extra.inside. `name`: a literal. */
+MUST_USE enum err wire_walk_inside(struct wire_in *in, uint32_t at, const struct wire_shape *shape, void *into, const char *name);
+/* Every element of an array. */
+MUST_USE enum err wire_each(struct wire_in *in, uint32_t at, wire_take_fn *take, void *into);
+/* Content: a string (one part of text), null, or an array of which `take` reads each element for the item. */
+MUST_USE enum err wire_content(struct wire_in *in, struct chat_item *i, uint32_t at, wire_take_fn *take,
+                               enum chat_shape *ret_shape);
+
+MUST_USE enum err wire_want(struct wire_in *in, uint32_t at, enum wire_want want);
+/* "messages[2].role: must be …" (answers: "the provider's answer: …"). The text after the path is a sentence's rest. */
+enum err wire_bad(struct wire_in *in, uint32_t at, const char *fmt, ...) PRINTF(3, 4);
+enum err wire_full(struct wire_in *in); /* the arena has no more room */
+static inline uint32_t wire_at(const struct wire_in *in, uint32_t at) { return json_node(in->t, at)->start; }
+/* A string's value, unescaped: the text itself or a copy in the arena. STR_NONE when the arena is full. */
+struct str wire_plain(struct wire_in *in, uint32_t at);
+
+/* Objects that tell by a word which kind they are ("type"). */
+struct wire_kind {
+    struct str word;
+    int value; /* the format's own meaning: enum chat_part_kind, an index */
+    wire_take_fn *take;
+};
+/* *ret_kind NULL: a word that the table does not have (what is unknown goes raw). The member must be there and a string. */
+MUST_USE enum err wire_pick(struct wire_in *in, uint32_t object, const char *member, const struct wire_kind *table, size_t n,
+                            const struct wire_kind **ret_kind);
+
+/* ---- words ---------------------------------------------------------------------------------------------------------- */
+
+struct wire_word {
+    struct str word;
+    int value;
+};
+/* By span; `otherwise` when the table does not have it. The first row of a value is how it is written. */
+int wire_word_value(const struct wire_word *table, size_t n, struct str span, int otherwise);
+struct str wire_word_of(const struct wire_word *table, size_t n, int value); /* STR_NONE: none */
+
+/* ---- settings: one table per format, indexed by enum chat_setting, for both directions ---------------------------------------- */
+
+enum wire_lack {
+    LACK_REFUSE = 0, /* not in the table: left to chat_account() */
+    LACK_NOTHING,    /* `name` is written, raw, in object `place` */
+    LACK_LOSE,       /* counted as `loss` */
+    LACK_OWN,        /* the writer has code for it; `name`, when given, is read all the same */
+};
+struct wire_setting {
+    struct str name; /* where it is read from and written to; empty: not in this format */
+    unsigned place;  /* 0: the root; else the format's number for an object in it */
+    enum wire_lack lack;
+    enum chat_loss loss;
+};
+#define WIRE_SET(name) {WIRE_STR(name), 0, LACK_NOTHING, 0}
+#define WIRE_SET_IN(place, name) {WIRE_STR(name), (place), LACK_NOTHING, 0}
+#define WIRE_SET_OWN(name) {WIRE_STR(name), 0, LACK_OWN, 0} /* read by the table, written by code */
+#define WIRE_SET_LOSE(how) {WIRE_STR(""), 0, LACK_LOSE, (how)}
+
+/* Writes and ticks what of `place` is there. */
+void wire_put_settings(struct json_writer *w, struct chat *c, const struct wire_setting *table, unsigned place);
+bool wire_has_settings(const struct chat *c, const struct wire_setting *table, unsigned place);
+/* Counts what the table says is lost. */
+void wire_lose_settings(struct chat *c, const struct wire_setting *table, struct chat_losses *l);
+
+/* ---- writing --------------------------------------------------------------------------------------------------------- */
+
+/* One that writes: the writer's arguments and what stands the same in all of them. */
+struct wire_out {
+    struct json_writer w;
+    struct arena *a;
+    struct chat_losses *losses;
+    bool same_family; /* the source's extra members are ours too (law 4) */
+};
+/* Members that only the family knows: those of `inside` (STR_NONE: the node's own) are written into the open object; in another
+ * family all of the node are counted as `how`. */
+void wire_put_extra(struct wire_out *o, struct chat_node *n, struct str inside, enum chat_loss how);
+/* Name and span, when the field is there: ticks it. */
+void wire_put_field(struct wire_out *o, struct chat_node *n, unsigned field, const char *name, struct str span);
+void wire_put_field_raw(struct wire_out *o, struct chat_node *n, unsigned field, const char *name, struct str raw);
