@@ -278,6 +278,10 @@ static void assert_won_by(const struct run *r, const char *address)
     socklen_t n = sizeof peer;
     assert_true(r->fd >= 0);
     assert_int_equal(getpeername(r->fd, &peer.any, &n), 0);
+    int keeps_alive = 0;
+    socklen_t size = sizeof keeps_alive;
+    assert_int_equal(getsockopt(r->fd, SOL_SOCKET, SO_KEEPALIVE, &keeps_alive, &size), 0);
+    assert_int_equal(keeps_alive, 1);
     add(&want, address);
     assert_int_equal(peer.any.sa_family, want.at[0].any.sa_family);
     if (peer.any.sa_family == AF_INET) assert_int_equal(peer.v4.sin_addr.s_addr, want.at[0].v4.sin_addr.s_addr);

@@ -10,6 +10,9 @@
 
 #define QUEUE_MAX MIB(1024) /* owners stop at HTTP_QUEUE_HIGH; this only bounds a mistake */
 #define IOV_BATCH 64
+#define KEEP_IDLE_S 60 /* then KEEP_PROBES questions, KEEP_GAP_S apart */
+#define KEEP_GAP_S 15
+#define KEEP_PROBES 4
 
 size_t link_queued(const struct link *k) { return k->out.n - k->out_at; }
 
@@ -18,7 +21,8 @@ static void update_watch(struct link *k)
     if (k->state == LINK_CLOSED) return;
     bool read = !k->told && (k->reading || k->state != LINK_OPEN);
     bool write = k->state != LINK_BROKEN && (link_queued(k) > 0 || k->wants_drain);
-    watch_set(&k->watch, (read ? WATCH_READ : 0u) | (write ? WATCH_WRITE : 0u));
+    bool gone = k->minds_end && !k->told && !read;
+    watch_set(&k->watch, (read ? WATCH_READ : 0u) | (write ? WATCH_WRITE : 0u) | (gone ? WATCH_GONE : 0u));
 }
 
 void link_break(struct link *k, int error)
@@ -190,15 +194,36 @@ static void plain_readable(struct link *k)
     }
 }
 
+static void on_gone(struct link *k)
+{
+    struct fault none = {0};
+    if (k->state != LINK_CLOSED && !k->reading) link_tell(k, &none);
+}
+
 static void on_ready(struct watch *w, unsigned events)
 {
     struct link *k = CONTAINER_OF(w, struct link, watch);
     if (events & WATCH_WRITE) on_writable(k);
+    if (events & WATCH_GONE) on_gone(k);
     if (!(events & WATCH_READ) || k->state == LINK_CLOSED || k->told) return;
     if (k->state == LINK_BROKEN && !k->reading) tell_error(k, k->error);
     else if (k->state != LINK_SHAKING && !k->reading) return;
     else if (k->ssl) link_tls_readable(k);
     else plain_readable(k);
+}
+
+void link_keep_alive(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } OPTIONS[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, KEEP_IDLE_S},
+        {IPPROTO_TCP, TCP_KEEPINTVL, KEEP_GAP_S},
+        {IPPROTO_TCP, TCP_KEEPCNT, KEEP_PROBES},
+    };
+    for (size_t i = 0; i < COUNTOF(OPTIONS); i++) /* fails on a socket that is not TCP: as good */
+        setsockopt(fd, OPTIONS[i].level, OPTIONS[i].name, &OPTIONS[i].value, sizeof(int));
 }
 
 static enum err take_over(struct link *k, struct loop *l, int fd, const struct link_handler *h, struct fault *why)
@@ -232,6 +257,7 @@ enum err link_accept(struct link *k, struct loop *l, int fd, struct tls_server *
                      struct fault *why)
 {
     TRY(take_over(k, l, fd, h, why));
+    k->minds_end = true;
     return start(k, tls, why);
 }
 

@@ -3,7 +3,7 @@
  *
  * Inside any callback the owner may call link_close(); the memory around the link must live until the end of this turn
  * (free it by loop_defer()). At most one on_data() comes for each readiness of the socket, so after link_read(k, false)
- * nothing more comes but, under TLS, on_closed(). */
+ * nothing more comes but on_closed(), of accepted links and under TLS. */
 #pragma once
 
 #include <sys/uio.h>
@@ -40,6 +40,7 @@ struct link {
     bool was_high;       /* the queue was over HTTP_QUEUE_LOW */
     bool wants_drain;    /* link_write() was refused bytes */
     bool told;           /* on_closed() was called */
+    bool minds_end;      /* accepted: a client that went away is noticed also while nothing is read of it */
 };
 
 enum link_state {
@@ -63,6 +64,9 @@ bool link_send(struct link *k, struct iovec *v, int n);
 size_t link_write(struct link *k, struct iovec *v, int n);
 size_t link_queued(const struct link *k);
 void link_read(struct link *k, bool on); /* back-pressure */
+/* A peer that fell silent because its machine or the network did is found out in some two minutes. Accepted sockets
+ * inherit it from the listening one. */
+void link_keep_alive(int fd);
 /* The next bytes go straight to `into` (a body of known length), one on_data() for each readiness; 0 ends it. Where that
  * cannot be done (TLS near the end of the room) on_data() gets other bytes, perhaps more than the room holds: compare
  * bytes.p, and copy. Only bytes that went to `into` move it on. */

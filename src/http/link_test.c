@@ -162,6 +162,43 @@ static void a_paused_link_reads_nothing(void **state)
     close(fd);
 }
 
+static void a_paused_link_hears_that_the_client_went(void **state)
+{
+    (void)state;
+    struct end e;
+    int fd = make_pair(&e);
+    link_read(&e.link, false);
+    assert_int_equal(send(fd, "unread", 6, 0), 6);
+    turn();
+    assert_int_equal(e.closed, 0);
+    close(fd);
+    run_until(loop, &e.is_over);
+    assert_int_equal(e.got, 0);
+    assert_int_equal(e.closed, 1);
+    turn();
+    assert_int_equal(e.closed, 1);
+    link_close(&e.link);
+}
+
+/* An upstream may end right behind its answer, which is read when its time has come. */
+static void a_paused_client_link_does_not_mind(void **state)
+{
+    (void)state;
+    struct end e;
+    int fd = make_pair(&e);
+    e.link.minds_end = false;
+    link_read(&e.link, false);
+    assert_int_equal(send(fd, "answer", 6, 0), 6);
+    close(fd);
+    turn();
+    assert_int_equal(e.closed, 0);
+    link_read(&e.link, true);
+    turn();
+    assert_string_equal(e.last, "answer");
+    assert_int_equal(e.closed, 1);
+    link_close(&e.link);
+}
+
 static void the_peers_end_is_told_once(void **state)
 {
     (void)state;
@@ -243,10 +280,15 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bytes_go_both_ways),           cmocka_unit_test(what_is_not_taken_is_queued),
-        cmocka_unit_test(link_write_never_queues),      cmocka_unit_test(a_paused_link_reads_nothing),
-        cmocka_unit_test(the_peers_end_is_told_once),   cmocka_unit_test(a_broken_link_is_read_to_its_end),
+        cmocka_unit_test(bytes_go_both_ways),
+        cmocka_unit_test(what_is_not_taken_is_queued),
+        cmocka_unit_test(link_write_never_queues),
+        cmocka_unit_test(a_paused_link_reads_nothing),
+        cmocka_unit_test(the_peers_end_is_told_once),
+        cmocka_unit_test(a_broken_link_is_read_to_its_end),
         cmocka_unit_test(the_owner_may_close_anywhere),
+        cmocka_unit_test(a_paused_link_hears_that_the_client_went),
+        cmocka_unit_test(a_paused_client_link_does_not_mind),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,6 +1,7 @@
 /* Unit tests of the server on real sockets: listening, TLS with ALPN, PROXY v2 before TLS, what the kernel may hold. */
 #include "base/test.h"
 
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/resource.h>
 
@@ -243,6 +244,23 @@ static void test_unread_answer_is_bounded(void **state)
     close(d.fd);
 }
 
+/* A client whose machine died says nothing: the kernel asks. Every accepted socket inherits that. */
+static void test_dead_clients_are_noticed(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    struct door d = door_open(b, NULL);
+    int on = 0, idle_s = 0;
+    socklen_t n = sizeof on;
+    b->client = door_enter(&d, 0);
+    for (int i = 0; i < 1000 && !b->server->conns; i++) bench_turn(b);
+    assert_int_equal(getsockopt(b->server->conns->link.fd, SOL_SOCKET, SO_KEEPALIVE, &on, &n), 0);
+    assert_int_equal(getsockopt(b->server->conns->link.fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, &n), 0);
+    assert_true(on && idle_s == 60);
+    bench_free(b);
+    close(d.fd);
+}
+
 static void test_drain_stops_accepting(void **state)
 {
     (void)state;
@@ -318,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_garbage_instead_of_tls),
         cmocka_unit_test(test_proxy_header_before_tls),
         cmocka_unit_test(test_unread_answer_is_bounded),
+        cmocka_unit_test(test_dead_clients_are_noticed),
         cmocka_unit_test(test_drain_stops_accepting),
         cmocka_unit_test(test_descriptors_run_out),
     };

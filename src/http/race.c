@@ -97,6 +97,7 @@ static bool start_runner(struct race *r, unsigned i)
         r->error = errno;
         return false;
     }
+    link_keep_alive(runner->fd);
     socklen_t n = a->any.sa_family == AF_INET ? sizeof a->v4 : sizeof a->v6;
     bool begun = connect(runner->fd, &a->any, n) == 0 || errno == EINPROGRESS;
     if (!begun) r->error = errno;

@@ -155,6 +155,7 @@ enum err http_server_listen(struct http_server *s, int fd, struct tls_server *tl
     struct listener *at = mem_alloc(sizeof *at);
     at->server = s;
     at->tls = tls;
+    link_keep_alive(fd);
     /* Accepted sockets inherit it; not all kinds of sockets have it. */
     ignore_err(setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){UNSENT_MAX}, sizeof(int)) ? ERR_IO : OK);
     if (watch_start(s->loop, &at->watch, fd, WATCH_READ, on_connection) != OK) {

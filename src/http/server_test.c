@@ -362,6 +362,24 @@ static void test_pipelining_is_bounded(void **state)
     bench_free(b);
 }
 
+/* So much is pipelined that nothing more is read; the client's end is noticed all the same. */
+static void test_client_that_goes_away_behind_its_pipeline(void **state)
+{
+    (void)state;
+    static char more[KIB(96)];
+    struct bench *b = bench_new();
+    bench_connect(b);
+    bench_send(b, S("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
+    memset(more, '\n', sizeof more);
+    bench_send(b, str_make(more, sizeof more));
+    assert_false(b->server->conns->link.reading);
+    close(b->client);
+    b->client = -1;
+    for (int i = 0; i < 20000 && http_server_stats_get(b->server)->connections; i++) bench_turn(b);
+    assert_str(buf_view(&b->events), "head GET /hold ? @a\nrequest 0 \nclosed broken\n");
+    bench_free(b);
+}
+
 /* ---- drain --------------------------------------------------------------------------------------------------------------------- */
 
 static void test_drain(void **state)
@@ -483,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_slow_reader_bounds_the_queue),
         cmocka_unit_test(test_client_that_takes_nothing),
         cmocka_unit_test(test_pipelining_is_bounded),
+        cmocka_unit_test(test_client_that_goes_away_behind_its_pipeline),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_closes_idle_connections),
         cmocka_unit_test(test_drain_serves_what_is_on_its_way),

@@ -21,7 +21,8 @@ char *loop_scratch(struct loop *l);
 
 /* ---- file descriptors: level-triggered readiness ----------------------------------------------------------------- */
 
-enum watch_events { WATCH_NONE = 0, WATCH_READ = 1, WATCH_WRITE = 2 };
+/* WATCH_GONE: the peer closed its side or the connection broke, whatever is still unread. */
+enum watch_events { WATCH_NONE = 0, WATCH_READ = 1, WATCH_WRITE = 2, WATCH_GONE = 4 };
 
 /* Embedded in its owner, who may be freed right after watch_stop(). */
 struct watch {

@@ -10,7 +10,8 @@ struct watch_handle {
 
 static int uv_events(unsigned events)
 {
-    return (events & WATCH_READ ? UV_READABLE : 0) | (events & WATCH_WRITE ? UV_WRITABLE : 0);
+    return (events & WATCH_READ ? UV_READABLE : 0) | (events & WATCH_WRITE ? UV_WRITABLE : 0) |
+           (events & WATCH_GONE ? UV_DISCONNECT : 0);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -20,6 +21,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     unsigned ready = 0;
     if (events & UV_READABLE) ready |= WATCH_READ;
     if (events & UV_WRITABLE) ready |= WATCH_WRITE;
+    if (events & UV_DISCONNECT) ready |= WATCH_GONE;
     if (status < 0) {
         /* The error shows as the result of a read or write: let the waiter try. libuv has stopped the handle, but there
          * may be bytes to read before the error. */
