@@ -85,7 +85,7 @@ static enum err open_loop(struct gateway *g, unsigned number, struct fault *why)
     gl->generation = loader_newest(g);
     atomic_store(&gl->serves, gl->generation->number);
     gl->server = http_server_new(gl->loop, &gateway_door, &gl->generation->settings.server, gl);
-    gl->client = http_client_new(gl->loop, NULL);
+    gl->client = http_client_new(gl->loop, &(struct http_client_options){.take_memory = memory_take, .user = g});
     json_tape_init(&gl->tape, 0);
     buf_init(&gl->room, ROOM_MAX);
     TRY(journal_writer_new(g->journal, gl->loop, &gl->writer, why));

@@ -1,5 +1,6 @@
 /* The memory ceiling: new exchanges are refused before the kernel kills anything. The resident size is measured ten times a
- * second; what bodies took since then is added, so that a burst between two looks is seen too. */
+ * second; what bodies, heads and the buffers of connections took since then is added, so that a burst between two looks is
+ * seen too. */
 #include "priv.h"
 
 #include <fcntl.h>

@@ -206,7 +206,7 @@ void models_answer(struct exchange *x);
 /* ---- memory.c -------------------------------------------------------------------------------------------------------- */
 void memory_watch(struct gateway *g); /* on the manager: measures now and every 100 ms */
 void memory_set_max(struct gateway *g, uint64_t bytes);
-bool memory_take(void *gateway, int64_t bytes); /* for the HTTP server's bodies */
+bool memory_take(void *gateway, int64_t bytes); /* for http: bodies, heads, buffers of connections */
 bool memory_is_short(struct gateway *g);
 
 /* ---- loader.c -------------------------------------------------------------------------------------------------------- */

@@ -25,6 +25,7 @@ struct both {
     struct buf text; /* what bodies are cut from */
     unsigned started, ended, failed;
     int fd;
+    int64_t memory; /* held by the client */
 };
 
 static void start_next(struct both *t);
@@ -88,6 +89,13 @@ static void listen_on_loopback(struct both *t, struct tls_server *with, char url
     snprintf(url, 64, "%s://127.0.0.1:%u", with ? "https" : "http", ntohs(at.sin_port));
 }
 
+static bool count_memory(void *user, int64_t bytes)
+{
+    struct both *t = user;
+    t->memory += bytes;
+    return true;
+}
+
 static struct both *both_new(struct tls_server *with)
 {
     struct both *t = mem_alloc(sizeof *t);
@@ -95,7 +103,7 @@ static struct both *both_new(struct tls_server *with)
     struct str base;
     char url[64];
     t->bench = bench_new();
-    t->client = http_client_new(t->bench->loop, NULL);
+    t->client = http_client_new(t->bench->loop, &(struct http_client_options){.take_memory = count_memory, .user = t});
     buf_init(&t->text, MIB(1));
     for (uint64_t i = 0; t->text.n < BODY_MAX; i++) buf_u64(&t->text, i * 2654435761u);
     listen_on_loopback(t, with, url);
@@ -127,6 +135,11 @@ static void echo_all(struct tls_server *with)
         assert_true(str_eq(buf_view(&t->calls[i].got), want));
     }
     assert_true(http_server_stats_get(t->bench->server)->accepted <= AT_ONCE + 1); /* connections are kept */
+    if (with) assert_true(t->memory >= (int64_t)KIB(64)); /* AT_ONCE connections with what TLS holds for each */
+    http_client_free(t->client);
+    t->client = NULL;
+    assert_int_equal(t->memory, 0);
+    for (int i = 0; i < 20000 && http_server_stats_get(t->bench->server)->connections; i++) bench_turn(t->bench);
     assert_int_equal(t->bench->memory, 0);
     both_free(t);
 }

@@ -18,6 +18,7 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_opt
     if (!c->options.idle_max_per_origin) c->options.idle_max_per_origin = DEFAULTS.idle_max_per_origin;
     if (!c->options.idle_ms) c->options.idle_ms = DEFAULTS.idle_ms;
     if (!c->options.head_max) c->options.head_max = DEFAULTS.head_max;
+    c->account = (struct account){.take = c->options.take_memory, .user = c->options.user};
     c->dns = dns_new(l);
     return c;
 }

@@ -6,6 +6,7 @@
 
 #include <netinet/in.h>
 
+#include "http/account.h"
 #include "http/answer.h"
 #include "http/http.h"
 #include "http/link.h"
@@ -109,6 +110,7 @@ struct http_client {
     unsigned n_free_calls;
     struct lent_head *free_heads;
     unsigned n_free_heads;
+    struct account account;
 };
 
 struct lane;
@@ -139,6 +141,7 @@ struct lane {
     struct defer begin;
     uint64_t since;     /* dialling or idle since */
     uint32_t idle_ms;   /* how long it may be idle */
+    uint32_t held;      /* bytes, as counted in the client's account */
     struct buf carry;   /* input kept while the call is paused */
     struct fault *lost; /* the end that came while the call was paused */
     bool is_open;

@@ -33,6 +33,22 @@ void conn_deadline(struct conn *c, uint64_t ms)
     timer_set(l, &c->timer, ms, on_time);
 }
 
+/* ---- memory ---------------------------------------------------------------------------------------------------------------- */
+
+#define HANDLES_BYTES 512 /* of the event loop, for one connection, about */
+
+bool conn_account(struct conn *c)
+{
+    size_t held = sizeof *c + HANDLES_BYTES + (c->linked ? link_memory(&c->link) : 0);
+    if (c->proto) held += c->proto->held(c);
+    return account_move(&c->server->account, &c->held, held);
+}
+
+enum err conn_no_memory(struct fault *why)
+{
+    return FAIL(why, ERR_OVERLOADED, "The memory for requests is used up. Try again in a moment.");
+}
+
 /* ---- end of the turn ------------------------------------------------------------------------------------------------------ */
 
 static void settle(struct defer *d)
@@ -40,6 +56,7 @@ static void settle(struct defer *d)
     struct conn *c = CONTAINER_OF(d, struct conn, later);
     bool is_end = c->dead; /* who dies while settling has streams to close, and comes back */
     if (c->proto) c->proto->settle(c);
+    (void)conn_account(c);
     if (is_end) conn_free(c);
 }
 
@@ -91,12 +108,14 @@ static void on_data(struct link *k, struct str bytes)
     if (c->dead) return;
     if (c->proto) c->proto->on_data(c, bytes);
     else sniff(c, bytes);
+    if (!conn_account(c) && c->proto && !c->dead) c->proto->starve(c);
 }
 
 static void on_drained(struct link *k)
 {
     struct conn *c = conn_of(k);
     if (!c->dead && c->proto) c->proto->on_drained(c);
+    (void)conn_account(c);
 }
 
 static void on_closed(struct link *k, const struct fault *why)
@@ -221,6 +240,7 @@ void conn_accept(struct http_server *s, int fd, const struct sockaddr *peer, str
     conn_deadline(c, o->limits.head_ms);
     if (o->proxy_protocol && peer_is_in(c->peer.addr, o->trusted, o->n_trusted)) wait_for_proxy(c, fd, tls);
     else hand_to_link(c, fd, tls);
+    (void)conn_account(c);
 }
 
 void conn_free(struct conn *c)
@@ -232,6 +252,7 @@ void conn_free(struct conn *c)
     timer_cancel(s->loop, &c->timer);
     loop_undefer(s->loop, &c->later);
     delist(c);
+    (void)account_move(&s->account, &c->held, 0);
     options_unref(c->options);
     free(c);
     server_conn_gone(s);

@@ -1,5 +1,5 @@
 /* h1: what comes in on an HTTP/1.1 connection (RFC 9112), parsed strictly by llhttp: head, body, the next request.
- * Called by conn.c; the answers go out in h1_out.c. One request is under way at a time, later bytes are carried. */
+ * Called by conn.c; llhttp is in h1_parse.c, the answers go out in h1_out.c. One request is under way at a time, later bytes are carried. */
 #include "h1_priv.h"
 
 #define CARRY_HIGH KIB(64) /* so much pipelined input, then no more is read */
@@ -8,150 +8,13 @@
 #define LINGER_MS 5000
 #define STRANGE_MAX 256 /* so much is looked at to tell what is spoken */
 
-/* ---- the parser's callbacks ------------------------------------------------------------------------------------------------- */
-
-static struct conn *conn_of(llhttp_t *p) { return p->data; }
-
-static int on_method(llhttp_t *p, const char *at, size_t n)
-{
-    struct head_builder *b = conn_of(p)->h1.builder;
-    if (!b->method_n) b->method_at = (uint32_t)b->bytes.n;
-    buf_add(&b->bytes, at, n);
-    b->method_n += (uint32_t)n;
-    return 0;
-}
-
-/* RFC 9112 3: single spaces in the request line. llhttp reads over more of them, other readers may not. */
-static int must_stand_at(struct h1 *h, const char *at, size_t offset)
-{
-    if (h->overhead + (size_t)(at - h->data_end) == offset) return 0;
-    ignore_err(FAIL(h->why, ERR_BAD_HTTP, "The request line must have single spaces between its three parts."));
-    return HPE_USER;
-}
-
-static int on_url(llhttp_t *p, const char *at, size_t n)
-{
-    struct head_builder *b = conn_of(p)->h1.builder;
-    if (!b->target_n) {
-        b->target_at = (uint32_t)b->bytes.n;
-        if (must_stand_at(&conn_of(p)->h1, at, b->method_n + 1) != 0) return HPE_USER;
-    }
-    buf_add(&b->bytes, at, n);
-    b->target_n += (uint32_t)n;
-    return 0;
-}
-
-static int on_url_complete(llhttp_t *p)
-{
-    conn_of(p)->h1.builder->target_done = true;
-    return 0;
-}
-
-static int on_version(llhttp_t *p, const char *at, size_t n)
-{
-    struct head_builder *b = conn_of(p)->h1.builder;
-    if (n == 0 || b->in_version) return 0;
-    b->in_version = true;
-    return must_stand_at(&conn_of(p)->h1, at, b->method_n + b->target_n + strlen("  HTTP/"));
-}
-
-static int on_version_complete(llhttp_t *p)
-{
-    struct h1 *h = &conn_of(p)->h1;
-    h->is_10 = p->http_major == 1 && p->http_minor == 0;
-    if (h->is_10 || (p->http_major == 1 && p->http_minor == 1)) return 0;
-    ignore_err(FAIL(h->why, ERR_BAD_HTTP, "HTTP version %u.%u is not spoken here. Use 1.1.", p->http_major, p->http_minor));
-    return HPE_USER;
-}
-
-/* Trailers say nothing that we would act on: they are read over. */
-static int on_header_field(llhttp_t *p, const char *at, size_t n)
-{
-    struct h1 *h = &conn_of(p)->h1;
-    if (h->in == IN_HEAD) head_name(h->builder, str_make(at, n));
-    return 0;
-}
-
-static int on_header_value(llhttp_t *p, const char *at, size_t n)
-{
-    struct h1 *h = &conn_of(p)->h1;
-    if (h->in == IN_HEAD) head_value(h->builder, str_make(at, n));
-    return 0;
-}
-
-static int on_header_field_complete(llhttp_t *p)
-{
-    struct conn *c = conn_of(p);
-    unsigned max = c->options->o.limits.fields_max;
-    if (c->h1.in != IN_HEAD || c->h1.builder->n_slots <= max) return 0;
-    ignore_err(FAIL(c->h1.why, ERR_HEAD_TOO_LARGE, "The request has more than %u header fields.", max));
-    return HPE_USER;
-}
-
-/* Stops the parser here: of a chunked body it reads the framing, any other body never passes through it. */
-static int on_headers_complete(llhttp_t *p)
-{
-    p->upgrade = 0; /* asked for or not: the offer may be ignored (RFC 9110 7.8) */
-    return p->flags & F_CHUNKED ? HPE_PAUSED : 1;
-}
-
-static int on_body(llhttp_t *p, const char *at, size_t n)
-{
-    struct conn *c = conn_of(p);
-    struct h1 *h = &c->h1;
-    size_t gap = (size_t)(at - h->data_end) + h->overhead;
-    h->overhead = 0;
-    h->data_end = at + n;
-    if (gap > c->options->o.limits.head_max) {
-        ignore_err(FAIL(h->why, ERR_BAD_HTTP, "A chunk's size line or its extensions are too long."));
-        return HPE_USER;
-    }
-    if (!h1_collects(c)) return 0;
-    return body_add(&h->stream->body, &c->options->o, str_make(at, n), h->why) == OK ? 0 : HPE_USER;
-}
-
-static int on_message_complete(llhttp_t *p)
-{
-    (void)p;
-    return HPE_PAUSED;
-}
-
-static const llhttp_settings_t ON_PARSE = {
-    .on_method = on_method,
-    .on_url = on_url,
-    .on_url_complete = on_url_complete,
-    .on_version = on_version,
-    .on_version_complete = on_version_complete,
-    .on_header_field = on_header_field,
-    .on_header_field_complete = on_header_field_complete,
-    .on_header_value = on_header_value,
-    .on_headers_complete = on_headers_complete,
-    .on_body = on_body,
-    .on_message_complete = on_message_complete,
-};
-
-/* Runs the parser; ret_used: how far it came. The fault is ours if a callback said it, llhttp's otherwise. */
-static llhttp_errno_t parse(struct conn *c, struct str bytes, size_t *ret_used, struct fault *why)
-{
-    struct h1 *h = &c->h1;
-    h->why = why;
-    h->data_end = bytes.p;
-    llhttp_errno_t e = llhttp_execute(&h->parser, bytes.p, bytes.n);
-    *ret_used = e == HPE_OK ? bytes.n : (size_t)(llhttp_get_error_pos(&h->parser) - bytes.p);
-    if (e != HPE_OK && e != HPE_PAUSED && why->code == OK)
-        ignore_err(FAIL(why, ERR_BAD_HTTP, "The request is not valid HTTP/1.1: %s.",
-                        h->parser.reason ? h->parser.reason : llhttp_errno_name(e)));
-    h->why = NULL;
-    return e;
-}
-
 /* ---- refusing --------------------------------------------------------------------------------------------------------------- */
 
 static struct stream *stream_of_bad_head(struct conn *c)
 {
     struct h1 *h = &c->h1;
     struct stream *s = stream_new(c);
-    ignore_err(head_build(h->builder, c, &s->pub.request, NULL)); /* what is known, for the shape of the answer */
+    ignore_err(head_build(h->builder, c, s, NULL)); /* what is known, for the shape of the answer */
     s->is_head = s->pub.request->is_head;
     return s;
 }
@@ -258,7 +121,7 @@ static size_t take_chunked(struct conn *c, struct str bytes)
     struct h1 *h = &c->h1;
     struct fault why = {0};
     size_t used;
-    llhttp_errno_t e = parse(c, bytes, &used, &why);
+    llhttp_errno_t e = h1_parse(c, bytes, &used, &why);
     if (e == HPE_OK || e == HPE_PAUSED) {
         h->overhead += (size_t)(bytes.p + used - h->data_end);
         if (h->overhead > c->options->o.limits.head_max)
@@ -314,9 +177,10 @@ static enum err open_body(struct conn *c, struct stream *s, struct fault *why)
 static enum err open_request(struct conn *c, struct stream *s, struct fault *why)
 {
     struct h1 *h = &c->h1;
-    enum err e = head_build(h->builder, c, &s->pub.request, why);
+    enum err e = head_build(h->builder, c, s, why);
     s->is_head = s->pub.request->is_head;
     TRY(e);
+    if (!conn_account(c)) return conn_no_memory(why);
     TRY(check_length(c, why));
     TRY(open_body(c, s, why));
     struct str expect = http_field_get(s->pub.request->fields, S("expect"));
@@ -391,7 +255,7 @@ static size_t take_head(struct conn *c, struct str bytes)
     struct fault why = {0};
     size_t max = c->options->o.limits.head_max, used;
     if (bytes.n > max - h->overhead) bytes.n = max - h->overhead;
-    llhttp_errno_t e = parse(c, bytes, &used, &why);
+    llhttp_errno_t e = h1_parse(c, bytes, &used, &why);
     h->overhead += used;
     if (e == HPE_INVALID_METHOD && !h->was_spoken) return find_strange(c, bytes);
     if (e == HPE_PAUSED) {
@@ -541,8 +405,7 @@ void h1_next(struct conn *c)
 static void start(struct conn *c)
 {
     struct h1 *h = &c->h1;
-    llhttp_init(&h->parser, HTTP_REQUEST, &ON_PARSE);
-    h->parser.data = c;
+    h1_parser_init(c);
     buf_init(&h->carry, CARRY_HIGH + LOOP_SCRATCH);
     wait_for_request(c);
 }
@@ -568,6 +431,23 @@ static void drain(struct conn *c)
     if (c->h1.in == IN_IDLE) conn_deadline(c, idle_ms(c));
 }
 
+/* What is carried was received already, but no more comes while it is. */
+static void starve(struct conn *c)
+{
+    struct h1 *h = &c->h1;
+    struct fault why = {0};
+    if (h->carry.n) link_read(&c->link, false);
+    if (h->in != IN_HEAD && h->in != IN_STRANGE) return;
+    ignore_err(conn_no_memory(&why));
+    refuse(c, &why);
+}
+
+static size_t held(const struct conn *c)
+{
+    const struct h1 *h = &c->h1;
+    return head_memory(h->builder) + h->carry.cap + (h->stream ? sizeof *h->stream + h->stream->head_bytes : 0);
+}
+
 static void done(struct conn *c)
 {
     head_give(c->server, c->h1.builder);
@@ -582,6 +462,8 @@ const struct proto H1 = {
     .settle = h1_settle,
     .drain = drain,
     .done = done,
+    .starve = starve,
+    .held = held,
     .head = h1_head,
     .write = h1_write,
     .finish = h1_finish,

@@ -16,7 +16,9 @@ static void count(struct conn *c, const struct iovec *v, int n)
 
 void h1_watch_queue(struct conn *c)
 {
-    if (!link_queued(&c->link) || c->deadline) return;
+    if (!link_queued(&c->link)) return;
+    (void)conn_account(c);
+    if (c->deadline) return;
     c->h1.seen = c->h1.passed - link_queued(&c->link);
     conn_deadline(c, c->options->o.limits.write_gap_ms);
 }

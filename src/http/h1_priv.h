@@ -1,4 +1,4 @@
-/* Between h1.c (what comes in) and h1_out.c (what goes out). */
+/* Between h1.c (what comes in), h1_parse.c (llhttp) and h1_out.c (what goes out). */
 #pragma once
 
 #include "server_priv.h"
@@ -6,6 +6,10 @@
 bool h1_collects(const struct conn *c); /* the body is wanted: nobody answered yet */
 bool h1_may_keep(const struct conn *c); /* the connection can serve another request after this answer */
 void h1_next(struct conn *c);           /* the answer is out: the next request, or the end */
+
+void h1_parser_init(struct conn *c);
+/* Runs the parser; ret_used: how far it came. The fault is ours if a callback said it, llhttp's otherwise. */
+llhttp_errno_t h1_parse(struct conn *c, struct str bytes, size_t *ret_used, struct fault *why);
 
 void h1_send_continue(struct conn *c);
 void h1_watch_queue(struct conn *c);    /* sets the write deadline if anything is queued and no other is set */

@@ -15,7 +15,8 @@
 #define REST_GAP_MS 1000 /* and of that at most so long in silence */
 #define TICK_MIN_MS 500u
 #define TICK_MAX_MS 5000u
-#define ACKS_MAX 200 /* of pings and settings, waiting for a client that does not read */
+#define SESSION_BYTES KIB(12) /* of nghttp2 for one connection, about */
+#define ACKS_MAX 200          /* of pings and settings, waiting for a client that does not read */
 
 static const struct http_limits *limits(const struct conn *c) { return &c->options->o.limits; }
 static uint64_t now(const struct conn *c) { return loop_now(c->server->loop); }
@@ -126,6 +127,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     h->builder = head_take(c->server);
     h->incoming = s;
     h->head_size = 0;
+    h->is_starved = false;
     h->head_at = now(c);
     return 0;
 }
@@ -159,7 +161,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (!h->incoming || h->incoming->h2.id != frame->hd.stream_id) return 0; /* a trailer */
     h->head_size += name_n + value_n + 32;
     if (h->head_size > limits(c)->head_max * HEAD_STOP) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    if (is_too_large(c)) return 0;
+    if (is_too_large(c) || h->is_starved) return 0;
     if (name_n && name[0] == ':') {
         add_pseudo(h->builder, n, v);
     } else {
@@ -169,8 +171,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
-static enum err check_head(const struct conn *c, struct fault *why)
+static enum err check_head(struct conn *c, struct fault *why)
 {
+    if (c->h2->is_starved || !conn_account(c)) return conn_no_memory(why);
     if (is_too_large(c))
         return FAIL(why, ERR_HEAD_TOO_LARGE, "The request's head is larger than the limit of %zu bytes or %u fields.",
                     limits(c)->head_max, limits(c)->fields_max);
@@ -194,7 +197,7 @@ static enum err open_body(struct stream *s, bool is_empty, struct fault *why)
 static enum err open_request(struct stream *s, bool is_empty, struct fault *why)
 {
     struct conn *c = s->conn;
-    enum err e = head_build(c->h2->builder, c, &s->pub.request, why);
+    enum err e = head_build(c->h2->builder, c, s, why);
     s->is_head = s->pub.request->is_head;
     TRY(check_head(c, why));
     TRY(e);
@@ -373,8 +376,10 @@ static void close_all(struct conn *c)
 static void close_those_over(struct conn *c)
 {
     bool is_drained = link_queued(&c->link) == 0 || c->link.state != LINK_OPEN;
+    c->h2->held = 0;
     for (struct stream *s = c->h2->streams, *next; s; s = next) {
         next = s->next;
+        c->h2->held += sizeof *s + s->head_bytes + s->h2.queue.cap;
         if (s->h2.is_over && (is_drained || !s->h2.out_ended)) close_stream(s);
         else if (s->h2.out_ended && is_drained) stream_tell(s, c->link.state == LINK_OPEN);
     }
@@ -493,6 +498,18 @@ static void on_deadline(struct conn *c)
     conn_later(c);
 }
 
+/* A field block must be read to its end, but need not be kept. */
+static void starve(struct conn *c)
+{
+    struct h2 *h = c->h2;
+    if (!h->incoming || h->is_starved) return;
+    h->is_starved = true;
+    head_free(h->builder);
+    h->builder = head_take(c->server);
+}
+
+static size_t held(const struct conn *c) { return SESSION_BYTES + head_memory(c->h2->builder) + c->h2->held; }
+
 static void done(struct conn *c)
 {
     head_give(c->server, c->h2->builder);
@@ -509,6 +526,8 @@ const struct proto H2 = {
     .settle = settle,
     .drain = drain,
     .done = done,
+    .starve = starve,
+    .held = held,
     .head = h2_head,
     .write = h2_write,
     .finish = h2_finish,

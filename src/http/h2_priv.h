@@ -15,11 +15,13 @@ struct h2 {
     nghttp2_session *session;
     struct head_builder *builder;   /* of the one field block that comes in */
     struct stream *incoming;        /* whose */
+    bool is_starved;                /* no memory for it: it is read and not kept */
     size_t head_size;               /* of that block, as SETTINGS_MAX_HEADER_LIST_SIZE counts */
     uint64_t head_at;               /* loop_now() when it began */
     struct stream *streams;         /* all that the handler was not told the end of */
     uint64_t passed, seen, seen_at; /* handed to the link; taken by the client when last looked at, and when */
     uint64_t refilled;              /* loop_now() when patience was last renewed */
+    size_t held;                    /* by all streams, when last looked at */
     unsigned patience;              /* frames that only make work, each takes one */
     unsigned n_low;                 /* streams with on_writable() owed */
     uint64_t leave_at;              /* loop_now() for the last word of a drain; 0: not draining */

@@ -313,6 +313,34 @@ static void test_limits(void **state)
     bench_free(b);
 }
 
+static void test_memory_ceiling(void **state)
+{
+    (void)state;
+    static char big[KIB(60)];
+    struct bench *b = bench_new();
+    struct guest *g = guest_new(b);
+    memset(big, '~', sizeof big - 1);
+    nghttp2_nv large = NV("x", big);
+    b->memory_max = 1000;
+    struct guest_stream *s = guest_ask(g, "GET", "/a", NULL, &large);
+    guest_talk(g);
+    assert_int_equal(s->status, 503);
+    struct guest_stream *t = guest_ask(g, "GET", "/a", NULL, NULL);
+    guest_talk(g);
+    assert_int_equal(t->status, 200);
+    b->memory_max = 0;
+    struct guest_stream *u = guest_ask(g, "GET", "/hold", NULL, &large);
+    guest_talk(g);
+    assert_true(b->memory >= (int64_t)KIB(64));
+    http_stream_release_request(b->held);
+    http_stream_answer(b->held, 200, bench_fields(), S("here"));
+    guest_talk(g);
+    assert_int_equal(u->status, 200);
+    assert_int_equal(b->memory, 0);
+    guest_free(g);
+    bench_free(b);
+}
+
 static void test_bad_requests(void **state)
 {
     (void)state;
@@ -524,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_client_that_gives_no_window),
         cmocka_unit_test(test_large_body),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_memory_ceiling),
         cmocka_unit_test(test_bad_requests),
         cmocka_unit_test(test_concurrent_streams_are_bounded),
         cmocka_unit_test(test_slow_body),

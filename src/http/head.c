@@ -26,6 +26,8 @@ void head_free(struct head_builder *b)
     free(b);
 }
 
+size_t head_memory(const struct head_builder *b) { return b ? sizeof *b + b->bytes.cap + b->cap_slots * sizeof *b->slots : 0; }
+
 struct head_builder *head_take(struct http_server *s)
 {
     struct head_builder *b = s->spare_builder ? s->spare_builder : head_new();
@@ -230,10 +232,11 @@ static struct http_request *block_new(const struct head_builder *b, const struct
     return r;
 }
 
-enum err head_build(const struct head_builder *b, const struct conn *c, struct http_request **ret_request, struct fault *why)
+enum err head_build(const struct head_builder *b, const struct conn *c, struct stream *s, struct fault *why)
 {
     char *bytes;
-    struct http_request *r = *ret_request = block_new(b, c, &bytes);
+    struct http_request *r = s->pub.request = block_new(b, c, &bytes);
+    s->head_bytes = (uint32_t)(sizeof(struct block) + b->n_slots * sizeof(struct http_field) + b->bytes.n);
     if (!b->target_done) return OK;
     bool absolute;
     TRY(read_target(r, str_make(bytes + b->target_at, b->target_n), &absolute, why));

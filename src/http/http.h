@@ -64,8 +64,8 @@ struct http_server_options {
     size_t n_trusted;
     bool proxy_protocol;    /* trusted peers must begin with a PROXY v2 header */
     struct str path_prefix; /* "" or "/llm": cut from the path; other paths are not found */
-    /* Asks for memory before a body buffer grows; false → 503 (the memory ceiling). May be NULL. Given back by a
-     * negative amount. */
+    /* Asks for memory before a body buffer grows, and for heads and buffers of connections in steps of 64 KiB; false →
+     * 503 (the memory ceiling). May be NULL. Given back by a negative amount. The first options' hold for the server. */
     bool (*take_memory)(void *user, int64_t bytes);
     void *user;
 };
@@ -199,6 +199,9 @@ struct http_client_options {      /* 0: the default */
     unsigned idle_max_per_origin; /* default 1024 */
     uint32_t idle_ms;             /* a pooled connection is closed before vendors do it: default 55 s, or what they announce */
     size_t head_max;              /* an answer's head (default 64 KiB) */
+    /* As in http_server_options: told what connections hold; may refuse, which here only counts. May be NULL. */
+    bool (*take_memory)(void *user, int64_t bytes);
+    void *user;
 };
 
 struct http_client *http_client_new(struct loop *l, const struct http_client_options *o); /* NULL: defaults */

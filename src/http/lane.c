@@ -90,6 +90,15 @@ void lane_arm(struct lane *lane)
     timer_set(lane->link.loop, &lane->timer, at > now ? at - now : 0, on_time);
 }
 
+/* ---- memory --------------------------------------------------------------------------------------------------------- */
+
+static void account(struct lane *lane)
+{
+    size_t held = sizeof *lane + link_memory(&lane->link) + lane->carry.cap;
+    if (lane->lent) held += sizeof *lane->lent + lane->lent->head.text.cap;
+    (void)account_move(&lane->pool->client->account, &lane->held, held);
+}
+
 /* ---- dialling ------------------------------------------------------------------------------------------------------- */
 
 static void give_up(struct lane *lane, const struct fault *why)
@@ -134,6 +143,7 @@ struct lane *lane_dial(struct pool *p, struct http_call *call)
     if (call) call->lane = lane;
     lane->dial = dial_start(client->loop, client->dns, p->origin, on_dialled, lane);
     lane_arm(lane);
+    account(lane);
     return lane;
 }
 
@@ -145,6 +155,7 @@ static void on_open(struct link *k)
     lane->is_open = true;
     if (k->ssl) count(&stats->tls_handshakes);
     if (link_was_resumed(k)) count(&stats->tls_resumed);
+    account(lane);
     if (lane->call) lane_assign(lane, lane->call);
     else pool_put(lane->pool, lane);
 }
@@ -166,6 +177,7 @@ void lane_close(struct lane *lane)
     take_head_back(lane);
     buf_done(&lane->carry);
     free(lane->lost);
+    (void)account_move(&p->client->account, &lane->held, 0);
     *lane->at = lane->next;
     if (lane->next) lane->next->at = lane->at;
     p->n_lanes--;
@@ -288,6 +300,7 @@ static void on_data(struct link *k, struct str bytes)
     }
     lane->call->last = loop_now(k->loop);
     read_answer(lane, loop_scratch(k->loop) + (bytes.p - loop_scratch(k->loop)), bytes.n);
+    if (!lane->is_dead) account(lane);
     if (lane->call) lane_arm(lane);
 }
 
@@ -361,6 +374,7 @@ static void on_resume(struct defer *d)
     buf_init(&lane->carry, LOOP_SCRATCH);
     if (lane->call->has_answer) read_answer(lane, carried.p, carried.n);
     buf_done(&carried);
+    if (!lane->is_dead) account(lane);
     if (lane->is_dead || !lane->call || lane->call->is_paused) return;
     if (lane->lost) {
         struct fault why = *lane->lost;

@@ -10,11 +10,14 @@
 
 #define QUEUE_MAX MIB(1024) /* owners stop at HTTP_QUEUE_HIGH; this only bounds a mistake */
 #define IOV_BATCH 64
-#define KEEP_IDLE_S 60 /* then KEEP_PROBES questions, KEEP_GAP_S apart */
+#define TLS_BYTES KIB(24) /* of OpenSSL for one connection, about */
+#define KEEP_IDLE_S 60    /* then KEEP_PROBES questions, KEEP_GAP_S apart */
 #define KEEP_GAP_S 15
 #define KEEP_PROBES 4
 
 size_t link_queued(const struct link *k) { return k->out.n - k->out_at; }
+
+size_t link_memory(const struct link *k) { return k->out.cap + (k->ssl ? TLS_BYTES : 0); }
 
 static void update_watch(struct link *k)
 {

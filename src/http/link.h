@@ -63,7 +63,8 @@ bool link_send(struct link *k, struct iovec *v, int n);
  * when bytes were left. Returns the bytes taken; v is moved on to the first one that was not. */
 size_t link_write(struct link *k, struct iovec *v, int n);
 size_t link_queued(const struct link *k);
-void link_read(struct link *k, bool on); /* back-pressure */
+size_t link_memory(const struct link *k); /* bytes held besides the link itself */
+void link_read(struct link *k, bool on);  /* back-pressure */
 /* A peer that fell silent because its machine or the network did is found out in some two minutes. Accepted sockets
  * inherit it from the listening one. */
 void link_keep_alive(int fd);

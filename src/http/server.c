@@ -65,6 +65,7 @@ struct http_server *http_server_new(struct loop *l, const struct http_handler *h
     s->handler = *h;
     s->user = user;
     s->options = options_new(o);
+    s->account = (struct account){.take = o->take_memory, .user = o->user};
     buf_init(&s->head, MIB(1));
     return s;
 }

@@ -5,6 +5,7 @@
 
 #include <llhttp.h>
 
+#include "http/account.h"
 #include "http/http.h"
 #include "http/link.h"
 #include "http/quick.h"
@@ -38,16 +39,16 @@ struct head_builder {
 struct head_builder *head_take(struct http_server *s); /* the server's spare, or a new one; empty */
 void head_give(struct http_server *s, struct head_builder *b);
 void head_free(struct head_builder *b);
+size_t head_memory(const struct head_builder *b); /* NULL: 0 */
 /* A plain request head that is wholly there, at once; 0: is not, use the pieces. Else how long it is, and what of its
  * framing is not in the fields: ret_length is 0 without content-length. */
 size_t head_quick(struct head_builder *b, struct str bytes, unsigned fields_max, uint64_t *ret_length);
 void head_name(struct head_builder *b, struct str part); /* lower-cased */
 void head_value(struct head_builder *b, struct str part);
 struct str head_field(const struct head_builder *b, struct str name, unsigned *ret_count); /* the first; how many */
-/* Checks target and Host, cuts the prefix, finds the peer behind proxies. The request comes in one block to be freed,
- * also when it is refused (what is known of it is in there). */
-MUST_USE enum err head_build(const struct head_builder *b, const struct conn *c, struct http_request **ret_request,
-                             struct fault *why);
+/* Checks target and Host, cuts the prefix, finds the peer behind proxies. The stream gets its request, one block, also
+ * when it is refused (what is known of it is in there). */
+MUST_USE enum err head_build(const struct head_builder *b, const struct conn *c, struct stream *s, struct fault *why);
 
 /* ---- bodies ----------------------------------------------------------------------------------------------------------- */
 
@@ -125,6 +126,7 @@ struct stream {
     struct stream *prev, *next; /* the connection's (h2), or next spare */
     struct body body;
     int64_t left;         /* answer's bytes still owed, or LEFT_* */
+    uint32_t head_bytes;  /* of pub.request, while there is one */
     unsigned char answer; /* enum answer */
     bool told;            /* on_head or on_bad was called: on_closed is owed */
     bool is_head;         /* the request's method, known also after its release */
@@ -151,6 +153,8 @@ struct proto {
     void (*settle)(struct conn *c); /* end of the turn: close streams that are over, go on */
     void (*drain)(struct conn *c);  /* no new requests: close if idle */
     void (*done)(struct conn *c);   /* free what the protocol owns */
+    void (*starve)(struct conn *c); /* the memory ceiling is reached: hold less, refuse what only begins */
+    size_t (*held)(const struct conn *c);
     void (*head)(struct stream *s, int status, struct http_fields fields, int64_t body_length);
     void (*write)(struct stream *s, struct str bytes);
     void (*finish)(struct stream *s, struct str last);
@@ -192,6 +196,7 @@ struct conn {
     uint64_t deadline; /* 0: none; the timer may fire earlier */
     struct peer peer;
     struct proxy_wait *wait; /* while a PROXY header is expected; it has the socket then */
+    uint32_t held;           /* bytes, as counted in the server's account */
     bool is_tls, dead, linked;
     unsigned char sniffed; /* bytes of HTTP/2's preface seen so far */
     struct h2 *h2;
@@ -202,6 +207,9 @@ void conn_accept(struct http_server *s, int fd, const struct sockaddr *peer, str
 void conn_later(struct conn *c);                 /* settle() at the end of this turn */
 void conn_kill(struct conn *c);                  /* nothing more to say: closed at the end of this turn */
 void conn_deadline(struct conn *c, uint64_t ms); /* moves it; 0: none */
+/* Counts what it holds now. False: the memory ceiling is reached. Bodies are counted by themselves. */
+bool conn_account(struct conn *c);
+MUST_USE enum err conn_no_memory(struct fault *why);
 void conn_drain(struct conn *c);
 void conn_free(struct conn *c);
 /* Options of the newest generation, if no request of this connection is under way. */
@@ -235,6 +243,7 @@ struct http_server {
     bool draining;
     void (*on_empty)(void *user);
     struct http_server_stats stats;
+    struct account account;
 };
 void h2_shared_free(struct h2_shared *h);
 void server_flush_head(struct http_server *s);

@@ -111,6 +111,55 @@ static void test_memory_ceiling(void **state)
     bench_free(b);
 }
 
+#define CROWD 8
+
+/* Heads that never end are held too: they count, and when there is no more room the next one is refused. */
+static void test_memory_ceiling_counts_heads(void **state)
+{
+    (void)state;
+    static char part[KIB(40)];
+    struct bench *b = bench_new();
+    int clients[CROWD];
+    b->memory_max = (int64_t)KIB(256);
+    memset(part, 'x', sizeof part);
+    for (int i = 0; i < CROWD; i++) {
+        bench_connect(b);
+        bench_send(b, S("GET / HTTP/1.1\r\n" HOST "X: "));
+        bench_send(b, str_make(part, sizeof part));
+        clients[i] = b->client;
+        b->client = -1; /* stays connected */
+    }
+    assert_true(b->memory >= (int64_t)KIB(128) && b->memory <= b->memory_max);
+    assert_str(buf_view(&b->events), "bad overloaded\nclosed whole\n"); /* the last one's */
+    for (int i = 0; i < CROWD; i++) close(clients[i]);
+    for (int i = 0; i < 20000 && http_server_stats_get(b->server)->connections; i++) bench_turn(b);
+    assert_int_equal(b->memory, 0);
+    bench_connect(b);
+    bench_send(b, S("GET / HTTP/1.1\r\n" HOST "\r\n"));
+    assert_str(buf_view(&b->events), "head GET / ? @a\nrequest 0 \nclosed whole\n");
+    bench_free(b);
+}
+
+/* So do answers that a client does not take, and what is pipelined behind them. */
+static void test_memory_ceiling_counts_buffers(void **state)
+{
+    (void)state;
+    static char much[MIB(2)];
+    struct bench *b = bench_new();
+    bench_connect(b);
+    bench_send(b, S("GET /hold HTTP/1.1\r\n" HOST "\r\n"));
+    memset(much, '\n', sizeof much);
+    bench_send(b, str_make(much, KIB(80)));
+    assert_true(b->memory >= (int64_t)KIB(64));
+    int64_t before = b->memory;
+    http_stream_answer(b->held, 200, bench_fields(), str_make(much, sizeof much));
+    assert_true(b->memory >= before + (int64_t)MIB(1));
+    for (int i = 0; i < 20000 && b->memory; i++) bench_turn(b), bench_read(b);
+    assert_int_equal(b->memory, 0);
+    assert_int_equal(http_server_stats_get(b->server)->connections, 1);
+    bench_free(b);
+}
+
 static void test_slow_clients(void **state)
 {
     (void)state;
@@ -488,6 +537,8 @@ int main(void)
         cmocka_unit_test(test_large_bodies_arrive_whole),
         cmocka_unit_test(test_content_length_is_not_believed),
         cmocka_unit_test(test_memory_ceiling),
+        cmocka_unit_test(test_memory_ceiling_counts_heads),
+        cmocka_unit_test(test_memory_ceiling_counts_buffers),
         cmocka_unit_test(test_slow_clients),
         cmocka_unit_test(test_dripping_body),
         cmocka_unit_test(test_idle_connection_is_closed),

@@ -27,6 +27,7 @@ void stream_release(struct stream *s)
     body_done(&s->body, &s->conn->options->o);
     free(s->pub.request);
     s->pub.request = NULL;
+    s->head_bytes = 0;
 }
 
 static void recycle(struct stream *s)
