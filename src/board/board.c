@@ -37,6 +37,7 @@ enum err board_create(struct board **ret_board, struct board_fds *ret_fds, struc
     TRY(map(ret_fds->memory, ret_board, why));
     (*ret_board)->version = BOARD_VERSION;
     (*ret_board)->size = sizeof(struct board);
+    (*ret_board)->id = random_u64();
     return OK;
 }
 

@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 
-#define BOARD_VERSION 1u
+#define BOARD_VERSION 2u
 #define BOARD_KEYS 65536u /* key meters; a key's place is given by control and stands in the generation */
 #define BOARD_GATEWAYS 4u /* one serving, others draining */
 #define BOARD_ENGINES 16u /* local models */
@@ -93,6 +93,7 @@ struct engine_row {
 
 struct board {
     uint32_t version, size;
+    uint64_t id; /* drawn when it is made: a journal segment names the board whose meters its writer enters money into */
     _Atomic int32_t supervisor_pid, control_pid, engine_pid;
     _Atomic uint64_t generation;  /* number of the newest published generation; 0 none yet */
     _Atomic uint32_t key_places;  /* places of `keys` used so far; the rest of its pages is never touched */

@@ -82,7 +82,7 @@ static int64_t add_capped(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
 }
 
-/* Settling enters the spent money first and frees the reservation after; reading goes the other way round, so that
+/* The spent money is entered first (journal_settle) and the reservation freed after; reading goes the other way round, so that
  * money on its way between the two is seen at least once. */
 static enum err check_caps(struct key_meter *m, const struct key_limits *limits, int64_t held, int64_t wish, int64_t now_ms)
 {
@@ -161,23 +161,22 @@ enum err budget_reserve(struct key_meter *m, unsigned gateway, const struct key_
         else refuse_money(e, limits, why);
     }
     if (e == OK) *ret_hold = h;
-    else budget_undo(&h, wish->now_ms);
+    else budget_undo(&h);
     return e;
 }
 
-void budget_settle(struct budget_hold *h, uint64_t tokens, int64_t pico, int64_t now_ms)
+void budget_settle(struct budget_hold *h, uint64_t tokens)
 {
     struct key_meter *m = h->meter;
     if (!m) return;
-    if (pico > 0) meter_add_spent(m, clock_day(now_ms), clock_month(now_ms), pico);
     if (h->pico) atomic_fetch_sub(&m->reserved[h->gateway], h->pico);
     if (h->tokens_start) window_correct(&m->tokens_window, h->tokens_start, h->tokens, tokens);
     if (h->runs) atomic_fetch_sub(&m->running[h->gateway], 1);
     h->meter = NULL;
 }
 
-void budget_undo(struct budget_hold *h, int64_t now_ms)
+void budget_undo(struct budget_hold *h)
 {
     if (h->meter && h->requests_taken) window_correct(&h->meter->requests_window, h->requests_start, 1, 0);
-    budget_settle(h, 0, 0, now_ms);
+    budget_settle(h, 0);
 }

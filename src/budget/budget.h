@@ -29,7 +29,8 @@ struct budget_wish {
 /* All or nothing. ERR_RATE_REQUESTS, ERR_RATE_TOKENS, ERR_CONCURRENCY (with retry_after_s), ERR_SPEND_DAY, ERR_SPEND_MONTH. */
 MUST_USE enum err budget_reserve(struct key_meter *m, unsigned gateway, const struct key_limits *limits,
                                  const struct budget_wish *wish, struct budget_hold *ret_hold, struct fault *why);
-/* Gives back what was held and enters what was used. Idempotent. */
-void budget_settle(struct budget_hold *h, uint64_t tokens, int64_t pico, int64_t now_ms);
+/* Gives back what was held; the tokens that were used stay counted. The money that was spent is in the meter by then: the
+ * journal enters it with each attempt's record. Idempotent. */
+void budget_settle(struct budget_hold *h, uint64_t tokens);
 /* Gives all back, the request of the rate window too: nothing was sent because we could not. */
-void budget_undo(struct budget_hold *h, int64_t now_ms);
+void budget_undo(struct budget_hold *h);

@@ -16,6 +16,13 @@ static enum err wish(struct key_meter *m, const struct key_limits *l, uint64_t t
     return budget_reserve(m, 0, l, &w, h, why);
 }
 
+/* As an exchange ends: the journal enters the money, then the reservation goes. */
+static void spend(struct budget_hold *h, int64_t pico, int64_t now)
+{
+    meter_add_spent(h->meter, clock_day(now), clock_month(now), pico);
+    budget_settle(h, 0);
+}
+
 static void without_limits_all_pass(void **state)
 {
     (void)state;
@@ -23,9 +30,9 @@ static void without_limits_all_pass(void **state)
     struct budget_hold h[50];
     for (unsigned i = 0; i < 50; i++) assert_int_equal(wish(&m, &NONE, 1 << 30, INT64_MAX / 2, NOON, &h[i], NULL), OK);
     assert_int_equal(atomic_load(&m.running[0]), 50);
-    for (unsigned i = 0; i < 50; i++) budget_settle(&h[i], 0, 0, NOON);
+    for (unsigned i = 0; i < 50; i++) budget_settle(&h[i], 0);
     assert_int_equal(atomic_load(&m.running[0]), 0);
-    budget_settle(&h[0], 0, 0, NOON); /* idempotent */
+    budget_settle(&h[0], 0); /* idempotent */
     assert_int_equal(atomic_load(&m.running[0]), 0);
 }
 
@@ -39,13 +46,13 @@ static void requests_of_a_minute(void **state)
     l.requests_per_minute = 3;
     for (int i = 0; i < 3; i++) {
         assert_int_equal(wish(&m, &l, 0, 0, NOON + i * 1000, &h, NULL), OK);
-        budget_settle(&h, 0, 0, NOON);
+        budget_settle(&h, 0);
     }
     assert_int_equal(wish(&m, &l, 0, 0, NOON + 45000, &h, &why), ERR_RATE_REQUESTS);
     assert_int_equal(why.retry_after_s, 15);
     assert_int_equal(atomic_load(&m.running[0]), 0); /* a refusal holds nothing */
     assert_int_equal(wish(&m, &l, 0, 0, NOON + 60000, &h, NULL), OK);
-    budget_undo(&h, NOON + 60000); /* nothing was sent: the request is given back */
+    budget_undo(&h); /* nothing was sent: the request is given back */
     for (int i = 0; i < 3; i++) assert_int_equal(wish(&m, &l, 0, 0, NOON + 61000, &h, NULL), OK);
     assert_int_equal(wish(&m, &l, 0, 0, NOON + 61000, &h, NULL), ERR_RATE_REQUESTS);
 }
@@ -59,9 +66,9 @@ static void tokens_are_corrected_to_what_was_used(void **state)
     l.tokens_per_minute = 1000;
     assert_int_equal(wish(&m, &l, 900, 0, NOON, &a, NULL), OK);
     assert_int_equal(wish(&m, &l, 200, 0, NOON, &b, NULL), ERR_RATE_TOKENS);
-    budget_settle(&a, 100, 0, NOON);
+    budget_settle(&a, 100);
     assert_int_equal(wish(&m, &l, 900, 0, NOON, &b, NULL), OK);
-    budget_settle(&b, 5000, 0, NOON); /* used more than was reserved: counted all the same */
+    budget_settle(&b, 5000); /* used more than was reserved: counted all the same */
     assert_int_equal(wish(&m, &l, 1, 0, NOON, &b, NULL), ERR_RATE_TOKENS);
     assert_int_equal(wish(&m, &l, 5000, 0, NOON + 60000, &b, NULL), OK); /* more than the limit: alone in a window */
     assert_int_equal(wish(&m, &l, 1, 0, NOON + 60000, &a, NULL), ERR_RATE_TOKENS);
@@ -77,14 +84,14 @@ static void money_is_held_before_and_entered_after(void **state)
     assert_int_equal(wish(&m, &l, 0, 600, NOON, &a, NULL), OK);
     assert_int_equal(wish(&m, &l, 0, 401, NOON, &b, NULL), ERR_SPEND_DAY);
     assert_int_equal(wish(&m, &l, 0, 400, NOON, &b, NULL), OK);
-    budget_settle(&a, 0, 100, NOON);
-    budget_settle(&b, 0, 100, NOON);
+    spend(&a, 100, NOON);
+    spend(&b, 100, NOON);
     assert_int_equal(meter_spent_day(&m, clock_day(NOON)), 200);
     assert_int_equal(wish(&m, &l, 0, 800, NOON, &a, NULL), OK);
-    budget_settle(&a, 0, 800, NOON);
+    spend(&a, 800, NOON);
     assert_int_equal(wish(&m, &l, 0, 1, NOON, &a, NULL), ERR_SPEND_DAY);
     assert_int_equal(wish(&m, &l, 0, 1, NOON + 86400000, &a, NULL), OK); /* the next day */
-    budget_settle(&a, 0, 1, NOON + 86400000);
+    spend(&a, 1, NOON + 86400000);
     l.spend_month = 1001;
     assert_int_equal(wish(&m, &l, 0, 1, NOON + 86400000, &a, NULL), ERR_SPEND_MONTH);
     l = NONE;
@@ -104,7 +111,7 @@ static void a_draining_gateway_counts_too(void **state)
     assert_int_equal(budget_reserve(&m, 1, &l, &w, &b, NULL), ERR_CONCURRENCY);
     l.concurrency = 0;
     l.spend_day = 1000;
-    budget_undo(&a, NOON);
+    budget_undo(&a);
     assert_int_equal(budget_reserve(&m, 0, &l, &w, &a, NULL), OK);
     assert_int_equal(budget_reserve(&m, 1, &l, &w, &b, NULL), ERR_SPEND_DAY);
 }
@@ -129,7 +136,7 @@ static void *racer(void *arg)
         }
         atomic_fetch_add(&r->passed, 1);
         atomic_fetch_sub(&r->running, 1);
-        budget_settle(&h, 0, 7, NOON);
+        spend(&h, 7, NOON);
     }
     return NULL;
 }

@@ -82,8 +82,8 @@ enum next step_settle(struct exchange *x)
     } else if (x->outcome == OUTCOME_GONE) {
         relay_stop(x);
     }
-    if (x->outcome == OUTCOME_FAULT && !x->walk.attempts) budget_undo(&x->hold, clock_wall_ms());
-    else budget_settle(&x->hold, x->tokens_used, x->pico_spent, clock_wall_ms());
+    if (x->outcome == OUTCOME_FAULT && !x->walk.attempts) budget_undo(&x->hold);
+    else budget_settle(&x->hold, x->tokens_used);
     return NEXT;
 }
 

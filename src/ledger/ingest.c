@@ -40,6 +40,7 @@ struct reading {
     struct batch batch;
     int fd;
     bool dead;      /* nobody writes it any more */
+    bool own;       /* its writer enters money into the meters of our board */
     uint32_t limit; /* slots to look at */
     uint32_t torn;
 };
@@ -113,14 +114,27 @@ static bool is_done(const struct seen *s, uint32_t i) { return i < s->position |
 
 /* ---- slots ------------------------------------------------------------------------------------------------------------------ */
 
-static enum err take_slot(struct reading *r, const char *slot, bool *ret_done, struct fault *why)
+/* A gateway of our board enters its money itself and marks the slot; what it was killed before is owed, whether the row is
+ * new or not: a control may have been killed between the commit and the meter. Money of another board's gateway, which
+ * drains after its supervisor's death, is owed once. */
+static enum err take_record(struct reading *r, struct record *record, bool settled, uint32_t index, struct fault *why)
+{
+    bool is_new;
+    TRY(settled ? batch_settled(&r->batch, record, &is_new, why) : batch_interrupted(&r->batch, record, &is_new, why));
+    bool owed = r->own ? !record->entered : is_new;
+    return owed ? batch_charge(&r->batch, record, index, why) : OK;
+}
+
+static enum err take_slot(struct reading *r, const char *slot, uint32_t index, bool *ret_done, struct fault *why)
 {
     struct record record;
     *ret_done = true;
     switch (slot_read(slot, &record)) {
-    case SLOT_SETTLED: return batch_settled(&r->batch, &record, why);
+    case SLOT_SETTLED:
+        if (!r->own || r->dead || record.entered) return take_record(r, &record, true, index, why);
+        break; /* its writer is about to enter it */
     case SLOT_OPEN:
-        if (r->dead) return batch_interrupted(&r->batch, &record, why);
+        if (r->dead) return take_record(r, &record, false, index, why);
         break;
     case SLOT_TORN:
         r->torn += r->dead; /* of a living writer: it is writing this very moment */
@@ -151,7 +165,7 @@ static enum err take_chunk(struct reading *r, uint32_t from, uint32_t n, struct 
     for (uint32_t i = 0; i < n; i++) {
         bool done;
         if (is_done(r->seen, from + i)) continue;
-        TRY(take_slot(r, chunk + (size_t)i * SLOT_BYTES, &done, why));
+        TRY(take_slot(r, chunk + (size_t)i * SLOT_BYTES, from + i, &done, why));
         if (done) r->seen->done[from + i] = 2;
     }
     return OK;
@@ -171,6 +185,20 @@ static uint32_t position_after(const struct seen *s, uint32_t limit)
     return at;
 }
 
+/* Into the meter, then the mark: killed between the two it is entered twice, which spends nobody's cap too far. A board
+ * that is not seeded yet gets it from the database. */
+static void enter_charge(struct reading *r, const struct charge *c)
+{
+    static const char one = 1;
+    struct board *b = r->in->board;
+    if (atomic_load(&b->ready_spend))
+        meter_add_spent(&b->keys[c->place], clock_day(c->started_ms), clock_month(c->started_ms), c->pico);
+    if (!r->own) return;
+    off_t at = SEGMENT_HEAD + (off_t)c->slot * SLOT_BYTES + SLOT_ENTERED;
+    if (pwrite(r->fd, &one, 1, at) != 1)
+        LOG(LOG_WARN, "ingest.unmarked", "money is in its meter, but the segment cannot be marked", F_Z("segment", r->seen->id));
+}
+
 static void after_commit(struct reading *r)
 {
     struct board *b = r->in->board;
@@ -178,9 +206,7 @@ static void after_commit(struct reading *r)
     int64_t lag = atomic_load(&b->counters.ingest_lag), left;
     do left = lag > (int64_t)r->batch.settled ? lag - (int64_t)r->batch.settled : 0;
     while (!atomic_compare_exchange_weak(&b->counters.ingest_lag, &lag, left));
-    if (!atomic_load(&b->ready_spend)) return; /* seeding will read them from the database */
-    for (const struct charge *c = r->batch.charges; c; c = c->next)
-        meter_add_spent(&b->keys[c->place], clock_day(c->started_ms), clock_month(c->started_ms), c->pico);
+    for (const struct charge *c = r->batch.charges; c; c = c->next) enter_charge(r, c);
 }
 
 static enum err read_slots(struct reading *r, struct fault *why)
@@ -274,6 +300,7 @@ static enum err read_head(struct reading *r, struct fault *why)
         r->seen->n_slots = h.n_slots;
         r->seen->done = mem_alloc(h.n_slots);
     }
+    r->own = h.board == r->in->board->id;
     uint32_t limit = atomic_load(&h.limit);
     r->limit = r->dead || limit > r->seen->n_slots ? r->seen->n_slots : limit;
     return OK;

@@ -12,10 +12,10 @@ struct sums {
     money cost;
 };
 
-/* Money of interrupted attempts, for the meters once the batch is committed. */
+/* Money that no gateway entered into the meters, to be entered once the batch is committed. */
 struct charge {
     struct charge *next;
-    uint32_t place;
+    uint32_t place, slot;
     int64_t started_ms, pico;
 };
 
@@ -32,8 +32,10 @@ struct batch {
 void batch_init(struct batch *b, struct store *s);
 void batch_done(struct batch *b); /* rolls back what was not committed */
 /* Adds a settled attempt, or an open one of a dead gateway as interrupted. Known attempts change nothing. */
-MUST_USE enum err batch_settled(struct batch *b, const struct record *r, struct fault *why);
-MUST_USE enum err batch_interrupted(struct batch *b, struct record *r, struct fault *why);
+MUST_USE enum err batch_settled(struct batch *b, const struct record *r, bool *ret_new, struct fault *why);
+MUST_USE enum err batch_interrupted(struct batch *b, struct record *r, bool *ret_new, struct fault *why);
+/* Its cost goes to the meter after the commit. slot: where it stands in its segment. */
+MUST_USE enum err batch_charge(struct batch *b, const struct record *r, uint32_t slot, struct fault *why);
 /* The segment's position (0: none yet, or it is read to its end), then commit. No-op when nothing was added. */
 MUST_USE enum err batch_commit(struct batch *b, struct str segment, int64_t position, struct fault *why);
 

@@ -248,10 +248,25 @@ void journal_start(struct journal_writer *w, struct journal_place *p, const stru
     atomic_store_explicit(&p->segment->dirty, true, memory_order_release);
 }
 
+/* The day and month that the attempt began in: those of its row. */
+static void enter_money(struct board *b, const char *slot, const struct attempt_result *r)
+{
+    uint32_t place;
+    int64_t started_ms;
+    if (!r->cost_known || r->cost <= 0) return;
+    slot_account(slot, &place, &started_ms);
+    if (place >= BOARD_KEYS) return;
+    int64_t pico = r->cost > INT64_MAX ? INT64_MAX : (int64_t)r->cost;
+    meter_add_spent(&b->keys[place], clock_day(started_ms), clock_month(started_ms), pico);
+}
+
 void journal_settle(struct journal_writer *w, struct journal_place *p, const struct attempt_result *r)
 {
     struct journal *j = w->journal;
-    slot_settle(slot_at(p->segment->map, p->index), r);
+    char *slot = slot_at(p->segment->map, p->index);
+    slot_settle(slot, r);
+    if (j->board) enter_money(j->board, slot, r);
+    slot_enter(slot);
     atomic_store_explicit(&p->segment->dirty, true, memory_order_release);
     atomic_store_explicit(&w->settled, atomic_load_explicit(&w->settled, memory_order_relaxed) + 1, memory_order_release);
     if (j->board) atomic_fetch_add_explicit(&j->board->counters.ingest_lag, 1, memory_order_relaxed);

@@ -86,7 +86,8 @@ bool journal_has_space(const struct journal_writer *w);
 void journal_give_back(struct journal_writer *w, struct journal_place *p); /* nothing was sent */
 /* Stores the open mark: after it a crash leaves an interrupted row. */
 void journal_start(struct journal_writer *w, struct journal_place *p, const struct attempt_start *a);
-/* Stores the end; safe against any kill of the process when it returns. p is void after it. */
+/* Stores the end, enters its cost into the key's meter, and notes in the record that it is there: what a kill leaves between
+ * the two is entered by ingest. Safe against any kill of the process when it returns. p is void after it. */
 void journal_settle(struct journal_writer *w, struct journal_place *p, const struct attempt_result *r);
 
 /* Waits until all that this writer has settled is as safe as `safety` asks. */

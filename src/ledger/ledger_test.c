@@ -148,7 +148,7 @@ static void test_interrupted_is_charged_its_estimate(void **state)
                            "input_tokens = 100 AND output_tokens = 50"
                            " AND usage = '{\"input\":[100,\"estimated\"],\"output\":[50,\"estimated\"]}'"),
                      2);
-    assert_int_equal(meter_spent_day(&board->keys[3], day), 45000000);
+    assert_int_equal(meter_spent_day(&board->keys[3], day), 75000000 + 45000000);
     assert_int_equal(ledger_check(store, &why), OK);
     assert_int_equal(files(SEGMENT_SUFFIX) + files(SEGMENT_NEW), 0);
 }
@@ -159,8 +159,8 @@ static void test_seed(void **state)
     struct map places;
     static const uint32_t place = 3;
     kill_gateway_child(leave_open);
-    assert_int_equal(run(), 3); /* not ready: nothing goes to the meters twice */
-    assert_int_equal(meter_spent_day(&board->keys[3], clock_day(now_ms)), 0);
+    assert_int_equal(run(), 3); /* not ready: what the gateway entered is all */
+    assert_int_equal(meter_spent_day(&board->keys[3], clock_day(now_ms)), 75000000);
     map_init(&places);
     assert_true(map_add(&places, S("key1"), (void *)(uintptr_t)&place));
     assert_int_equal(ledger_seed_spend(store, board, &places, &why), OK);
@@ -168,6 +168,119 @@ static void test_seed(void **state)
     assert_int_equal(meter_spent_day(&board->keys[3], clock_day(now_ms)), 75000000 + 45000000);
     assert_int_equal(meter_spent_month(&board->keys[3], clock_month(now_ms)), 75000000 + 45000000);
     map_done(&places);
+}
+
+/* The segment that has records; the other one was only made ahead. */
+static void used_segment(char out[512])
+{
+    uint32_t crc;
+    out[0] = '\0';
+    DIR *d = opendir(dir);
+    for (struct dirent *e; !out[0] && (e = readdir(d));) {
+        if (!str_ends(str_z(e->d_name), S(SEGMENT_SUFFIX))) continue;
+        snprintf(out, 512, "%s/%s", dir, e->d_name);
+        int fd = open(out, O_RDONLY | O_CLOEXEC);
+        if (pread(fd, &crc, sizeof crc, SEGMENT_HEAD) != sizeof crc || !crc) out[0] = '\0';
+        close(fd);
+    }
+    closedir(d);
+    assert_true(out[0]);
+}
+
+/* The same mark that the gateway sets, taken back in the file: as if it had been killed before it. */
+static void unmark(uint32_t slot)
+{
+    char path[512], zero = 0;
+    used_segment(path);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, &zero, 1, SEGMENT_HEAD + (off_t)slot * SLOT_BYTES + SLOT_ENTERED), 1);
+    close(fd);
+}
+
+static int64_t spent(void)
+{
+    int64_t day = meter_spent_day(&board->keys[3], clock_day(now_ms));
+    assert_int_equal(meter_spent_month(&board->keys[3], clock_month(now_ms)), day);
+    return day;
+}
+
+static void two(void)
+{
+    one(1);
+    one(2);
+}
+
+/* Killed when the record was stored and its money not entered: ingest enters it, once. */
+static void test_settled_and_not_entered_is_entered_once(void **state)
+{
+    (void)state;
+    atomic_store(&board->ready_spend, 1);
+    kill_gateway_child(two);
+    assert_int_equal(spent(), 2 * 75000000);
+    meter_add_spent(&board->keys[3], clock_day(now_ms), clock_month(now_ms), -75000000);
+    unmark(1);
+    assert_int_equal(run(), 2);
+    assert_int_equal(spent(), 2 * 75000000);
+    assert_int_equal(run(), 0);
+    assert_int_equal(spent(), 2 * 75000000);
+}
+
+/* A control that was killed between its commit and the meter: the rows are known to the next one, the money is not. */
+static void test_owed_money_survives_control(void **state)
+{
+    (void)state;
+    char path[512], aside[576];
+    atomic_store(&board->ready_spend, 1);
+    kill_gateway_child(leave_open);
+    used_segment(path);
+    snprintf(aside, sizeof aside, "%s/aside", data);
+    assert_int_equal(link(path, aside), 0);
+    assert_int_equal(run(), 3);
+    assert_int_equal(spent(), 75000000 + 45000000);
+    assert_int_equal(link(aside, path), 0); /* marked already: nothing is owed */
+    close_side();
+    open_side();
+    assert_int_equal(run(), 0);
+    assert_int_equal(spent(), 75000000 + 45000000);
+    assert_int_equal(link(aside, path), 0); /* as a kill after the commit leaves it */
+    unmark(1);
+    meter_add_spent(&board->keys[3], clock_day(now_ms), clock_month(now_ms), -45000000);
+    close_side();
+    open_side();
+    assert_int_equal(run(), 0);
+    assert_int_equal(spent(), 75000000 + 45000000);
+}
+
+/* The record is there, the meter not yet: a living writer is left to it. */
+static void test_a_living_gateway_enters_its_own(void **state)
+{
+    (void)state;
+    atomic_store(&board->ready_spend, 1);
+    open_gateway();
+    two();
+    unmark(0);
+    assert_int_equal(run(), 1);
+    assert_int_equal(spent(), 2 * 75000000);
+    close_gateway(); /* it never came to it */
+    assert_int_equal(run(), 1);
+    assert_int_equal(spent(), 3 * 75000000);
+}
+
+/* A gateway whose supervisor died drains on the old board: the new one's meters get its money from ingest. */
+static void test_another_boards_gateway_is_entered_here(void **state)
+{
+    (void)state;
+    atomic_store(&board->ready_spend, 1);
+    open_gateway();
+    two();
+    *board = (struct board){.id = 7, .ready_spend = 1};
+    assert_int_equal(run(), 2);
+    assert_int_equal(spent(), 2 * 75000000);
+    assert_int_equal(run(), 0);
+    close_side();
+    open_side();
+    assert_int_equal(run(), 0);
+    assert_int_equal(spent(), 2 * 75000000);
 }
 
 enum { KILLS = 30 };
@@ -235,6 +348,31 @@ static void assert_round(uint64_t from, uint64_t to)
     assert_int_equal(n, to - from + 1);
 }
 
+/* Gateway and control are killed at any moment: the meter never has less than the rows say, and at most one attempt more
+ * for each kill (between the meter and the mark). */
+static void test_the_meter_never_falls_behind(void **state)
+{
+    (void)state;
+    told = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    atomic_store(&board->ready_spend, 1);
+    close_side();
+    for (int round = 0; round < KILLS; round++) {
+        told_from = atomic_load(told) + 2;
+        uint64_t at = told_from + random_u64() % 400;
+        pid_t gateway = fork_victim(gateway_victim), control = fork_victim(control_victim);
+        await_told(at, gateway);
+        end_victim(gateway);
+        end_victim(control);
+    }
+    open_side();
+    run();
+    int64_t rows = count("SELECT sum(cost_micro) FROM attempts") * 1000000, most = rows + 2 * KILLS * INT64_C(75000000);
+    int64_t day = meter_spent_day(&board->keys[3], clock_day(now_ms));
+    int64_t month = meter_spent_month(&board->keys[3], clock_month(now_ms));
+    assert_true(rows > 0 && day >= rows && day <= most && month >= rows && month <= most);
+    munmap((void *)(uintptr_t)told, 4096);
+}
+
 /* Gateway and control are killed at any moment, also between insert and removal; what was settled is there exactly once. */
 static void test_kill_both_at_any_moment(void **state)
 {
@@ -274,6 +412,11 @@ int main(void)
         CASE(test_absurd_usage_is_kept_bounded),
         CASE(test_interrupted_is_charged_its_estimate),
         CASE(test_seed),
+        CASE(test_settled_and_not_entered_is_entered_once),
+        CASE(test_owed_money_survives_control),
+        CASE(test_a_living_gateway_enters_its_own),
+        CASE(test_another_boards_gateway_is_entered_here),
+        CASE(test_the_meter_never_falls_behind),
         CASE(test_kill_both_at_any_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

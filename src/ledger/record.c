@@ -35,7 +35,7 @@ struct result_half {
     struct cell cells[USAGE_CELLS];
 };
 
-_Static_assert(sizeof(struct start_half) <= SLOT_RESULT, "the first half must not reach the second");
+_Static_assert(offsetof(struct start_half, names) + SLOT_NAMES_BYTES <= SLOT_ENTERED, "the first half must end before the mark");
 _Static_assert(SLOT_RESULT + offsetof(struct result_half, cells) + sizeof(struct cell) * USAGE_CELLS <= SLOT_BYTES,
                "a slot must hold the worst case; a longer one is a new SEGMENT_VERSION");
 _Static_assert(sizeof(struct segment_head) <= SEGMENT_HEAD, "the header has one page");
@@ -138,6 +138,17 @@ void slot_settle(char *slot, const struct attempt_result *r)
     atomic_store_explicit(&half->crc, sum_of(seed, half, half->size), memory_order_release);
 }
 
+void slot_account(const char *slot, uint32_t *ret_place, int64_t *ret_started_ms)
+{
+    const struct start_half *half = (const struct start_half *)(const void *)slot;
+    *ret_place = half->key_place;
+    *ret_started_ms = half->started_ms;
+}
+
+static _Atomic uint8_t *mark_of(char *slot) { return (_Atomic uint8_t *)(void *)(slot + SLOT_ENTERED); }
+
+void slot_enter(char *slot) { atomic_store_explicit(mark_of(slot), 1, memory_order_release); }
+
 /* ---- reading ------------------------------------------------------------------------------------------------------- */
 
 static bool is_id(const char *id)
@@ -217,7 +228,7 @@ enum slot_state slot_read(const char *slot, struct record *ret_record)
     const struct result_half *result = (const struct result_half *)(const void *)(slot + SLOT_RESULT);
     uint32_t result_crc = atomic_load_explicit(&result->crc, memory_order_acquire);
     uint32_t start_crc = atomic_load_explicit(&start->crc, memory_order_acquire);
-    *ret_record = (struct record){0};
+    *ret_record = (struct record){.entered = slot[SLOT_ENTERED]};
     if (!start_crc) return result_crc ? SLOT_TORN : SLOT_BLANK;
     if (!read_start(start, start_crc, &ret_record->start)) return SLOT_TORN;
     if (!result_crc) return SLOT_OPEN;

@@ -12,6 +12,7 @@ enum {
     SEGMENT_HEAD = 4096,
     SEGMENT_BATCH = 64, /* `limit` moves in such steps, so that the header's page is rarely dirtied */
     SLOT_BYTES = 640,   /* the worst case is 626: names of 240 bytes, all 21 cells */
+    SLOT_ENTERED = 351, /* a byte between the halves: 1 when the meter has the money */
     SLOT_RESULT = 352,  /* where the second half begins */
     SLOT_NAMES = 5,
     SLOT_NAMES_BYTES = 240,
@@ -27,6 +28,7 @@ struct segment_head {
     uint32_t crc;            /* of what stands before it */
     _Atomic uint32_t sealed; /* 1: the writer is done, every taken slot is settled or blank */
     _Atomic uint32_t limit;  /* slots from here on were never taken */
+    uint64_t board;          /* whose meters the writer enters money into; written before the file has its name */
 };
 
 enum slot_state {
@@ -40,6 +42,7 @@ enum slot_state {
 struct record {
     struct attempt_start start;
     struct attempt_result result; /* of a settled one */
+    bool entered;                 /* the meter has the money of a settled one */
 };
 
 void segment_head_write(struct segment_head *h, uint32_t n_slots, uint32_t loop, int64_t created_ms);
@@ -50,5 +53,8 @@ static inline char *slot_at(char *map, uint32_t index) { return map + SEGMENT_HE
 
 void slot_start(char *slot, const struct attempt_start *a);
 void slot_settle(char *slot, const struct attempt_result *r);
+/* Where the money of a started slot belongs: the key's place, and the time whose day and month count it. */
+void slot_account(const char *slot, uint32_t *ret_place, int64_t *ret_started_ms);
+void slot_enter(char *slot); /* the meter has it */
 /* Never trusts the bytes. Of an open slot only `start` is set. */
 enum slot_state slot_read(const char *slot, struct record *ret_record);

@@ -148,11 +148,10 @@ static enum err insert(struct batch *b, const struct record *r, bool *ret_new, s
     return changed ? sums_add(b, r, why) : OK;
 }
 
-enum err batch_settled(struct batch *b, const struct record *r, struct fault *why)
+enum err batch_settled(struct batch *b, const struct record *r, bool *ret_new, struct fault *why)
 {
-    bool is_new;
-    TRY(insert(b, r, &is_new, why));
-    b->settled += is_new;
+    TRY(insert(b, r, ret_new, why));
+    b->settled += *ret_new;
     return OK;
 }
 
@@ -166,23 +165,21 @@ static void call_interrupted(struct record *r)
     if (r->result.cost_known) r->result.cost = price_cost(&r->start.price, &r->result.usage);
 }
 
-static enum err charge(struct batch *b, const struct record *r, struct fault *why)
+enum err batch_charge(struct batch *b, const struct record *r, uint32_t slot, struct fault *why)
 {
     if (!r->result.cost_known || r->result.cost == 0 || r->start.key_place >= BOARD_KEYS) return OK;
     struct charge *c = arena_alloc(&b->arena, sizeof *c);
     if (!c) return out_of_memory(why);
     int64_t pico = r->result.cost > INT64_MAX ? INT64_MAX : (int64_t)r->result.cost;
-    *c = (struct charge){.next = b->charges, .place = r->start.key_place, .started_ms = r->start.started_ms, .pico = pico};
+    *c = (struct charge){b->charges, r->start.key_place, slot, r->start.started_ms, pico};
     b->charges = c;
     return OK;
 }
 
-enum err batch_interrupted(struct batch *b, struct record *r, struct fault *why)
+enum err batch_interrupted(struct batch *b, struct record *r, bool *ret_new, struct fault *why)
 {
-    bool is_new;
     call_interrupted(r);
-    TRY(insert(b, r, &is_new, why));
-    return is_new ? charge(b, r, why) : OK;
+    return insert(b, r, ret_new, why);
 }
 
 enum err batch_commit(struct batch *b, struct str segment, int64_t position, struct fault *why)

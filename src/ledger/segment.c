@@ -75,7 +75,9 @@ static int prepare(struct journal *j, struct journal_segment *s, const char *pat
     void *map = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd, 0);
     if (map == MAP_FAILED) return errno;
     s->map = map;
-    segment_head_write((struct segment_head *)map, s->n_slots, 0, clock_wall_ms());
+    struct segment_head *head = map;
+    segment_head_write(head, s->n_slots, 0, clock_wall_ms());
+    head->board = j->board ? j->board->id : 0;
     if (sync && journal_disk.sync(s->fd) < 0) return errno;
     char named[PATH_ROOM];
     path_of(j, s->id, SEGMENT_SUFFIX, named);
