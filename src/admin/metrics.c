@@ -161,6 +161,10 @@ static void put_totals(struct buf *out, struct board *b)
     for (unsigned i = 1; i < ERR_COUNT && i < COUNTOF(b->counters.refused); i++)
         buf_fmt(out, "aquifer_refused_total{code=\"%s\"} %llu\n", err_code((enum err)i),
                 (unsigned long long)atomic_load(&b->counters.refused[i]));
+    put_head(out, "aquifer_losses_total", "counter", "What translation dropped or approximated (docs/compatibility.md).");
+    for (unsigned i = 0; i < CHAT_LOSSES_N && i < COUNTOF(b->counters.losses); i++)
+        buf_fmt(out, "aquifer_losses_total{code=\"%s\",how=\"%s\"} %llu\n", chat_loss_word((enum chat_loss)i),
+                chat_loss_how((enum chat_loss)i), (unsigned long long)atomic_load(&b->counters.losses[i]));
 }
 
 static const struct {

@@ -70,6 +70,7 @@ struct board_row {
 struct board_counters {
     _Atomic uint64_t requests, answers[6]; /* answers by status class 1xx…5xx; [0] client gone */
     _Atomic uint64_t refused[64];          /* our own errors, by enum err */
+    _Atomic uint64_t losses[32];           /* in translation, by enum chat_loss */
     _Atomic uint64_t retries, streams_cut, journal_stalls, journal_released;
     _Atomic uint64_t reloads, reload_failures;
     _Atomic uint64_t ingest_rows, ingest_failures, gateway_restarts, control_restarts;

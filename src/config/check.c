@@ -17,22 +17,25 @@ static void at(struct reader *r, const char *fmt, ...)
     buf_str(&r->path, str_z(text));
 }
 
-static void complain_format(struct reader *r, const struct config_provider *p, struct str name)
+static void complain_format(struct reader *r, unsigned line, struct str name)
 {
     struct buf known;
     buf_init(&known, 256);
     for (unsigned f = 0; f < WIRE_FORMATS; f++) buf_fmt(&known, "%s%s", f ? ", " : "", wire_format_name((enum wire_format)f));
-    config_complain(r, (unsigned)p->line, "\"%.*s\" is not a wire format; there are %s", STR_ARG(name), buf_z(&known));
+    config_complain(r, line, "\"%.*s\" is not a wire format; there are %s", STR_ARG(name), buf_z(&known));
     buf_done(&known);
 }
 
-static void finish_formats(struct reader *r, struct config_provider *p)
+/* The list as written, in its order; an empty one is `otherwise`. */
+static void read_formats(struct reader *r, const struct str *names, unsigned n, uint64_t line, struct wire_formats otherwise,
+                         struct wire_formats *ret_list)
 {
-    p->format_mask = p->formats.n ? 0 : p->how->formats;
-    for (unsigned i = 0; i < p->formats.n; i++) {
+    *ret_list = n ? (struct wire_formats){0} : otherwise;
+    for (unsigned i = 0; i < n; i++) {
         enum wire_format f;
-        if (wire_format_find(p->formats.at[i], &f)) p->format_mask |= 1u << f;
-        else complain_format(r, p, p->formats.at[i]);
+        if (!wire_format_find(names[i], &f)) complain_format(r, (unsigned)line, names[i]);
+        else if (!wire_formats_add(ret_list, f))
+            config_complain(r, (unsigned)line, "formats: %.*s stands twice", STR_ARG(names[i]));
     }
 }
 
@@ -63,7 +66,7 @@ static void check_provider(struct reader *r, struct config_provider *p)
         complain_kind(r, p);
         return;
     }
-    finish_formats(r, p);
+    read_formats(r, p->formats.at, p->formats.n, p->line, p->how->formats, &p->speaks);
     if (p->how->needs_url && p->url.n == 0) config_complain(r, line, "url is missing: what the vendor's SDK takes as base URL");
     if (p->how->needs_key && p->key.n == 0) config_complain(r, line, "key is missing: write env:NAME or file:path");
     if (!p->how->needs_url && p->url.n) config_complain(r, line, "kind %s has no url; remove it", p->how->name);
@@ -121,6 +124,8 @@ static void check_deployment(struct reader *r, const struct config_route *route,
     d->provider_index = i;
     if (i == c->providers.n) complain_provider(r, d);
     check_drops(r, d);
+    read_formats(r, d->formats.at, d->formats.n, d->line,
+                 i < c->providers.n ? c->providers.at[i].speaks : (struct wire_formats){0}, &d->speaks);
     if (!is_pattern(d->model)) return;
     if (d->model.n > 1) config_complain(r, line, "model is a whole name, or * alone for the name that was asked for");
     else if (!is_pattern(route->name)) config_complain(r, line, "model * needs a route whose name ends in *");

@@ -46,7 +46,7 @@ struct config_provider {
     CONFIG_LIST(struct config_field) headers;
     struct config_timeouts timeouts; /* filled from the file's when not given */
     const struct provider_kind *how;
-    uint32_t format_mask;
+    struct wire_formats speaks; /* `formats` read, or the kind's */
     uint64_t line;
 };
 struct config_deployment {
@@ -57,6 +57,8 @@ struct config_deployment {
     CONFIG_LIST(struct config_field) headers;
     CONFIG_LIST(struct config_default) defaults;
     CONFIG_LIST(struct str) drop;
+    CONFIG_LIST(struct str) formats;
+    struct wire_formats speaks; /* `formats` read, or the provider's */
     unsigned provider_index;
     uint64_t line;
 };

@@ -138,7 +138,8 @@ static const struct config_key KEYS[] = {
      .help = "What the vendor's SDK takes as base URL: openai with /v1, anthropic without."},
     {"providers[].key", CONFIG_SECRET, PROVIDER(key), LIVE, .since = "0.1", .help = "The account's credential."},
     {"providers[].formats", CONFIG_TEXTS, PROVIDER(formats), .max = 8, LIVE, .since = "0.1",
-     .help = "Wire formats it speaks, when it is not the usual ones of its kind: openai_chat, anthropic_messages."},
+     .help = "Wire formats it speaks, the preferred one first, when it is not the usual ones of its kind: openai_chat, "
+             "anthropic_messages."},
     {"providers[].ca_file", CONFIG_PATH, PROVIDER(ca_file), LIVE, .since = "0.1",
      .help = "PEM file with the authorities to trust instead of the system's."},
     {"providers[].proxy", CONFIG_URL, PROVIDER(proxy), .words = "reference", .max = 1024, LIVE, .since = "0.1",
@@ -188,6 +189,8 @@ static const struct config_key KEYS[] = {
      .help = "Top-level fields that a request gets when it does not have them."},
     {"routes[].deployments[].drop", CONFIG_TEXTS, DEPLOYMENT(drop), .max = 32, LIVE, .since = "0.1",
      .help = "Top-level fields that are removed from requests, and counted."},
+    {"routes[].deployments[].formats", CONFIG_TEXTS, DEPLOYMENT(formats), .max = 8, LIVE, .since = "0.1",
+     .help = "Wire formats to use for this model, the preferred one first, instead of the provider's."},
     {"routes[].deployments[].max_output", CONFIG_COUNT, DEPLOYMENT(max_output), .min = 1, .max = 100000000, LIVE, .since = "0.1",
      .help = "Most output tokens, instead of the catalogue's."},
     {"routes[].deployments[].context", CONFIG_COUNT, DEPLOYMENT(context), .min = 1, .max = 1000000000, LIVE, .since = "0.1",

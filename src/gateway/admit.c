@@ -26,10 +26,10 @@ static enum err find_route(struct exchange *x)
     if (!key_may_call(x->key, x->request.model) && !key_may_call(x->key, x->route->name))
         return FAIL(&x->fault, ERR_ROUTE_DENIED, "this key may not call '%.*s'; GET /v1/models lists what it may",
                     STR_ARG(x->request.model));
-    if (!route_speaks(x->route, x->wire->format))
+    if (!route_speaks(x->route, wire_reach(x->wire->format, x->endpoint->operation)))
         return FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED,
-                    "no provider of '%.*s' speaks %s: call it in a format that one of them speaks, or give the route a "
-                    "provider that does",
+                    "no provider of '%.*s' speaks %s for this call: call it in a format that one of them speaks, or give the "
+                    "route a provider that does",
                     STR_ARG(x->request.model), x->wire->name);
     return OK;
 }

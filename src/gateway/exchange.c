@@ -100,6 +100,7 @@ void exchange_release(struct exchange *x)
     if (x->streaming) sse_done(&x->sse);
     else buf_done(&x->held);
     buf_done(&x->last);
+    translation_free(x);
     arena_done(&x->arena);
     generation_unref(x->generation);
     atomic_fetch_sub_explicit(&gl->gateway->slot->exchanges, 1, memory_order_relaxed);

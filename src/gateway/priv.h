@@ -111,6 +111,8 @@ struct attempt {
     bool head_seen; /* the provider answered */
     int status;
     struct provider_verdict verdict;
+    const struct wire_ops *wire;     /* the provider's format */
+    struct translation *translation; /* NULL: the same-format road */
     const struct price *price;
     uint64_t start_ns, first_byte_ns;
 };
@@ -170,6 +172,7 @@ void exchange_resume(struct exchange *x);                  /* the step it waits 
 void exchange_jump(struct exchange *x, enum step_id step); /* out of a waiting step to another one */
 void exchange_release(struct exchange *x);                 /* frees it once stream, call and waits are gone */
 const char *step_name(enum step_id step);
+struct str upstream_model(const struct exchange *x); /* the id that the attempt's provider knows it by; send.c */
 
 enum next step_authenticate(struct exchange *x); /* door.c */
 enum next step_read(struct exchange *x);
@@ -188,6 +191,21 @@ extern const struct http_handler gateway_door;
 extern const struct http_call_handler gateway_relay;
 void relay_writable(struct exchange *x);
 void relay_stop(struct exchange *x); /* the client is gone, or we give up: ends the call at once */
+
+/* ---- translate.c: an attempt whose provider speaks another format ------------------------------------------------------ */
+/* Chooses the format and writes the request. ERR_FORMAT_UNSUPPORTED: this deployment cannot express it, another one may. */
+MUST_USE enum err translate_request(struct exchange *x);
+struct str translate_body(const struct translation *t); /* the request for the provider */
+void translate_sent(struct translation *t);             /* the provider has answered: its body goes */
+/* Turn x->held, a whole answer or a provider's error, into the caller's format; the first reads the usage. */
+MUST_USE enum err translate_answer(struct exchange *x);
+void translate_error(struct exchange *x);
+/* A stream: what the event becomes is appended to `out`, the ending to x->last. */
+MUST_USE enum err translate_begin(struct exchange *x);
+MUST_USE enum err translate_event(struct exchange *x, const struct sse_event *e, struct buf *out, bool *ret_last);
+MUST_USE enum err translate_end(struct exchange *x, struct buf *out, bool *ret_last); /* the transfer has closed */
+bool translate_losses_field(struct exchange *x, struct http_field *ret_field); /* x-aquifer-losses; false: nothing was lost */
+void translation_free(struct exchange *x);                                     /* with its attempt; NULL is fine */
 
 /* ---- settle.c -------------------------------------------------------------------------------------------------------- */
 /* Ends the attempt under way: usage, cost, journal, metrics, breaker. Idempotent. */

@@ -69,12 +69,20 @@ static bool is_encoded(struct http_fields fields)
     return coding.n && !str_eq_nocase(coding, S("identity"));
 }
 
+/* Of a translated answer the type and the vendor's own limits would be wrong. */
+static bool comes_down(const struct exchange *x, struct str name)
+{
+    return x->attempt.translation ? wire_header_recrosses(name) : wire_header_comes_down(name);
+}
+
 /* The fields that come down, pointing into `theirs`, and ours behind them. */
-static size_t down_fields(struct exchange *x, struct http_fields theirs, struct http_field *ret_fields, size_t room)
+static size_t down_fields(struct exchange *x, struct http_fields theirs, struct str type, struct http_field *ret_fields,
+                          size_t room)
 {
     size_t n = 0;
+    if (x->attempt.translation) ret_fields[n++] = (struct http_field){S("content-type"), type};
     for (size_t i = 0; i < theirs.n && n + OUR_FIELDS_MAX < room; i++)
-        if (wire_header_comes_down(theirs.at[i].name)) ret_fields[n++] = theirs.at[i];
+        if (comes_down(x, theirs.at[i].name)) ret_fields[n++] = theirs.at[i];
     return n + our_fields(x, theirs, ret_fields + n);
 }
 
@@ -94,12 +102,12 @@ static struct str put_copy(char **at, struct str s)
 static bool keep_fields(struct exchange *x, struct http_fields theirs)
 {
     struct http_field fields[DOWN_FIELDS_MAX];
-    size_t n = down_fields(x, theirs, fields, DOWN_FIELDS_MAX), bytes = n * sizeof *x->down;
+    size_t n = down_fields(x, theirs, S("application/json"), fields, DOWN_FIELDS_MAX), bytes = (n + 1) * sizeof *x->down;
     for (size_t i = 0; i < n; i++) bytes += fields[i].name.n + fields[i].value.n;
     x->n_down = 0;
     x->down = arena_alloc(&x->arena, bytes);
     if (!x->down) return false;
-    char *at = (char *)(x->down + n);
+    char *at = (char *)(x->down + n + 1); /* one may come yet: translate_answer() */
     for (size_t i = 0; i < n; i++) {
         struct str name = put_copy(&at, fields[i].name);
         x->down[i] = (struct http_field){name, put_copy(&at, fields[i].value)};
@@ -156,10 +164,16 @@ static void on_heartbeat(struct timer *t)
 static void begin_stream(struct exchange *x, int status, struct http_fields theirs)
 {
     struct http_field fields[DOWN_FIELDS_MAX];
-    size_t n = down_fields(x, theirs, fields, DOWN_FIELDS_MAX);
+    size_t n = down_fields(x, theirs, str_z(x->wire->stream_type), fields, DOWN_FIELDS_MAX - 1);
+    if (x->attempt.translation && translate_losses_field(x, &fields[n])) n++;
     uint32_t every = x->generation->settings.heartbeat_ms;
+    if (x->attempt.translation && translate_begin(x) != OK) {
+        fail(x, ATTEMPT_GARBAGE);
+        return;
+    }
     http_stream_head(x->stream, status, (struct http_fields){fields, n}, -1);
     http_stream_release_request(x->stream);
+    if (x->attempt.translation) translate_sent(x->attempt.translation);
     x->head_sent = x->streaming = true;
     x->wire_stream = (struct wire_stream){
         .format = x->wire->format,
@@ -223,10 +237,35 @@ static void keep_last(struct exchange *x, struct str raw)
     loop_defer(x->gl->loop, &x->relay_end, on_relay_end);
 }
 
+/* What a translated stream has become since the last write. */
+static void flush_translated(struct exchange *x)
+{
+    write_on(x, buf_view(&x->gl->room));
+    buf_clear(&x->gl->room);
+}
+
+static void finish_translated(struct exchange *x)
+{
+    x->relay_done = true;
+    loop_defer(x->gl->loop, &x->relay_end, on_relay_end);
+}
+
+static bool take_translated(struct exchange *x, const struct sse_event *e)
+{
+    enum { ROOM_HIGH = 16 * 1024 };
+    bool last;
+    enum err err = translate_event(x, e, &x->gl->room, &last);
+    if (err != OK || last || x->gl->room.n > ROOM_HIGH) flush_translated(x);
+    if (err != OK) fail(x, ATTEMPT_GARBAGE);
+    else if (last) finish_translated(x);
+    return err == OK && !last;
+}
+
 /* One event. False: no more are wanted. */
 static bool take_event(struct exchange *x, const struct sse_event *e, struct run *run)
 {
     struct wire_step step;
+    if (x->attempt.translation) return take_translated(x, e);
     x->wire->event(&x->wire_stream, e, &x->gl->tape, &step);
     if (step.garbage) {
         run_flush(x, run);
@@ -252,9 +291,11 @@ static void relay_events(struct exchange *x, struct str bytes)
         fail(x, ATTEMPT_GARBAGE);
         return;
     }
+    buf_clear(&x->gl->room);
     while (sse_next(&x->sse, &e))
         if (!take_event(x, &e, &run)) return;
     run_flush(x, &run);
+    if (x->attempt.translation) flush_translated(x);
 }
 
 /* The client gets its end now; the call may linger for its own, so that the connection is kept. */
@@ -327,6 +368,12 @@ static void hold(struct exchange *x, struct str bytes)
     bool failed = x->status >= 300;
     size_t max = failed ? ERROR_BODY_MAX : x->held.max;
     if (!x->passing && x->held.n + bytes.n > max) {
+        if (x->attempt.translation && !failed) {
+            FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE,
+                 "the provider's answer is longer than limits.answer, and one that must be translated is held whole");
+            fail(x, ATTEMPT_GARBAGE);
+            return;
+        }
         if (failed) { /* an error text of that size helps nobody: it ends here */
             FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the provider's error answer (%d) is too long", x->status);
             fail(x, ATTEMPT_FAILED);
@@ -352,7 +399,7 @@ static void on_body(struct http_call *c, struct str bytes, void *user)
 static void blame(struct exchange *x)
 {
     buf_clear(&x->gl->room);
-    x->wire->blame(buf_view(&x->held), &x->gl->tape, &x->gl->room);
+    x->attempt.wire->blame(buf_view(&x->held), &x->gl->tape, &x->gl->room);
     struct str word = buf_view(&x->gl->room);
     if (word.n > 200) word.n = 200;
     FAIL(&x->fault, ERR_UPSTREAM_ERROR, "the provider answered %d: %.*s", x->status, STR_ARG(word));
@@ -367,13 +414,20 @@ static void end_refused(struct exchange *x)
     blame(x);
     if (a->verdict.rest) route_failed(a->deployment, a->verdict.retry_after_ms, now_ms);
     attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_ERROR);
+    if (a->translation) translate_error(x);
     x->outcome = OUTCOME_ANSWER;
     go_on(x, a->verdict.try_next);
 }
 
+static enum err read_held(struct exchange *x)
+{
+    if (x->attempt.translation) return translate_answer(x);
+    return x->wire->answer(x->request.operation, buf_view(&x->held), &x->gl->tape, &x->usage, &x->fault);
+}
+
 static void end_held(struct exchange *x)
 {
-    if (x->wire->answer(x->request.operation, buf_view(&x->held), &x->gl->tape, &x->usage, &x->fault) != OK) {
+    if (read_held(x) != OK) {
         fail(x, ATTEMPT_GARBAGE);
         return;
     }
@@ -400,10 +454,23 @@ static void relay_rest(struct exchange *x)
     run_flush(x, &run);
 }
 
+/* The transfer's close is the last event of some formats. */
+static bool end_translated(struct exchange *x)
+{
+    bool last = false;
+    buf_clear(&x->gl->room);
+    enum err e = translate_end(x, &x->gl->room, &last);
+    flush_translated(x);
+    x->relay_done = last;
+    if (e != OK) fail(x, e == ERR_UPSTREAM_CUT ? ATTEMPT_CUT : ATTEMPT_GARBAGE);
+    return e == OK;
+}
+
 static void end_events(struct exchange *x)
 {
     if (!x->relay_done) relay_rest(x);
     if (x->step != STEP_RELAY) return; /* the rest was garbage */
+    if (!x->relay_done && x->attempt.translation && !end_translated(x)) return;
     if (x->relay_done) {
         end_stream(x);
         return;

@@ -17,8 +17,10 @@ static const struct deployment *choose(struct exchange *x, int64_t now_ms, bool 
 {
     const struct deployment *d;
     *ret_unpriced = false;
-    while ((d = route_choose(x->route, x->wire->format, &x->walk, now_ms))) {
-        x->attempt = (struct attempt){.deployment = d, .price = deployment_price_of(d, x->request.model, now_ms)};
+    translation_free(x);
+    while ((d = route_choose(x->route, wire_reach(x->wire->format, x->request.operation), &x->walk, now_ms))) {
+        x->attempt =
+            (struct attempt){.deployment = d, .wire = x->wire, .price = deployment_price_of(d, x->request.model, now_ms)};
         if ((x->attempt.price && x->attempt.price->known) || d->allow_unpriced) return d;
         x->walk.attempts--;
         *ret_unpriced = true;
@@ -162,8 +164,9 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
 {
     const struct deployment *d = x->attempt.deployment;
     struct http_fields theirs = x->stream->request->fields;
+    bool (*goes_up)(struct str name) = x->attempt.translation ? wire_header_crosses : wire_header_goes_up;
     for (size_t i = 0; i < theirs.n; i++)
-        if (wire_header_goes_up(theirs.at[i].name)) put_field(up, theirs.at[i].name, theirs.at[i].value);
+        if (goes_up(theirs.at[i].name)) put_field(up, theirs.at[i].name, theirs.at[i].value);
     if (!has_field(up, S("content-type"))) put_field(up, S("content-type"), S("application/json"));
     put_field(up, S("accept-encoding"), S("identity")); /* usage is read from the answer */
     for (const struct http_field *f = d->provider->kind->required; f->name.p; f++)
@@ -182,6 +185,11 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
 #define CHANGES_MAX 32
 #define EDITS_MAX (WIRE_EDITS + JSON_EDITS(CHANGES_MAX))
 
+static struct str body_of(const struct exchange *x)
+{
+    return x->attempt.translation ? translate_body(x->attempt.translation) : x->stream->request->body;
+}
+
 static unsigned configured_edits(struct exchange *x, struct json_edit *ret_edits)
 {
     const struct deployment *d = x->attempt.deployment;
@@ -189,7 +197,7 @@ static unsigned configured_edits(struct exchange *x, struct json_edit *ret_edits
     size_t n = 0;
     if (d->n_defaults + d->n_drop == 0) return 0;
     struct json_tape *t = &x->gl->tape;
-    must(json_scan(t, x->stream->request->body, &JSON_LIMITS_TOP, NULL) == OK); /* admit accepted it */
+    must(json_scan(t, body_of(x), &JSON_LIMITS_TOP, NULL) == OK); /* admit accepted it, or we wrote it */
     for (unsigned i = 0; i < d->n_drop && n < CHANGES_MAX; i++) {
         if (!json_find(t, 0, d->drop[i])) continue;
         changes[n++] = (struct json_change){JSON_DROP, d->drop[i], STR_NONE};
@@ -198,6 +206,12 @@ static unsigned configured_edits(struct exchange *x, struct json_edit *ret_edits
     for (unsigned i = 0; i < d->n_defaults && n < CHANGES_MAX; i++)
         changes[n++] = (struct json_change){JSON_DEFAULT, d->defaults[i].name, d->defaults[i].raw};
     return (unsigned)json_plan(t, 0, changes, n, ret_edits);
+}
+
+struct str upstream_model(const struct exchange *x)
+{
+    struct str model = x->attempt.deployment->model;
+    return str_eq(model, S("*")) ? x->request.model : model;
 }
 
 static bool quote_model(struct exchange *x, struct str *ret_quoted)
@@ -216,12 +230,13 @@ static bool quote_model(struct exchange *x, struct str *ret_quoted)
 static size_t splice(struct exchange *x, struct str *ret_pieces, struct json_edit *edits)
 {
     struct str quoted;
+    unsigned n = 0;
     if (!quote_model(x, &quoted)) return 0;
-    unsigned n = x->wire->edits(&x->request, quoted, edits);
+    if (!x->attempt.translation) n = x->wire->edits(&x->request, quoted, edits);
     x->dropped = 0;
     n += configured_edits(x, edits + n);
     json_sort_edits(edits, n);
-    return json_splice(x->stream->request->body, edits, n, ret_pieces);
+    return json_splice(body_of(x), edits, n, ret_pieces);
 }
 
 /* ---- send: the journal and the call ------------------------------------------------------------------------------------------ */
@@ -249,7 +264,7 @@ static void mark_open(struct exchange *x)
         .key_id = str_z(x->key->id),
         .route = x->route->name,
         .provider = d->provider->name,
-        .model = str_eq(d->model, S("*")) ? x->request.model : d->model,
+        .model = upstream_model(x),
         .format = str_z(x->wire->name),
         .key_place = x->key->place,
         .started_ms = clock_wall_ms(),
@@ -279,19 +294,17 @@ static enum err start_call(struct exchange *x, const struct destination *to)
     struct json_edit edits[EDITS_MAX];
     struct str pieces[JSON_PIECES(EDITS_MAX)];
     struct buf *room = &x->gl->room;
-    const char *path = a->deployment->provider->kind->path(x->wire->format, x->request.operation);
-    if (!path)
+    const struct provider_call call = {a->wire->format, x->request.operation, upstream_model(x), x->request.stream};
+    char target_room[512];
+    struct buf target = {.p = target_room, .cap = sizeof target_room, .max = sizeof target_room};
+    buf_str(&target, to->base_path);
+    if (!a->deployment->provider->kind->path(&call, &target))
         return FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED, "a provider of kind %s cannot do this call",
                     a->deployment->provider->kind->name);
     size_t n_pieces = splice(x, pieces, edits);
     buf_clear(room);
     up.n = 0;
     put_fields(x, to->key, &up);
-    struct buf target;
-    char target_room[512];
-    target = (struct buf){.p = target_room, .cap = sizeof target_room, .max = sizeof target_room};
-    buf_str(&target, to->base_path);
-    buf_str(&target, str_z(path));
     if (target.over || room->over || n_pieces == 0) return FAIL(&x->fault, ERR_INTERNAL, "the call does not fit its bounds");
     mark_open(x);
     a->start_ns = clock_mono_ns();
@@ -308,6 +321,12 @@ enum next step_send(struct exchange *x)
     if (!find_destination(x, &to)) {
         FAIL(&x->fault, ERR_ENGINE, "the local model '%.*s' went away", STR_ARG(x->attempt.deployment->model));
         x->outcome = OUTCOME_FAULT;
+        x->step = STEP_ROUTE;
+        return MOVED;
+    }
+    if (!wire_formats_have(&x->attempt.deployment->formats, x->wire->format) && translate_request(x) != OK) {
+        if (x->fault.code != ERR_FORMAT_UNSUPPORTED) return FAILED;
+        x->outcome = OUTCOME_FAULT; /* unless another deployment can express it */
         x->step = STEP_ROUTE;
         return MOVED;
     }

@@ -41,7 +41,6 @@ struct provider {
     struct http_origin *origin; /* NULL for kind local */
     struct str base_path;
     struct secret key; /* "" none */
-    uint32_t formats;  /* bit mask of enum wire_format it speaks */
     struct http_deadlines deadlines;
     struct header *headers; /* extra ones, on every call */
     unsigned n_headers;
@@ -56,6 +55,8 @@ struct deployment {
     const struct provider *provider;
     struct str model; /* the upstream's id; "*": the asked name */
     struct str region, tier;
+    struct wire_formats formats;          /* what it speaks, the preferred one first */
+    uint64_t identity;                    /* a digest of (provider, model, region, tier), the same in every generation */
     struct deployment_state *state;       /* breaker; shared by all generations that name it (route room) */
     struct board_row *rows[WIRE_FORMATS]; /* metrics, by the caller's format; NULL: no call in it can come here */
     struct price_period *prices;          /* oldest first */

@@ -137,7 +137,6 @@ static enum err load_provider(struct load *l, uint32_t o, struct provider *p)
     p->name = load_str(l, o, "name");
     p->kind = provider_kind_find(load_str(l, o, "kind"));
     if (!p->kind) return FAIL(l->why, ERR_CONFIG, "provider %.*s is of a kind that this program does not know", STR_ARG(p->name));
-    p->formats = (uint32_t)load_u64(l, o, "formats", p->kind->formats);
     p->deadlines = (struct http_deadlines){
         .connect_ms = (uint32_t)load_u64(l, o, "connect_ms", 5000),
         .first_byte_ms = (uint32_t)load_u64(l, o, "first_byte_ms", 600000),
@@ -181,6 +180,15 @@ static void load_defaults(struct load *l, uint32_t o, struct deployment *d)
     }
 }
 
+static void load_formats(struct load *l, uint32_t o, struct wire_formats *ret_list)
+{
+    uint32_t list = json_find(l->tape, o, S("formats")), at;
+    enum wire_format f;
+    for (struct json_iter it = json_each(l->tape, list); list && json_next(l->tape, &it, &at);)
+        if (!wire_format_find(json_text(l->tape, at), &f) || !wire_formats_add(ret_list, f)) l->bad = true;
+    if (ret_list->n == 0) l->bad = true;
+}
+
 enum err load_deployment(struct load *l, uint32_t o, struct deployment *d)
 {
     uint64_t provider = load_u64(l, o, "provider", UINT64_MAX), catalog = load_u64(l, o, "catalog", UINT64_MAX);
@@ -193,6 +201,7 @@ enum err load_deployment(struct load *l, uint32_t o, struct deployment *d)
     d->model = load_str(l, o, "model");
     d->region = load_str(l, o, "region");
     d->tier = load_str(l, o, "tier");
+    load_formats(l, o, &d->formats);
     d->allow_unpriced = load_flag(l, o, "allow_unpriced");
     d->max_output = load_u64(l, o, "max_output", 0);
     d->context = load_u64(l, o, "context", 0);

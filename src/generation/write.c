@@ -92,7 +92,6 @@ static void put_provider(struct json_writer *w, const struct config_provider *p)
     add_text(w, "key", p->key);
     add_text(w, "ca_file", p->ca_file);
     add_text(w, "proxy", p->proxy);
-    json_add_u64(w, S("formats"), p->format_mask);
     json_add_u64(w, S("connect_ms"), p->timeouts.connect);
     json_add_u64(w, S("first_byte_ms"), p->timeouts.first_byte);
     json_add_u64(w, S("gap_ms"), p->timeouts.gap);
@@ -185,6 +184,13 @@ static void warn_unpriced(const struct config *c, const struct config_route *r, 
         F_Z("at", where));
 }
 
+static void put_formats(struct json_writer *w, const struct wire_formats *list)
+{
+    json_add_array(w, S("formats"));
+    for (unsigned i = 0; i < list->n; i++) json_put_str(w, str_z(wire_format_name((enum wire_format)list->at[i])));
+    json_put_end(w);
+}
+
 static void put_deployment(struct writing *g, const struct config_route *r, const struct config_deployment *d)
 {
     const struct config *c = g->source->config;
@@ -196,6 +202,7 @@ static void put_deployment(struct writing *g, const struct config_route *r, cons
     uint64_t context = d->context != CONFIG_UNSET ? d->context : m ? m->context : 0;
     json_put_object(w);
     json_add_u64(w, S("provider"), d->provider_index);
+    put_formats(w, &d->speaks);
     json_add_str(w, S("model"), d->model);
     add_text(w, "region", d->region);
     add_text(w, "tier", d->tier);

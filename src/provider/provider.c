@@ -2,25 +2,47 @@
  * a configuration. */
 #include "provider/provider.h"
 
-static const char *openai_path(enum wire_format f, enum wire_operation op)
+/* The paths of one kind, the same for every model. */
+struct fixed_path {
+    enum wire_format format;
+    enum wire_operation operation;
+    const char *path;
+};
+
+static bool put_fixed(const struct fixed_path *paths, size_t n, const struct provider_call *c, struct buf *out)
 {
-    if (f == WIRE_OPENAI_CHAT && op == WIRE_GENERATE) return "/chat/completions";
-    return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (paths[i].format != c->format || paths[i].operation != c->operation) continue;
+        buf_str(out, str_z(paths[i].path));
+        return true;
+    }
+    return false;
 }
 
-static const char *anthropic_path(enum wire_format f, enum wire_operation op)
+static bool openai_path(const struct provider_call *c, struct buf *out)
 {
-    if (f != WIRE_ANTHROPIC_MESSAGES) return NULL;
-    if (op == WIRE_GENERATE) return "/v1/messages";
-    if (op == WIRE_COUNT_TOKENS) return "/v1/messages/count_tokens";
-    return NULL;
+    static const struct fixed_path PATHS[] = {
+        {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
+    };
+    return put_fixed(PATHS, COUNTOF(PATHS), c, out);
+}
+
+static bool anthropic_path(const struct provider_call *c, struct buf *out)
+{
+    static const struct fixed_path PATHS[] = {
+        {WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, "/v1/messages"},
+        {WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, "/v1/messages/count_tokens"},
+    };
+    return put_fixed(PATHS, COUNTOF(PATHS), c, out);
 }
 
 /* llama.cpp's server speaks both; its address is the engine's and has no base path. */
-static const char *local_path(enum wire_format f, enum wire_operation op)
+static bool local_path(const struct provider_call *c, struct buf *out)
 {
-    if (f == WIRE_OPENAI_CHAT && op == WIRE_GENERATE) return "/v1/chat/completions";
-    return anthropic_path(f, op);
+    static const struct fixed_path PATHS[] = {
+        {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/v1/chat/completions"},
+    };
+    return put_fixed(PATHS, COUNTOF(PATHS), c, out) || anthropic_path(c, out);
 }
 
 static unsigned no_credentials(struct secret key, struct buf *room, struct http_field *ret_fields)
@@ -54,7 +76,7 @@ static const struct http_field ANTHROPIC_REQUIRED[] = {
 static const struct provider_kind KINDS[] = {
     {
         .name = "openai",
-        .formats = 1u << WIRE_OPENAI_CHAT,
+        .formats = {1, {WIRE_OPENAI_CHAT}},
         .needs_url = true,
         .otel_name = "openai",
         .path = openai_path,
@@ -63,7 +85,7 @@ static const struct provider_kind KINDS[] = {
     },
     {
         .name = "anthropic",
-        .formats = 1u << WIRE_ANTHROPIC_MESSAGES,
+        .formats = {1, {WIRE_ANTHROPIC_MESSAGES}},
         .needs_url = true,
         .otel_name = "anthropic",
         .path = anthropic_path,
@@ -72,7 +94,7 @@ static const struct provider_kind KINDS[] = {
     },
     {
         .name = "local",
-        .formats = 1u << WIRE_OPENAI_CHAT | 1u << WIRE_ANTHROPIC_MESSAGES,
+        .formats = {2, {WIRE_OPENAI_CHAT, WIRE_ANTHROPIC_MESSAGES}},
         .otel_name = "aquifer.local",
         .path = local_path,
         .credentials = bearer,

@@ -8,13 +8,21 @@
 
 #define PROVIDER_FIELDS_MAX 4
 
+/* What a path may depend on. */
+struct provider_call {
+    enum wire_format format;
+    enum wire_operation operation;
+    struct str model; /* the upstream's id */
+    bool stream;
+};
+
 struct provider_kind {
-    const char *name; /* "openai": as in configuration */
-    uint32_t formats; /* bit mask of enum wire_format it speaks by default */
+    const char *name;            /* "openai": as in configuration */
+    struct wire_formats formats; /* what it speaks by default */
     bool needs_url, needs_key;
     const char *otel_name; /* gen_ai.provider.name */
-    /* Path below the base URL for this call; NULL: the kind cannot do it. */
-    const char *(*path)(enum wire_format f, enum wire_operation op);
+    /* Appends the path below the base URL for this call; false: the kind cannot do it. */
+    bool (*path)(const struct provider_call *c, struct buf *out);
     /* The credential's fields. `room` holds what must be composed ("Bearer …"). Returns their number. */
     unsigned (*credentials)(struct secret key, struct buf *room, struct http_field ret_fields[PROVIDER_FIELDS_MAX]);
     /* Fields the vendor insists on when the caller did not send them (anthropic-version); name NULL ends. */

@@ -19,6 +19,13 @@ static struct deployment_state *state_of(struct str identity)
     return s;
 }
 
+static bool speaks(const struct deployment *d, uint32_t formats)
+{
+    for (unsigned i = 0; i < d->formats.n; i++)
+        if (formats >> d->formats.at[i] & 1) return true;
+    return false;
+}
+
 static void bind(const struct route *r, struct deployment *d, struct board *b)
 {
     struct buf identity;
@@ -27,9 +34,10 @@ static void bind(const struct route *r, struct deployment *d, struct board *b)
     buf_fmt(&identity, "%.*s\x1f%.*s\x1f%.*s\x1f%.*s", STR_ARG(d->provider->name), STR_ARG(d->model), STR_ARG(d->region),
             STR_ARG(d->tier));
     d->state = state_of(buf_view(&identity));
+    d->identity = (uint64_t)crc32c(1, identity.p, identity.n) << 32 | crc32c(2, identity.p, identity.n);
     buf_done(&identity);
     for (unsigned f = 0; f < WIRE_FORMATS; f++)
-        if (d->provider->formats & 1u << f)
+        if (speaks(d, wire_reach((enum wire_format)f, WIRE_GENERATE)))
             d->rows[f] = board_row_get(b, r->name, d->provider->name, d->model, str_z(wire_format_name((enum wire_format)f)));
 }
 
@@ -42,12 +50,10 @@ void route_bind(struct generation *g, struct board *b)
     pthread_mutex_unlock(&registry_lock);
 }
 
-static bool speaks(const struct deployment *d, enum wire_format f) { return d->provider->formats & 1u << f; }
-
-bool route_speaks(const struct route *r, enum wire_format format)
+bool route_speaks(const struct route *r, uint32_t formats)
 {
     for (unsigned i = 0; i < r->n_deployments; i++)
-        if (speaks(&r->deployments[i], format)) return true;
+        if (speaks(&r->deployments[i], formats)) return true;
     return false;
 }
 
@@ -57,13 +63,13 @@ int64_t route_rest_ms(const struct deployment *d, int64_t now_ms)
     return until > now_ms ? until - now_ms : 0;
 }
 
-const struct deployment *route_choose(const struct route *r, enum wire_format format, struct route_walk *w, int64_t now_ms)
+const struct deployment *route_choose(const struct route *r, uint32_t formats, struct route_walk *w, int64_t now_ms)
 {
     unsigned chosen = r->n_deployments;
     int64_t shortest = INT64_MAX;
     for (unsigned i = 0; i < r->n_deployments && i < ROUTE_DEPLOYMENTS_MAX; i++) {
         const struct deployment *d = &r->deployments[i];
-        if (w->tried >> i & 1 || !speaks(d, format)) continue;
+        if (w->tried >> i & 1 || !speaks(d, formats)) continue;
         int64_t rest = route_rest_ms(d, now_ms);
         if (rest >= shortest) continue;
         shortest = rest;

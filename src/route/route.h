@@ -22,11 +22,11 @@ struct route_walk { /* what an exchange has tried */
     unsigned attempts;
 };
 
-/* The next deployment to try that speaks `format`; NULL: none left. When all rest and none was tried yet, the one nearest
- * to its return. */
-const struct deployment *route_choose(const struct route *r, enum wire_format format, struct route_walk *w, int64_t now_ms);
-/* Does any deployment of the route speak it? */
-bool route_speaks(const struct route *r, enum wire_format format);
+/* The next deployment to try that speaks one of `formats` (a bit mask of enum wire_format); NULL: none left. When all rest
+ * and none was tried yet, the one nearest to its return. */
+const struct deployment *route_choose(const struct route *r, uint32_t formats, struct route_walk *w, int64_t now_ms);
+/* Does any deployment of the route speak one of them? */
+bool route_speaks(const struct route *r, uint32_t formats);
 void route_succeeded(const struct deployment *d);
 /* retry_after_ms 0: backoff from 1 s, doubled by each failure in a row up to 60 s, less up to half of it by chance.
  * What the provider asked for is believed up to 10 minutes. */

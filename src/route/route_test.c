@@ -5,8 +5,8 @@
 
 enum { N = 3 };
 static struct deployment_state states[N];
-static struct provider chat_only = {.formats = 1u << WIRE_OPENAI_CHAT},
-                       both = {.formats = 1u << WIRE_OPENAI_CHAT | 1u << WIRE_ANTHROPIC_MESSAGES};
+static const struct wire_formats chat_only = {1, {WIRE_OPENAI_CHAT}}, both = {2, {WIRE_OPENAI_CHAT, WIRE_ANTHROPIC_MESSAGES}};
+enum { CHAT = 1u << WIRE_OPENAI_CHAT, MESSAGES = 1u << WIRE_ANTHROPIC_MESSAGES };
 static struct deployment deployments[N];
 static const struct route route = {.deployments = deployments, .n_deployments = N};
 static const int64_t NOW = 1790000000000;
@@ -16,7 +16,7 @@ static int fresh(void **state)
     (void)state;
     for (unsigned i = 0; i < N; i++) {
         states[i] = (struct deployment_state){0};
-        deployments[i] = (struct deployment){.provider = i == 1 ? &both : &chat_only, .state = &states[i]};
+        deployments[i] = (struct deployment){.formats = i == 1 ? both : chat_only, .state = &states[i]};
     }
     return 0;
 }
@@ -25,8 +25,8 @@ static void in_the_order_of_the_file(void **state)
 {
     (void)state;
     struct route_walk w = {0};
-    for (unsigned i = 0; i < N; i++) assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW), &deployments[i]);
-    assert_null(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW));
+    for (unsigned i = 0; i < N; i++) assert_ptr_equal(route_choose(&route, CHAT, &w, NOW), &deployments[i]);
+    assert_null(route_choose(&route, CHAT, &w, NOW));
     assert_int_equal(w.attempts, N);
 }
 
@@ -34,10 +34,10 @@ static void only_who_speaks_the_format(void **state)
 {
     (void)state;
     struct route_walk w = {0};
-    assert_ptr_equal(route_choose(&route, WIRE_ANTHROPIC_MESSAGES, &w, NOW), &deployments[1]);
-    assert_null(route_choose(&route, WIRE_ANTHROPIC_MESSAGES, &w, NOW));
-    assert_true(route_speaks(&route, WIRE_ANTHROPIC_MESSAGES));
-    assert_false(route_speaks(&route, WIRE_GEMINI_GENERATE));
+    assert_ptr_equal(route_choose(&route, MESSAGES, &w, NOW), &deployments[1]);
+    assert_null(route_choose(&route, MESSAGES, &w, NOW));
+    assert_true(route_speaks(&route, MESSAGES));
+    assert_false(route_speaks(&route, 1u << WIRE_GEMINI_GENERATE));
 }
 
 static void who_rests_is_passed_over(void **state)
@@ -46,11 +46,11 @@ static void who_rests_is_passed_over(void **state)
     struct route_walk w = {0};
     route_failed(&deployments[0], 7000, NOW);
     assert_int_equal(route_rest_ms(&deployments[0], NOW), 7000);
-    assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW), &deployments[1]);
-    assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW), &deployments[2]);
-    assert_null(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW)); /* after a try nobody is woken */
+    assert_ptr_equal(route_choose(&route, CHAT, &w, NOW), &deployments[1]);
+    assert_ptr_equal(route_choose(&route, CHAT, &w, NOW), &deployments[2]);
+    assert_null(route_choose(&route, CHAT, &w, NOW)); /* after a try nobody is woken */
     w = (struct route_walk){0};
-    assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW + 7000), &deployments[0]);
+    assert_ptr_equal(route_choose(&route, CHAT, &w, NOW + 7000), &deployments[0]);
     route_succeeded(&deployments[0]);
     assert_int_equal(atomic_load(&states[0].failures), 0);
 }
@@ -62,8 +62,8 @@ static void when_all_rest_the_nearest_is_tried(void **state)
     route_failed(&deployments[0], 9000, NOW);
     route_failed(&deployments[1], 3000, NOW);
     route_failed(&deployments[2], 5000, NOW);
-    assert_ptr_equal(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW), &deployments[1]);
-    assert_null(route_choose(&route, WIRE_OPENAI_CHAT, &w, NOW));
+    assert_ptr_equal(route_choose(&route, CHAT, &w, NOW), &deployments[1]);
+    assert_null(route_choose(&route, CHAT, &w, NOW));
 }
 
 static void backoff_grows_and_is_bounded(void **state)

@@ -13,5 +13,28 @@ MUST_USE enum err wire_read_stream(const struct json_tape *t, struct wire_reques
 /* Answers: whole JSON, an object; else ERR_UPSTREAM_GARBAGE. */
 MUST_USE enum err wire_scan_answer(struct json_tape *t, struct str body, const struct json_limits *limits, struct fault *why);
 void wire_read_tier(const struct json_tape *t, uint32_t tier, struct usage *u); /* tier 0 or null: nothing */
-uint64_t wire_tokens_of_event(size_t data_n);
+void wire_error_status(struct chat_error *e, int status);                       /* completes what the body told */
 void wire_blame(struct str body, struct json_tape *t, struct buf *out);
+
+/* ---- emit.c: what stream readers emit ---------------------------------------------------------------------------------- */
+
+struct wire_emitter {
+    const struct chat_sink *sink; /* of the event under way */
+    struct fault *why;
+    uint32_t items; /* numbered so far */
+};
+struct wire_spot { /* where a part or delta belongs */
+    uint32_t choice, item, part;
+};
+MUST_USE enum err wire_emit(const struct wire_emitter *m, const struct chat_event *e);
+MUST_USE enum err wire_emit_item(struct wire_emitter *m, const struct chat_item *node, uint32_t *ret_number);
+MUST_USE enum err wire_emit_item_end(const struct wire_emitter *m, uint32_t number, const struct chat_item *node);
+MUST_USE enum err wire_emit_part(const struct wire_emitter *m, struct wire_spot at, const struct chat_part *part);
+MUST_USE enum err wire_emit_part_end(const struct wire_emitter *m, struct wire_spot at, const struct chat_part *part);
+MUST_USE enum err wire_emit_delta(const struct wire_emitter *m, struct wire_spot at, enum chat_delta field, struct str text);
+MUST_USE enum err wire_emit_note(const struct wire_emitter *m, struct wire_spot at, const struct chat_annotation *note);
+MUST_USE enum err wire_emit_usage(const struct wire_emitter *m, const struct usage *u);
+MUST_USE enum err wire_emit_stop(const struct wire_emitter *m, uint32_t choice, const struct chat_stop *stop);
+MUST_USE enum err wire_emit_error(const struct wire_emitter *m, const struct chat_error *error);
+MUST_USE enum err wire_emit_raw(const struct wire_emitter *m, struct str name);
+MUST_USE enum err wire_emit_plain(const struct wire_emitter *m, enum chat_event_kind kind);

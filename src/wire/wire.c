@@ -27,6 +27,29 @@ static const struct wire_endpoint ENDPOINTS[] = {
 
 const struct wire_ops *wire_ops_get(enum wire_format f) { return (unsigned)f < WIRE_FORMATS ? FORMATS[f] : NULL; }
 
+bool wire_formats_have(const struct wire_formats *list, enum wire_format f)
+{
+    for (unsigned i = 0; i < list->n; i++)
+        if (list->at[i] == f) return true;
+    return false;
+}
+
+bool wire_formats_add(struct wire_formats *list, enum wire_format f)
+{
+    if (wire_formats_have(list, f)) return false;
+    list->at[list->n++] = (uint8_t)f;
+    return true;
+}
+
+uint32_t wire_reach(enum wire_format f, enum wire_operation op)
+{
+    uint32_t reach = 1u << f;
+    if (op != WIRE_GENERATE || !FORMATS[f] || !FORMATS[f]->translator) return reach;
+    for (unsigned i = 0; i < WIRE_FORMATS; i++)
+        if (FORMATS[i] && FORMATS[i]->translator) reach |= 1u << i;
+    return reach;
+}
+
 const char *wire_format_name(enum wire_format f) { return (unsigned)f < WIRE_FORMATS ? NAMES[f] : "unknown"; }
 
 bool wire_format_find(struct str name, enum wire_format *ret_format)
@@ -86,6 +109,15 @@ static bool listed(const struct str *table, size_t n, struct str name)
     }
     return false;
 }
+
+/* What means the same to every vendor; the others' fields belong to a body of their own format. */
+static const struct str CROSS[] = {{"user-agent", 10}, {"x-client-request-id", 19}};
+
+bool wire_header_crosses(struct str name) { return listed(CROSS, COUNTOF(CROSS), name); }
+
+static const struct str RECROSS[] = {{"retry-after", 11}, {"retry-after-ms", 14}, {"x-should-retry", 14}, {"x-request-id", 12}};
+
+bool wire_header_recrosses(struct str name) { return listed(RECROSS, COUNTOF(RECROSS), name); }
 
 bool wire_header_goes_up(struct str name) { return listed(UP, COUNTOF(UP), name); }
 bool wire_header_comes_down(struct str name) { return listed(DOWN, COUNTOF(DOWN), name); }

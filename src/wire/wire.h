@@ -18,6 +18,13 @@ enum wire_format {
     WIRE_FORMATS
 };
 
+/* What somebody speaks, the preferred one first. */
+struct wire_formats {
+    uint8_t n, at[WIRE_FORMATS];
+};
+bool wire_formats_have(const struct wire_formats *list, enum wire_format f);
+bool wire_formats_add(struct wire_formats *list, enum wire_format f); /* false: it is there already */
+
 enum wire_operation { WIRE_GENERATE, WIRE_COUNT_TOKENS, WIRE_LIST_MODELS };
 
 /* What admission, routing and the edits need of a request; spans point into the body. */
@@ -52,10 +59,14 @@ struct wire_stream {
     struct usage *usage;
 };
 
+uint64_t wire_tokens_of_event(size_t data_n); /* an estimate */
+
 /* One row per format; registered in wire.c. All mandatory unless said. */
 struct wire_ops {
     enum wire_format format;
-    const char *name; /* "openai_chat": as in configuration, metrics, ledger */
+    const char *name;        /* "openai_chat": as in configuration, metrics, ledger */
+    const char *family;      /* whose models' opaque state it carries, unless the model's id tells */
+    const char *stream_type; /* content-type of its streams */
     /* Checks what this road needs and finds the spans; the tape was scanned with WIRE_LIMITS. ERR_BAD_REQUEST names the
      * JSON path. */
     enum err (*read)(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *ret_request,
@@ -86,6 +97,9 @@ struct wire_ops {
 bool wire_read_tail(const struct wire_ops *ops, struct str tail, struct json_tape *t, struct buf *room, struct usage *ret_usage);
 
 const struct wire_ops *wire_ops_get(enum wire_format f); /* NULL: not built yet */
+/* Formats in which a request of `f` for this operation can be passed on, as a bit mask: itself, and all that it can be
+ * translated to. */
+uint32_t wire_reach(enum wire_format f, enum wire_operation op);
 const char *wire_format_name(enum wire_format f);
 bool wire_format_find(struct str name, enum wire_format *ret_format);
 
@@ -112,7 +126,9 @@ void wire_models_anthropic(const struct wire_model *m, size_t n, struct str quer
 
 /* Headers by table: which of the caller's go up, which of the provider's come down. */
 bool wire_header_goes_up(struct str name);
+bool wire_header_crosses(struct str name); /* up, when the body was translated */
 bool wire_header_comes_down(struct str name);
+bool wire_header_recrosses(struct str name); /* down, when the answer was translated */
 
 /* ---- translation: a format read into the chat form and written from it ------------------------------------------------- */
 

@@ -194,6 +194,8 @@ static void messages_error_event(const struct fault *f, struct str request_id, s
 const struct wire_ops anthropic_messages_ops = {
     .format = WIRE_ANTHROPIC_MESSAGES,
     .name = "anthropic_messages",
+    .family = "anthropic",
+    .stream_type = "text/event-stream",
     .read = messages_read,
     .edits = messages_edits,
     .answer = messages_answer,

@@ -1,0 +1,267 @@
+/* Translation: an attempt whose provider speaks another format than the caller. The request is read into the chat form and
+ * written anew; answers and streams come back the same way. Called by send and relay; owns what one attempt needs for it. */
+#include "priv.h"
+
+#include <stdlib.h>
+
+/* The form of a request may take this much more than its body; a conversation of tiny messages is what needs it. */
+enum { FORM_ROOM = 16 << 20, FORM_PER_BYTE = 4, MEMO_CHUNK = 1024, FORM_CHUNK = 16 * 1024, BODY_SLACK = 4096 };
+
+struct translation {
+    const struct wire_translator *up, *down; /* the provider's format and the caller's */
+    struct arena arena;                      /* what answers need to know of the request; the states of a stream */
+    struct buf body;                         /* the request for the provider */
+    struct wire_reply reply;
+    struct chat_losses losses;
+    void *reader, *writer;
+    bool finished, failed; /* the provider's last event, or its error event, has come */
+    /* While the reader is called: */
+    struct exchange *exchange;
+    struct buf *out;
+};
+
+void translation_free(struct exchange *x)
+{
+    struct translation *t = x->attempt.translation;
+    if (!t) return;
+    x->attempt.translation = NULL;
+    buf_done(&t->body);
+    arena_done(&t->arena);
+    free(t);
+}
+
+struct str translate_body(const struct translation *t) { return buf_view(&t->body); }
+void translate_sent(struct translation *t) { buf_done(&t->body); }
+
+bool translate_losses_field(struct exchange *x, struct http_field *ret_field)
+{
+    const struct chat_losses *l = &x->attempt.translation->losses;
+    struct buf text;
+    buf_init(&text, KIB(2));
+    for (unsigned i = 0; i < CHAT_LOSSES_N; i++)
+        if (l->n[i]) buf_fmt(&text, "%s%s=%u", text.n ? ", " : "", chat_loss_word((enum chat_loss)i), l->n[i]);
+    ret_field->name = S("x-aquifer-losses");
+    bool any = text.n && arena_str(&x->arena, buf_view(&text), &ret_field->value);
+    buf_done(&text);
+    return any;
+}
+
+/* ---- the request --------------------------------------------------------------------------------------------------------- */
+
+static struct chat_origin origin_of(const struct exchange *x, const struct wire_ops *ops)
+{
+    const struct deployment *d = x->attempt.deployment;
+    return (struct chat_origin){.family = str_z(ops->family), .deployment = d->identity};
+}
+
+static struct translation *translation_new(struct exchange *x, const struct wire_ops *ops)
+{
+    struct translation *t = mem_alloc(sizeof *t);
+    t->up = ops->translator;
+    t->down = x->wire->translator;
+    arena_init(&t->arena, MEMO_CHUNK, x->generation->settings.answer_hold_max * 4);
+    buf_init(&t->body, SIZE_MAX / 4);
+    t->reply = (struct wire_reply){
+        .model = x->request.model,
+        .id = str_z(x->id),
+        .now_s = clock_wall_ms() / 1000,
+        .include_usage = x->request.wants_usage,
+        .origin = origin_of(x, ops),
+        .losses = &t->losses,
+    };
+    return t;
+}
+
+/* Reads the body into the form and writes it for one format. */
+static enum err write_for(struct exchange *x, struct translation *t, const struct wire_ops *ops, struct arena *form)
+{
+    struct chat chat = {.arena = form, .source = x->stream->request->body, .stream = x->request.stream};
+    struct json_tape *tape = &x->gl->tape;
+    const struct wire_target to = {
+        .model = upstream_model(x),
+        .origin = t->reply.origin,
+        .stream = x->request.stream,
+        .max_output = deployment_max_output(x->attempt.deployment, x->request.model),
+        .losses = &t->losses,
+        .tape = tape,
+    };
+    TRY(json_scan(tape, chat.source, &JSON_LIMITS, &x->fault));
+    TRY(t->down->read_request(tape, &chat, &x->fault));
+    buf_reserve(&t->body, chat.source.n + BODY_SLACK);
+    TRY(t->up->write_request(&chat, &to, &t->reply.names, &t->body, &x->fault));
+    TRY(chat_account(&chat, ops->name, &x->fault));
+    return t->body.over ? FAIL(&x->fault, ERR_INTERNAL, "the translated request does not fit its bounds") : OK;
+}
+
+static unsigned lost(const struct translation *t)
+{
+    unsigned sum = 0;
+    for (unsigned i = 0; i < CHAT_LOSSES_N; i++) sum += t->losses.n[i];
+    return sum;
+}
+
+/* One format of the deployment. The form's arena goes at once: names that the answer needs are copied by the writer. */
+static enum err try_format(struct exchange *x, const struct wire_ops *ops, struct translation **ret_translation)
+{
+    struct arena form;
+    struct translation *t = translation_new(x, ops);
+    arena_init(&form, FORM_CHUNK, FORM_ROOM + FORM_PER_BYTE * x->stream->request->body.n);
+    enum err e = write_for(x, t, ops, &form);
+    arena_done(&form);
+    *ret_translation = t;
+    return e;
+}
+
+/* The first format that loses nothing for this request, else the first that can express it at all. */
+enum err translate_request(struct exchange *x)
+{
+    const struct deployment *d = x->attempt.deployment;
+    struct translation *best = NULL;
+    enum err refused = OK;
+    for (unsigned i = 0; i < d->formats.n; i++) {
+        const struct wire_ops *ops = wire_ops_get((enum wire_format)d->formats.at[i]);
+        struct translation *t;
+        if (!ops || !ops->translator) continue;
+        enum err e = try_format(x, ops, &t);
+        bool better = e == OK && (!best || lost(t) == 0);
+        struct translation *loser = better ? best : t;
+        if (better) {
+            best = t;
+            x->attempt.wire = ops;
+        }
+        if (e != OK) refused = e;
+        x->attempt.translation = loser;
+        translation_free(x);
+        if (best && lost(best) == 0) break;
+    }
+    x->attempt.translation = best;
+    return best ? OK : refused;
+}
+
+/* ---- whole answers ------------------------------------------------------------------------------------------------------- */
+
+static void count_losses(struct exchange *x)
+{
+    struct board_counters *counters = &x->gl->gateway->board->counters;
+    const struct chat_losses *l = &x->attempt.translation->losses;
+    for (unsigned i = 0; i < CHAT_LOSSES_N; i++)
+        if (l->n[i]) atomic_fetch_add_explicit(&counters->losses[i], l->n[i], memory_order_relaxed);
+}
+
+static enum err rewrite(struct exchange *x, struct buf *out)
+{
+    struct translation *t = x->attempt.translation;
+    struct chat_answer answer = {.arena = &t->arena};
+    if (json_scan(&x->gl->tape, buf_view(&x->held), &JSON_LIMITS, NULL) != OK || !json_is(&x->gl->tape, 0, JSON_OBJECT))
+        return FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a whole JSON object");
+    TRY(t->up->read_answer(&x->gl->tape, &answer, &x->fault));
+    x->usage = answer.usage;
+    return t->down->write_answer(&answer, &t->reply, out, &x->fault);
+}
+
+/* `out` takes the place of what was held. */
+static void hold_instead(struct exchange *x, struct buf *out)
+{
+    buf_done(&x->held);
+    x->held = *out;
+}
+
+enum err translate_answer(struct exchange *x)
+{
+    struct buf out;
+    buf_init(&out, x->held.max * 2);
+    enum err e = rewrite(x, &out);
+    if (e == OK && out.over) e = FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
+    if (e != OK) {
+        buf_done(&out);
+        return e;
+    }
+    count_losses(x);
+    if (translate_losses_field(x, &x->down[x->n_down])) x->n_down++;
+    hold_instead(x, &out);
+    return OK;
+}
+
+void translate_error(struct exchange *x)
+{
+    struct translation *t = x->attempt.translation;
+    struct chat_error error;
+    struct buf out;
+    const struct http_fields fields = {x->down, x->n_down};
+    t->up->read_error(x->status, fields, buf_view(&x->held), &x->gl->tape, &t->arena, &error);
+    buf_init(&out, x->held.max);
+    t->down->write_error(&error, str_z(x->id), &out);
+    hold_instead(x, &out);
+}
+
+/* ---- streams --------------------------------------------------------------------------------------------------------------- */
+
+enum err translate_begin(struct exchange *x)
+{
+    struct translation *t = x->attempt.translation;
+    t->reader = arena_alloc(&t->arena, t->up->reader_size);
+    t->writer = arena_alloc(&t->arena, t->down->writer_size);
+    if (!t->reader || !t->writer) return FAIL(&x->fault, ERR_INTERNAL, "a stream's state does not fit its bounds");
+    t->up->reader_start(t->reader, &t->arena);
+    t->down->writer_start(t->writer, &t->reply, &t->arena);
+    count_losses(x); /* of the request; the stream's own come at its end */
+    t->losses = (struct chat_losses){0};
+    return OK;
+}
+
+/* What the gateway itself wants to know of an event, before the caller's format gets it. */
+static void note(struct exchange *x, struct translation *t, const struct chat_event *e)
+{
+    if (e->kind == EVENT_DELTA) x->wire_stream.tokens_seen += wire_tokens_of_event(e->text.n);
+    if (e->kind == EVENT_USAGE) x->usage = *e->usage;
+    if (e->kind == EVENT_USAGE) x->wire_stream.told_final = true;
+    if (e->kind == EVENT_END) t->finished = x->wire_stream.finished = true;
+    if (e->kind == EVENT_ERROR) t->failed = true;
+}
+
+static enum err on_chat_event(void *user, const struct chat_event *e, struct fault *why)
+{
+    struct translation *t = user;
+    struct exchange *x = t->exchange;
+    bool ending = e->kind == EVENT_END || e->kind == EVENT_ERROR;
+    note(x, t, e);
+    return t->down->write_event(t->writer, e, ending ? &x->last : t->out, why);
+}
+
+static struct chat_sink sink_of(struct exchange *x, struct buf *out)
+{
+    struct translation *t = x->attempt.translation;
+    t->exchange = x;
+    t->out = out;
+    return (struct chat_sink){.on_event = on_chat_event, .user = t};
+}
+
+static bool is_over(struct exchange *x)
+{
+    struct translation *t = x->attempt.translation;
+    if (!t->finished && !t->failed) return false;
+    count_losses(x);
+    return true;
+}
+
+enum err translate_event(struct exchange *x, const struct sse_event *e, struct buf *out, bool *ret_last)
+{
+    struct translation *t = x->attempt.translation;
+    const struct chat_sink sink = sink_of(x, out);
+    const struct wire_frame frame = {.name = e->name, .data = e->data};
+    *ret_last = false;
+    if (!e->has_data) return OK;
+    TRY(t->up->read_event(t->reader, &frame, &x->gl->tape, &sink, &x->fault));
+    *ret_last = is_over(x);
+    return OK;
+}
+
+enum err translate_end(struct exchange *x, struct buf *out, bool *ret_last)
+{
+    struct translation *t = x->attempt.translation;
+    const struct chat_sink sink = sink_of(x, out);
+    *ret_last = false;
+    TRY(t->up->read_end(t->reader, &sink, &x->fault));
+    *ret_last = is_over(x);
+    return OK;
+}
