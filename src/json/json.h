@@ -130,6 +130,9 @@ void json_put_name(struct json_writer *w, struct str name);
 void json_put_name_span(struct json_writer *w, struct str escaped); /* a name's span from a tape */
 void json_put_str(struct json_writer *w, struct str s);             /* escapes; broken UTF-8 becomes U+FFFD */
 void json_put_span(struct json_writer *w, struct str escaped);      /* a string's span from a tape: quotes are put around */
+/* A string in pieces: what is added to the buffer between the two calls is its inside, escaped already. */
+void json_put_string_begin(struct json_writer *w);
+void json_put_string_end(struct json_writer *w);
 void json_put_u64(struct json_writer *w, uint64_t v);
 void json_put_i64(struct json_writer *w, int64_t v);
 void json_put_bool(struct json_writer *w, bool v);

@@ -88,6 +88,14 @@ void json_put_span(struct json_writer *w, struct str escaped)
     buf_char(w->out, '"');
 }
 
+void json_put_string_begin(struct json_writer *w)
+{
+    before_value(w);
+    buf_char(w->out, '"');
+}
+
+void json_put_string_end(struct json_writer *w) { buf_char(w->out, '"'); }
+
 void json_put_u64(struct json_writer *w, uint64_t v)
 {
     before_value(w);

@@ -1,6 +1,6 @@
 /* OpenAI Chat Completions on the same-format road. Facts: OpenAI API reference "Chat"; rules C1…C15 in docs/wire.md.
  * Pure; used by the gateway on every request of this format. */
-#include "wire/formats.h"
+#include "wire/openai_chat/priv.h"
 
 /* ---- request ------------------------------------------------------------------------------------------------------ */
 
@@ -129,7 +129,7 @@ static void split_deepseek(const struct json_tape *t, uint32_t usage, struct usa
     usage_set(u, USAGE_IN_FRESH, total - hit, USAGE_REPORTED);
 }
 
-static void read_usage(const struct json_tape *t, struct usage *u)
+void openai_chat_read_usage(const struct json_tape *t, struct usage *u)
 {
     uint32_t usage = json_find(t, 0, S("usage"));
     wire_read_tier(t, json_find(t, 0, S("service_tier")), u);
@@ -151,20 +151,11 @@ static enum err chat_answer(enum wire_operation op, struct str body, struct json
     uint32_t choices = json_find(t, 0, S("choices"));
     if (!choices || !json_is(t, choices, JSON_ARRAY))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a chat completion: it has no choices");
-    read_usage(t, ret_usage);
+    openai_chat_read_usage(t, ret_usage);
     return OK;
 }
 
 /* ---- stream ------------------------------------------------------------------------------------------------------- */
-
-/* C8: an error is a data line without choices; vLLM says {"object":"error","message":…}. */
-static bool is_error(const struct json_tape *t)
-{
-    uint32_t error = json_find(t, 0, S("error"));
-    if (error && !json_is(t, error, JSON_NULL)) return true;
-    uint32_t object = json_find(t, 0, S("object"));
-    return object && json_eq(t, object, S("error"));
-}
 
 static void chat_event(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step)
 {
@@ -179,7 +170,7 @@ static void chat_event(struct wire_stream *s, const struct sse_event *e, struct 
         return;
     }
     uint32_t choices = json_find(t, 0, S("choices")), usage = json_find(t, 0, S("usage"));
-    ret_step->error = !choices && is_error(t);
+    ret_step->error = !choices && openai_chat_is_error(t);
     ret_step->starts = choices && !s->started;
     s->started |= ret_step->starts;
     /* An array of more than its two brackets has a choice in it. */
@@ -188,7 +179,7 @@ static void chat_event(struct wire_stream *s, const struct sse_event *e, struct 
     if (!usage || !json_is(t, usage, JSON_OBJECT)) return;
     ret_step->hide = s->hide_usage && !has_choice;
     s->told_final = true;
-    if (json_scan(t, e->data, &USAGE_LIMITS, NULL) == OK) read_usage(t, s->usage);
+    if (json_scan(t, e->data, &USAGE_LIMITS, NULL) == OK) openai_chat_read_usage(t, s->usage);
 }
 
 /* ---- errors ------------------------------------------------------------------------------------------------------- */
@@ -233,6 +224,8 @@ static void chat_error_event(const struct fault *f, struct str request_id, struc
 const struct wire_ops openai_chat_ops = {
     .format = WIRE_OPENAI_CHAT,
     .name = "openai_chat",
+    .family = "openai",
+    .stream_type = "text/event-stream",
     .read = chat_read,
     .edits = chat_edits,
     .answer = chat_answer,

@@ -1,0 +1,80 @@
+/* The events of a stream, as every format's reader emits them: items are numbered here, a part's kind and an item's kind
+ * stand in each of their events. Private to this room. */
+#include "wire/formats.h"
+
+static struct chat_group assistant = {.role = ROLE_ASSISTANT}; /* never written: all that streams is the assistant's */
+
+enum err wire_emit(const struct wire_emitter *m, const struct chat_event *e) { return chat_emit(m->sink, e, m->why); }
+
+enum err wire_emit_item(struct wire_emitter *m, const struct chat_item *node, uint32_t *ret_number)
+{
+    struct chat_item item = *node;
+    item.group = &assistant;
+    *ret_number = m->items++;
+    return wire_emit(m,
+                     &(struct chat_event){.kind = EVENT_ITEM_START, .item = *ret_number, .choice = item.choice, .node = &item});
+}
+
+enum err wire_emit_item_end(const struct wire_emitter *m, uint32_t number, const struct chat_item *node)
+{
+    struct chat_item item = *node;
+    item.group = &assistant;
+    return wire_emit(m, &(struct chat_event){.kind = EVENT_ITEM_END, .item = number, .choice = item.choice, .node = &item});
+}
+
+enum err wire_emit_part(const struct wire_emitter *m, struct wire_spot at, const struct chat_part *part)
+{
+    return wire_emit(
+        m, &(struct chat_event){.kind = EVENT_PART_START, .item = at.item, .part = at.part, .choice = at.choice, .what = part});
+}
+
+enum err wire_emit_part_end(const struct wire_emitter *m, struct wire_spot at, const struct chat_part *part)
+{
+    return wire_emit(
+        m, &(struct chat_event){.kind = EVENT_PART_END, .item = at.item, .part = at.part, .choice = at.choice, .what = part});
+}
+
+enum err wire_emit_delta(const struct wire_emitter *m, struct wire_spot at, enum chat_delta field, struct str text)
+{
+    if (!text.n) return OK;
+    return wire_emit(
+        m, &(struct chat_event){
+               .kind = EVENT_DELTA, .item = at.item, .part = at.part, .choice = at.choice, .field = field, .text = text});
+}
+
+enum err wire_emit_note(const struct wire_emitter *m, struct wire_spot at, const struct chat_annotation *note)
+{
+    return wire_emit(m, &(struct chat_event){.kind = EVENT_DELTA,
+                                             .item = at.item,
+                                             .part = at.part,
+                                             .choice = at.choice,
+                                             .field = DELTA_ANNOTATION,
+                                             .text = note->raw,
+                                             .annotation = note});
+}
+
+enum err wire_emit_usage(const struct wire_emitter *m, const struct usage *u)
+{
+    return wire_emit(m, &(struct chat_event){.kind = EVENT_USAGE, .usage = u});
+}
+
+enum err wire_emit_stop(const struct wire_emitter *m, uint32_t choice, const struct chat_stop *stop)
+{
+    return wire_emit(m, &(struct chat_event){.kind = EVENT_STOP, .choice = choice, .stop = stop});
+}
+
+enum err wire_emit_error(const struct wire_emitter *m, const struct chat_error *error)
+{
+    return wire_emit(m, &(struct chat_event){.kind = EVENT_ERROR, .error = error});
+}
+
+/* `name`: the member or event that the form has no place for. */
+enum err wire_emit_raw(const struct wire_emitter *m, struct str name)
+{
+    return wire_emit(m, &(struct chat_event){.kind = EVENT_RAW, .text = name});
+}
+
+enum err wire_emit_plain(const struct wire_emitter *m, enum chat_event_kind kind)
+{
+    return wire_emit(m, &(struct chat_event){.kind = kind});
+}

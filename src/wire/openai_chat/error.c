@@ -1,0 +1,43 @@
+/* Errors of Chat Completions: an upstream's failed answer read, any error written in this shape. Facts: OpenAI API reference
+ * "Error codes"; docs/wire.md. Pure. */
+#include "wire/openai_chat/priv.h"
+
+void openai_chat_read_error(int status, struct http_fields fields, struct str body, struct json_tape *t, struct arena *a,
+                            struct chat_error *ret_error)
+{
+    (void)fields;
+    *ret_error = (struct chat_error){0};
+    if (json_scan(t, body, &WIRE_LIMITS, NULL) == OK && json_is(t, 0, JSON_OBJECT)) openai_chat_event_error(t, a, ret_error);
+    wire_error_status(ret_error, status);
+}
+
+static const struct str TYPES[] = {
+    [CLASS_NONE] = {"server_error", 12},
+    [CLASS_REQUEST] = {"invalid_request_error", 21},
+    [CLASS_AUTH] = {"authentication_error", 20},
+    [CLASS_PERMISSION] = {"permission_error", 16},
+    [CLASS_NOT_FOUND] = {"invalid_request_error", 21},
+    [CLASS_TOO_LARGE] = {"invalid_request_error", 21},
+    [CLASS_RATE] = {"rate_limit_error", 16},
+    [CLASS_BILLING] = {"insufficient_quota", 18},
+    [CLASS_OVERLOADED] = {"server_error", 12},
+    [CLASS_UPSTREAM] = {"server_error", 12},
+    [CLASS_TIMEOUT] = {"timeout_error", 13},
+    [CLASS_INTERNAL] = {"server_error", 12},
+};
+
+void openai_chat_write_error(const struct chat_error *e, struct str request_id, struct buf *out)
+{
+    struct json_writer w;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_object(&w, S("error"));
+    json_add_str(&w, S("message"), e->message);
+    json_add_str(&w, S("type"), TYPES[e->class]);
+    json_add_null(&w, S("param"));
+    if (e->word.n) json_add_str(&w, S("code"), e->word);
+    else json_add_null(&w, S("code"));
+    json_put_end(&w);
+    json_add_str(&w, S("request_id"), request_id);
+    json_put_end(&w);
+}

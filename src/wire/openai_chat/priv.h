@@ -1,0 +1,42 @@
+/* What the files of this format share. Private to wire/openai_chat. */
+#pragma once
+
+#include "wire/formats.h"
+
+/* ---- read.c: pieces that requests, answers and chunks have in common; all borrowed from the tape ------------------------ */
+void openai_chat_read_meta(const struct json_tape *t, struct chat_meta *ret_meta);
+void openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_item *ret_item); /* id, name, arguments */
+void openai_chat_read_annotation(const struct json_tape *t, uint32_t at, struct chat_annotation *ret_note);
+/* `called`: the choice has tool calls, so "stop" means them (some servers say it so). */
+void openai_chat_read_stop(const struct json_tape *t, uint32_t at, bool called, struct chat_stop *ret_stop);
+void openai_chat_read_usage(const struct json_tape *t, struct usage *u);
+bool openai_chat_is_error(const struct json_tape *t);
+/* The error object of a stream's event. */
+void openai_chat_event_error(const struct json_tape *t, struct arena *a, struct chat_error *ret_error);
+
+/* ---- write.c ------------------------------------------------------------------------------------------------------------- */
+struct str openai_chat_stop_word(const struct chat_stop *stop);
+/* id, object, created, model. */
+void openai_chat_put_head(struct json_writer *w, const struct wire_reply *to, const struct chat_meta *meta, struct str object);
+void openai_chat_put_call(struct json_writer *w, const struct chat_item *call, const struct wire_reply *to, struct str arguments);
+void openai_chat_put_usage(struct json_writer *w, const struct usage *u); /* the object's value */
+void openai_chat_put_annotation(struct json_writer *w, const struct chat_annotation *note, struct chat_losses *losses);
+
+/* ---- stream_read.c, stream_write.c ---------------------------------------------------------------------------------------- */
+extern const size_t openai_chat_reader_size, openai_chat_writer_size;
+void openai_chat_reader_start(void *reader, struct arena *a);
+enum err openai_chat_read_event(void *reader, const struct wire_frame *f, struct json_tape *t, const struct chat_sink *sink,
+                                struct fault *why);
+enum err openai_chat_read_end(void *reader, const struct chat_sink *sink, struct fault *why);
+void openai_chat_writer_start(void *writer, const struct wire_reply *to, struct arena *a);
+enum err openai_chat_write_event(void *writer, const struct chat_event *e, struct buf *out, struct fault *why);
+
+/* ---- request_read.c, request_write.c, answer.c, error.c ------------------------------------------------------------------- */
+enum err openai_chat_read_request(const struct json_tape *t, struct chat *c, struct fault *why);
+enum err openai_chat_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,
+                                   struct fault *why);
+enum err openai_chat_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
+enum err openai_chat_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out, struct fault *why);
+void openai_chat_read_error(int status, struct http_fields fields, struct str body, struct json_tape *t, struct arena *a,
+                            struct chat_error *ret_error);
+void openai_chat_write_error(const struct chat_error *e, struct str request_id, struct buf *out);

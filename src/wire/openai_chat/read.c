@@ -1,0 +1,138 @@
+/* Pieces that requests, answers and chunks of Chat Completions are read from. Pure; all borrowed from the tape. */
+#include "wire/openai_chat/priv.h"
+
+static struct str text_of(const struct json_tape *t, uint32_t at)
+{
+    return at && json_is(t, at, JSON_STRING) ? json_text(t, at) : STR_NONE;
+}
+
+void openai_chat_read_meta(const struct json_tape *t, struct chat_meta *ret_meta)
+{
+    uint32_t created = json_find(t, 0, S("created"));
+    *ret_meta = (struct chat_meta){.id = text_of(t, json_find(t, 0, S("id"))), .model = text_of(t, json_find(t, 0, S("model")))};
+    if (created) json_i64(t, created, &ret_meta->created_s);
+}
+
+/* {"id","type":"function","function":{"name","arguments"}} or {"id","type":"custom","custom":{"name","input"}}; of a
+ * stream's later fragments only the arguments are there. */
+void openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_item *ret_item)
+{
+    uint32_t function = json_find(t, at, S("function")), custom = json_find(t, at, S("custom"));
+    uint32_t body = function ? function : custom;
+    *ret_item = (struct chat_item){
+        .kind = ITEM_TOOL_CALL,
+        .form = custom && !function ? CALL_CUSTOM : CALL_FUNCTION,
+        .call_id = text_of(t, json_find(t, at, S("id"))),
+        .name = body ? text_of(t, json_find(t, body, S("name"))) : STR_NONE,
+    };
+    if (!body) return;
+    ret_item->arguments.quoted = true;
+    ret_item->arguments.text = text_of(t, json_find(t, body, custom && !function ? S("input") : S("arguments")));
+}
+
+/* {"type":"url_citation","url_citation":{"start_index","end_index","url","title"}}, counted in characters. */
+void openai_chat_read_annotation(const struct json_tape *t, uint32_t at, struct chat_annotation *ret_note)
+{
+    uint32_t url = json_find(t, at, S("url_citation"));
+    *ret_note = (struct chat_annotation){
+        .node = {.at = json_node(t, at)->start},
+        .kind = text_of(t, json_find(t, at, S("type"))),
+        .unit = UNIT_POINTS,
+        .raw = json_raw(t, at),
+    };
+    if (!url) return;
+    ret_note->url = text_of(t, json_find(t, url, S("url")));
+    ret_note->title = text_of(t, json_find(t, url, S("title")));
+    uint32_t start = json_find(t, url, S("start_index")), end = json_find(t, url, S("end_index"));
+    if (start) json_u64(t, start, &ret_note->start);
+    if (end) json_u64(t, end, &ret_note->end);
+}
+
+static const struct {
+    struct str word;
+    enum chat_stop_kind kind;
+} STOPS[] = {
+    {{"stop", 4}, STOP_END},
+    {{"length", 6}, STOP_LIMIT},
+    {{"tool_calls", 10}, STOP_TOOL},
+    {{"function_call", 13}, STOP_TOOL},
+    {{"content_filter", 14}, STOP_FILTER},
+};
+
+void openai_chat_read_stop(const struct json_tape *t, uint32_t at, bool called, struct chat_stop *ret_stop)
+{
+    *ret_stop = (struct chat_stop){.kind = STOP_UNKNOWN, .word = text_of(t, at)};
+    for (unsigned i = 0; i < COUNTOF(STOPS); i++)
+        if (str_eq(ret_stop->word, STOPS[i].word)) ret_stop->kind = STOPS[i].kind;
+    if (ret_stop->kind == STOP_END && called) ret_stop->kind = STOP_TOOL;
+}
+
+/* ---- errors (C8: a data line without choices; vLLM says {"object":"error","message":…}) ------------------------------------------------------------------------------------------------------ */
+
+bool openai_chat_is_error(const struct json_tape *t)
+{
+    uint32_t error = json_find(t, 0, S("error"));
+    if (error && !json_is(t, error, JSON_NULL)) return true;
+    uint32_t object = json_find(t, 0, S("object"));
+    return object && json_eq(t, object, S("error"));
+}
+
+static struct str plain_of(const struct json_tape *t, uint32_t at, struct arena *a)
+{
+    struct buf text;
+    struct str copy = STR_NONE;
+    if (!at) return STR_NONE;
+    buf_init(&text, KIB(8));
+    if (json_is(t, at, JSON_STRING)) json_unescape(t, at, &text);
+    else buf_str(&text, json_raw(t, at)); /* some codes are numbers */
+    if (text.over || !arena_str(a, buf_view(&text), &copy)) copy = STR_NONE;
+    buf_done(&text);
+    return copy;
+}
+
+/* Words that say more than the status, which a stream does not have and some servers choose badly. */
+static const struct {
+    struct str word;
+    enum err_class class;
+} CLASSES[] = {
+    {{"invalid_request_error", 21}, CLASS_REQUEST},
+    {{"context_length_exceeded", 23}, CLASS_REQUEST},
+    {{"authentication_error", 20}, CLASS_AUTH},
+    {{"invalid_api_key", 15}, CLASS_AUTH},
+    {{"permission_error", 16}, CLASS_PERMISSION},
+    {{"model_not_found", 15}, CLASS_NOT_FOUND},
+    {{"rate_limit_error", 16}, CLASS_RATE},
+    {{"rate_limit_exceeded", 19}, CLASS_RATE},
+    {{"requests", 8}, CLASS_RATE},
+    {{"tokens", 6}, CLASS_RATE},
+    {{"insufficient_quota", 18}, CLASS_BILLING},
+    {{"billing_hard_limit_reached", 26}, CLASS_BILLING},
+    {{"overloaded_error", 16}, CLASS_OVERLOADED},
+    {{"server_is_overloaded", 20}, CLASS_OVERLOADED},
+    {{"timeout_error", 13}, CLASS_TIMEOUT},
+    {{"server_error", 12}, CLASS_UPSTREAM},
+};
+
+static bool class_of(struct str word, enum err_class *ret_class)
+{
+    for (unsigned i = 0; i < COUNTOF(CLASSES); i++) {
+        if (!str_eq(word, CLASSES[i].word)) continue;
+        *ret_class = CLASSES[i].class;
+        return true;
+    }
+    return false;
+}
+
+void openai_chat_event_error(const struct json_tape *t, struct arena *a, struct chat_error *ret_error)
+{
+    uint32_t error = json_find(t, 0, S("error"));
+    uint32_t from = error && json_is(t, error, JSON_OBJECT) ? error : 0;
+    bool text = error && json_is(t, error, JSON_STRING);
+    struct str code = plain_of(t, json_find(t, from, S("code")), a), type = plain_of(t, json_find(t, from, S("type")), a);
+    *ret_error = (struct chat_error){
+        .class = CLASS_UPSTREAM,
+        .word = type.n ? type : code,
+        .message = plain_of(t, text ? error : json_find(t, from, S("message")), a),
+    };
+    if (!class_of(code, &ret_error->class)) class_of(type, &ret_error->class);
+}
