@@ -195,7 +195,7 @@ struct chat_part {
     struct str detail;               /* of images: low, high, auto */
     struct str citations;            /* raw: whether the document may be cited */
     struct chat_annotation *annotations;
-    struct str logprobs; /* raw */
+    struct str logprobs; /* raw: an array of tokens */
     struct chat_cache cache;
     struct chat_opaque *opaque;
     struct str word; /* unknown parts: the source's `type`, plain */
@@ -440,29 +440,32 @@ struct chat_answer {
 
 enum chat_event_kind {
     EVENT_META,       /* meta; once, first */
-    EVENT_ITEM_START, /* node: kind, group role, choice, ids, name */
-    EVENT_PART_START, /* part: kind and what is known of it */
-    EVENT_DELTA,      /* text goes onto `field` of the part (or of the item: arguments) */
-    EVENT_PART_END,   /* part: what came only now (annotations, opaque) */
-    EVENT_ITEM_END,   /* node: with its whole opaque */
+    EVENT_ITEM_START, /* node: kind, group role, choice, ids, name; neither parts nor arguments, which come as events */
+    EVENT_PART_START, /* what: kind and what is known of it, without its text */
+    EVENT_DELTA,      /* goes onto `field` of the part (or of the item: arguments) */
+    EVENT_PART_END,   /* what: only what came now (opaque, extra); or NULL */
+    EVENT_ITEM_END,   /* node: what is known better now (status), with its whole opaque; or NULL */
     EVENT_USAGE,      /* usage: cumulative */
-    EVENT_STOP,       /* stop of `choice` */
-    EVENT_ERROR,
+    EVENT_STOP,       /* stop of `choice`; all of its items have ended */
+    EVENT_ERROR,      /* only EVENT_END may follow */
     EVENT_PING,
-    EVENT_RAW, /* an event of the source that the form has no place for: counted */
-    EVENT_END, /* the source's own last event has come; nothing follows */
+    EVENT_RAW, /* raw: a member of the answer itself, or a whole event, that the form has no place for */
+    EVENT_END, /* the source's own last event has come; nothing follows. Each choice has had its stop */
     EVENT_KINDS
 };
+/* In `text` of the event, never empty: a span; a span; nothing (`annotation` has it); a raw array of tokens, onto which the next is
+ * joined. */
 enum chat_delta { DELTA_TEXT, DELTA_ARGUMENTS, DELTA_ANNOTATION, DELTA_LOGPROBS };
 
-/* Borrowed: valid while the sink is called. Several items may be open at once. Deltas are whole UTF-8 and whole escapes. */
+/* Borrowed: valid while the sink is called. Several items may be open at once, each with one open part at most. Deltas are whole
+ * UTF-8 and whole escapes. chat_check_event() is the law in full. */
 struct chat_event {
     enum chat_event_kind kind;
     uint32_t item; /* counted from 0 in order of start, over all choices */
     uint32_t part; /* within the item, from 0 */
     uint32_t choice;
     enum chat_delta field;
-    struct str text; /* a span; DELTA_ANNOTATION, DELTA_LOGPROBS: raw */
+    struct str text;
     const struct chat_item *node;
     const struct chat_part *what;
     const struct chat_annotation *annotation;
@@ -470,6 +473,7 @@ struct chat_event {
     const struct usage *usage;
     const struct chat_stop *stop;
     const struct chat_error *error;
+    struct chat_extra *raw;
 };
 
 /* Who takes events: a format's stream writer, the folder, a test. ERR_… ends the stream with the fault. */
@@ -482,13 +486,21 @@ static inline enum err chat_emit(const struct chat_sink *s, const struct chat_ev
     return s->on_event(s->user, e, why);
 }
 
+/* Check: a sink that lets only legal sequences through to `next` (NULL: to nobody). The folder and every test of a reader stand
+ * on it. ERR_UPSTREAM_GARBAGE says which rule was broken. */
+struct chat_check;
+struct chat_check *chat_check_new(struct arena *a, const struct chat_sink *next) MUST_USE; /* in the arena; NULL: it is full */
+enum err chat_check_event(void *check, const struct chat_event *e, struct fault *why);
+MUST_USE enum err chat_check_done(const struct chat_check *c, struct fault *why); /* ERR_UPSTREAM_CUT: there was no end */
+
 /* Fold: a sink that builds the answer (law 1). Texts are copied to the arena. */
 struct chat_fold;
 struct chat_fold *chat_fold_new(struct arena *a, struct chat_answer *answer) MUST_USE; /* in the arena; NULL: it is full */
 enum err chat_fold_event(void *fold, const struct chat_event *e, struct fault *why);
-/* ERR_UPSTREAM_GARBAGE when the events broke their own rules (an item left open, a delta for none). */
+/* An event that breaks the rules (a delta for nothing open): ERR_UPSTREAM_GARBAGE; EVENT_ERROR: ERR_UPSTREAM_ERROR; an answer that
+ * the arena cannot hold: ERR_UPSTREAM_TOO_LARGE; an end that never came: ERR_UPSTREAM_CUT. */
 MUST_USE enum err chat_fold_done(struct chat_fold *f, struct fault *why);
-/* Unfold: the events of a whole answer, each part in one delta. */
+/* Unfold: the events of a whole answer, each part in one delta; they pass chat_check_event(). */
 MUST_USE enum err chat_unfold(const struct chat_answer *answer, const struct chat_sink *sink, struct fault *why);
 
 /* ==== accounting for loss (law 3) ======================================================================================== */
