@@ -1,13 +1,15 @@
 /* The endpoints of keys. Run in lane DESK. A key's text leaves once, in the answer to create and rotate. */
 #include "admin/priv.h"
 
-static void put_row(struct call *c, const struct key_row *row, const char *text)
+/* shown NULL: without its secrets. */
+static void put_row(struct call *c, const struct key_row *row, const struct key_shown *shown)
 {
     struct json_writer w;
     json_write(&w, &c->out);
     json_put_object(&w);
     key_put_json(&w, row);
-    if (text) json_add_str(&w, S("key"), str_z(text));
+    if (shown) json_add_str(&w, S("key"), str_z(shown->text));
+    if (shown && shown->aws_secret[0]) json_add_str(&w, S("secret_access_key"), str_z(shown->aws_secret));
     json_put_end(&w);
     json_write_done(&w);
 }
@@ -36,20 +38,19 @@ enum err key_create(struct call *c, struct fault *why)
     struct json_doc *doc;
     struct key_request request;
     struct str routes[KEY_ROUTES_MAX];
-    struct key_row *row;
-    char text[KEY_TEXT_MAX];
+    struct key_shown shown;
     if (!d->config) return FAIL(why, ERR_NOT_READY, "no configuration has been accepted yet");
     TRY(call_document(c, &doc, why));
     enum err got = key_request_read(doc, &request, routes, why);
-    if (got == OK) got = keys_create(d, &request, text, &row, why);
+    if (got == OK) got = keys_create(d, &request, &shown, why);
     key_request_done(&request);
     json_doc_free(doc);
     if (got != OK) return got;
-    LOG(LOG_INFO, "key.created", "a key was created", F_Z("id", row->key.id), F_STR("name", row->key.name),
+    LOG(LOG_INFO, "key.created", "a key was created", F_Z("id", shown.row->key.id), F_STR("name", shown.row->key.name),
         F_Z("request", c->request_id));
     c->status = 201;
-    put_row(c, row, text);
-    explicit_bzero(text, sizeof text);
+    put_row(c, shown.row, &shown);
+    explicit_bzero(&shown, sizeof shown);
     return OK;
 }
 
@@ -89,14 +90,13 @@ static enum err read_grace(struct call *c, uint64_t *ret_ms, struct fault *why)
 
 enum err key_rotate(struct call *c, struct fault *why)
 {
-    struct key_row *row;
-    char text[KEY_TEXT_MAX];
+    struct key_shown shown;
     uint64_t grace_ms;
     TRY(read_grace(c, &grace_ms, why));
-    TRY(keys_rotate(&c->control->desk, c->parameter, grace_ms, text, &row, why));
-    LOG(LOG_INFO, "key.rotated", "a key has a new secret", F_Z("id", row->key.id), F_UINT("grace_ms", grace_ms),
+    TRY(keys_rotate(&c->control->desk, c->parameter, grace_ms, &shown, why));
+    LOG(LOG_INFO, "key.rotated", "a key has a new secret", F_Z("id", shown.row->key.id), F_UINT("grace_ms", grace_ms),
         F_Z("request", c->request_id));
-    put_row(c, row, text);
-    explicit_bzero(text, sizeof text);
+    put_row(c, shown.row, &shown);
+    explicit_bzero(&shown, sizeof shown);
     return OK;
 }

@@ -18,6 +18,26 @@ enum err desk_make_dir(const char *path, struct fault *why)
     return FAIL(why, ERR_IO, "cannot make the directory %.200s: %s", path, strerror(errno));
 }
 
+/* ---- files --------------------------------------------------------------------------------------------------------------- */
+
+static enum err write_all(int fd, struct str text)
+{
+    while (text.n) {
+        ssize_t n = write(fd, text.p, text.n);
+        if (n < 0 && errno != EINTR) return ERR_IO;
+        if (n > 0) text = str_from(text, (size_t)n);
+    }
+    return fsync(fd) == 0 ? OK : ERR_IO;
+}
+
+static enum err sync_dir(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err got = fd >= 0 && fsync(fd) == 0 ? OK : ERR_IO;
+    if (fd >= 0) close(fd);
+    return got;
+}
+
 /* ---- the database ----------------------------------------------------------------------------------------------------- */
 
 static enum err read_created(struct desk *d, struct fault *why)
@@ -51,6 +71,34 @@ static enum err open_store(struct desk *d, struct str data, struct fault *why)
     return got;
 }
 
+/* ---- the sealing key --------------------------------------------------------------------------------------------------- */
+
+/* Made once; another one that was made at the same time is as good. */
+static enum err make_seal_key(const char *dir, const char *path, struct fault *why)
+{
+    char text[SEAL_TEXT_LEN + 1];
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST) return OK;
+    if (fd < 0) return FAIL(why, ERR_IO, "cannot write %.200s: %s", path, strerror(errno));
+    seal_key_make(text);
+    enum err got = write_all(fd, str_make(text, SEAL_TEXT_LEN));
+    explicit_bzero(text, sizeof text);
+    close(fd);
+    if (got == OK) got = sync_dir(dir);
+    if (got == OK) return OK;
+    unlink(path);
+    return FAIL(why, ERR_IO, "cannot write %.200s: %s", path, strerror(errno));
+}
+
+enum err desk_seal_key(const struct desk *d, struct seal_key *ret_key, struct fault *why)
+{
+    char dir[4096], path[4200];
+    snprintf(dir, sizeof dir, "%.*s", STR_ARG(d->config->data));
+    snprintf(path, sizeof path, "%s/" SEAL_KEY_FILE, dir);
+    if (d->config->seal_key.n == 0) TRY(make_seal_key(dir, path, why));
+    return generation_seal_key(d->config, ret_key, why);
+}
+
 /* ---- publishing ------------------------------------------------------------------------------------------------------- */
 
 /* Calls for each generation file; the highest number is returned. */
@@ -76,24 +124,6 @@ static void prune(const char *path, uint64_t number, void *user)
 {
     const struct desk *d = user;
     if (number + GENERATIONS_KEPT <= d->number) unlink(path);
-}
-
-static enum err write_all(int fd, struct str text)
-{
-    while (text.n) {
-        ssize_t n = write(fd, text.p, text.n);
-        if (n < 0 && errno != EINTR) return ERR_IO;
-        if (n > 0) text = str_from(text, (size_t)n);
-    }
-    return fsync(fd) == 0 ? OK : ERR_IO;
-}
-
-static enum err sync_dir(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    enum err got = fd >= 0 && fsync(fd) == 0 ? OK : ERR_IO;
-    if (fd >= 0) close(fd);
-    return got;
 }
 
 static enum err write_file(struct str data, uint64_t number, struct str text, struct fault *why)
@@ -260,6 +290,7 @@ static enum err read_fresh(struct desk *d, struct fresh *f, struct config_report
                     d->file);
     TRY(desk_read_key(f->config->admin_key, &f->admin_key, why));
     TRY(desk_read_key(f->config->metrics_key, &f->metrics_key, why));
+    TRY(generation_check_seal(f->config, why));
     TRY(generation_catalog(f->config, &f->catalog, why));
     TRY(open_store(d, f->config->data, why));
     return desk_publish_with(d, f->config, f->catalog, why);

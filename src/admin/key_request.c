@@ -116,7 +116,7 @@ void key_request_done(struct key_request *r) { buf_done(&r->text); }
 enum err key_request_read(const struct json_doc *doc, struct key_request *ret_request, struct str routes[KEY_ROUTES_MAX],
                           struct fault *why)
 {
-    static const char *const NAMES[] = {"name", "expires", "routes", "limits", "metadata", NULL};
+    static const char *const NAMES[] = {"name", "expires", "routes", "limits", "metadata", "aws", NULL};
     struct json_ref root = json_doc_root(doc);
     *ret_request = (struct key_request){0};
     buf_init(&ret_request->text, METADATA_MAX);
@@ -126,5 +126,6 @@ enum err key_request_read(const struct json_doc *doc, struct key_request *ret_re
     TRY(read_expires(root, ret_request, why));
     TRY(read_routes(root, ret_request, routes, why));
     TRY(read_limits(root, ret_request, why));
+    TRY(json_opt_bool(root, "aws", &ret_request->aws, why));
     return read_metadata(root, ret_request, why);
 }

@@ -7,7 +7,7 @@
 #define COLUMNS                                                                                                     \
     "id, name, digest, old_digest, old_until_ms, created_ms, expires_ms, revoked_ms, routes, requests_per_minute, " \
     "tokens_per_minute, "                                                                                           \
-    "concurrency, spend_day, spend_month, metadata, place"
+    "concurrency, spend_day, spend_month, metadata, place, aws_secret, aws_old_secret"
 enum {
     COL_ID,
     COL_NAME,
@@ -24,7 +24,9 @@ enum {
     COL_SPEND_DAY,
     COL_SPEND_MONTH,
     COL_METADATA,
-    COL_PLACE
+    COL_PLACE,
+    COL_AWS_SECRET,
+    COL_AWS_OLD_SECRET
 };
 
 static void row_free(struct key_row *row)
@@ -100,22 +102,24 @@ static bool read_routes(struct key_row *row, struct str json)
     return good;
 }
 
-static bool take_digest(struct str blob, uint8_t ret_digest[KEY_DIGEST_LEN])
+static bool take_blob(struct str blob, uint8_t *ret_bytes, size_t n)
 {
-    if (blob.n == KEY_DIGEST_LEN) memcpy(ret_digest, blob.p, KEY_DIGEST_LEN);
-    return blob.n == KEY_DIGEST_LEN;
+    if (blob.n == n) memcpy(ret_bytes, blob.p, n);
+    return blob.n == n;
 }
 
 static bool read_row(const struct store_rows *r, struct key_row *row)
 {
     struct key *k = &row->key;
     struct str id = store_text(r, COL_ID);
-    bool good = id.n == KEY_ID_LEN && take_digest(store_blob(r, COL_DIGEST), k->digest) &&
+    bool good = id.n == KEY_ID_LEN && take_blob(store_blob(r, COL_DIGEST), k->digest, KEY_DIGEST_LEN) &&
                 keep_str(row, store_text(r, COL_NAME), &k->name) && keep_str(row, store_text(r, COL_METADATA), &row->metadata) &&
                 read_routes(row, store_text(r, COL_ROUTES));
     if (!good) return false;
     memcpy(k->id, id.p, KEY_ID_LEN);
-    if (take_digest(store_blob(r, COL_OLD_DIGEST), k->old_digest)) k->old_until_ms = store_i64(r, COL_OLD_UNTIL);
+    if (take_blob(store_blob(r, COL_OLD_DIGEST), k->old_digest, KEY_DIGEST_LEN)) k->old_until_ms = store_i64(r, COL_OLD_UNTIL);
+    k->has_aws = take_blob(store_blob(r, COL_AWS_SECRET), k->aws_sealed, AWS_SEALED_LEN);
+    k->has_aws_old = take_blob(store_blob(r, COL_AWS_OLD_SECRET), k->aws_old_sealed, AWS_SEALED_LEN);
     row->created_ms = store_i64(r, COL_CREATED);
     row->revoked_ms = store_i64(r, COL_REVOKED);
     k->revoked = row->revoked_ms != 0;
@@ -165,6 +169,11 @@ static struct str routes_json(struct buf *out, const struct key_request *r)
 
 static struct store_value text_or_null(struct str s) { return s.n ? V_TEXT(s) : V_NULL; }
 
+static struct store_value blob_or_null(bool there, const uint8_t *bytes, size_t n)
+{
+    return there ? V_BLOB(str_make((const char *)bytes, n)) : V_NULL;
+}
+
 static enum err insert(struct desk *d, const struct key_row *row, const struct key_request *r, struct fault *why)
 {
     const struct key *k = &row->key;
@@ -173,12 +182,13 @@ static enum err insert(struct desk *d, const struct key_row *row, const struct k
     buf_init(&routes, MIB(1));
     struct str json = routes_json(&routes, r);
     enum err got = store_exec(
-        d->store, "INSERT INTO keys (" COLUMNS ") VALUES (?1,?2,?3,NULL,NULL,?4,?5,NULL,?6,?7,?8,?9,?10,?11,?12,?13)",
+        d->store, "INSERT INTO keys (" COLUMNS ") VALUES (?1,?2,?3,NULL,NULL,?4,?5,NULL,?6,?7,?8,?9,?10,?11,?12,?13,?14,NULL)",
         BINDS(V_TEXT(str_z(k->id)), V_TEXT(k->name), V_BLOB(str_make((const char *)k->digest, KEY_DIGEST_LEN)),
               V_I64(row->created_ms), V_OPT_I64(k->expires_ms, k->expires_ms), text_or_null(json),
               V_OPT_I64(l->requests_per_minute, l->requests_per_minute), V_OPT_I64(l->tokens_per_minute, l->tokens_per_minute),
               V_OPT_I64(l->concurrency, l->concurrency), V_OPT_I64(l->spend_day >= 0, l->spend_day),
-              V_OPT_I64(l->spend_month >= 0, l->spend_month), text_or_null(row->metadata), V_I64(k->place)),
+              V_OPT_I64(l->spend_month >= 0, l->spend_month), text_or_null(row->metadata), V_I64(k->place),
+              blob_or_null(k->has_aws, k->aws_sealed, AWS_SEALED_LEN)),
         NULL, why);
     buf_done(&routes);
     return got;
@@ -196,27 +206,44 @@ static enum err publish_change(struct desk *d, struct fault *why)
                 own.text);
 }
 
-enum err keys_create(struct desk *d, const struct key_request *r, char text[KEY_TEXT_MAX], struct key_row **ret_row,
-                     struct fault *why)
+/* The key pair that goes with a key, its secret sealed. */
+static enum err make_pair(const struct desk *d, struct key *k, struct key_shown *shown, struct fault *why)
 {
-    if (d->next_place >= BOARD_KEYS)
-        return FAIL(why, ERR_LIMIT, "all %u places for keys are used, also by revoked ones", BOARD_KEYS);
-    struct key_row *row = row_new();
-    key_make(row->key.id, text, row->key.digest);
+    struct seal_key seal;
+    TRY(desk_seal_key(d, &seal, why));
+    aws_secret_make(&seal, k->id, shown->aws_secret, k->aws_sealed);
+    explicit_bzero(&seal, sizeof seal);
+    k->has_aws = true;
+    return OK;
+}
+
+static enum err fill(const struct desk *d, const struct key_request *r, struct key_shown *shown, struct fault *why)
+{
+    struct key_row *row = shown->row;
+    key_make(row->key.id, shown->text, row->key.digest);
     row->created_ms = clock_wall_ms();
     row->key.expires_ms = r->expires_ms;
     row->key.limits = r->limits;
     row->key.place = d->next_place;
     bool kept = keep_str(row, r->name, &row->key.name) && keep_str(row, r->metadata, &row->metadata) &&
                 keep_routes(row, r->routes, r->n_routes);
-    enum err got = kept ? insert(d, row, r, why) : FAIL(why, ERR_LIMIT, "the key has too much text");
+    if (!kept) return FAIL(why, ERR_LIMIT, "the key has too much text");
+    return r->aws ? make_pair(d, &row->key, shown, why) : OK;
+}
+
+enum err keys_create(struct desk *d, const struct key_request *r, struct key_shown *ret_shown, struct fault *why)
+{
+    if (d->next_place >= BOARD_KEYS)
+        return FAIL(why, ERR_LIMIT, "all %u places for keys are used, also by revoked ones", BOARD_KEYS);
+    *ret_shown = (struct key_shown){.row = row_new()};
+    enum err got = fill(d, r, ret_shown, why);
+    if (got == OK) got = insert(d, ret_shown->row, r, why);
     if (got != OK) {
-        row_free(row);
+        row_free(ret_shown->row);
         return got;
     }
-    enter(d, row);
+    enter(d, ret_shown->row);
     ignore_err(publish_change(d, NULL)); /* its text is shown only now: better a key that works in a moment than none */
-    *ret_row = row;
     return OK;
 }
 
@@ -238,22 +265,33 @@ enum err keys_revoke(struct desk *d, struct str id, struct key_row **ret_row, st
     return publish_change(d, why);
 }
 
-enum err keys_rotate(struct desk *d, struct str id, uint64_t grace_ms, char text[KEY_TEXT_MAX], struct key_row **ret_row,
-                     struct fault *why)
+static enum err store_rotation(struct desk *d, const struct key *k, struct fault *why)
 {
-    uint8_t digest[KEY_DIGEST_LEN];
-    TRY(find(d, id, ret_row, why));
-    struct key *k = &(*ret_row)->key;
-    int64_t until = grace_ms ? clock_wall_ms() + (int64_t)grace_ms : 0;
-    if (k->revoked) return FAIL(why, ERR_BAD_REQUEST, "the key %s is revoked; create a new one", k->id);
-    key_make_secret(k->id, text, digest);
-    TRY(store_exec(d->store, "UPDATE keys SET digest = ?2, old_digest = ?3, old_until_ms = ?4 WHERE id = ?1",
-                   BINDS(V_TEXT(id), V_BLOB(str_make((const char *)digest, KEY_DIGEST_LEN)),
-                         until ? V_BLOB(str_make((const char *)k->digest, KEY_DIGEST_LEN)) : V_NULL, V_OPT_I64(until, until)),
-                   NULL, why));
-    memcpy(k->old_digest, k->digest, KEY_DIGEST_LEN);
-    memcpy(k->digest, digest, KEY_DIGEST_LEN);
-    k->old_until_ms = until;
+    bool old = k->old_until_ms != 0;
+    return store_exec(d->store,
+                      "UPDATE keys SET digest = ?2, old_digest = ?3, old_until_ms = ?4, aws_secret = ?5, aws_old_secret = ?6 "
+                      "WHERE id = ?1",
+                      BINDS(V_TEXT(str_z(k->id)), blob_or_null(true, k->digest, KEY_DIGEST_LEN),
+                            blob_or_null(old, k->old_digest, KEY_DIGEST_LEN), V_OPT_I64(old, k->old_until_ms),
+                            blob_or_null(k->has_aws, k->aws_sealed, AWS_SEALED_LEN),
+                            blob_or_null(k->has_aws_old, k->aws_old_sealed, AWS_SEALED_LEN)),
+                      NULL, why);
+}
+
+enum err keys_rotate(struct desk *d, struct str id, uint64_t grace_ms, struct key_shown *ret_shown, struct fault *why)
+{
+    TRY(find(d, id, &ret_shown->row, why));
+    struct key k = ret_shown->row->key;
+    if (k.revoked) return FAIL(why, ERR_BAD_REQUEST, "the key %s is revoked; create a new one", k.id);
+    k.old_until_ms = grace_ms ? clock_wall_ms() + (int64_t)grace_ms : 0;
+    k.has_aws_old = k.has_aws && grace_ms;
+    memcpy(k.old_digest, k.digest, KEY_DIGEST_LEN);
+    memcpy(k.aws_old_sealed, k.aws_sealed, AWS_SEALED_LEN);
+    key_make_secret(k.id, ret_shown->text, k.digest);
+    ret_shown->aws_secret[0] = '\0';
+    if (k.has_aws) TRY(make_pair(d, &k, ret_shown, why));
+    TRY(store_rotation(d, &k, why));
+    ret_shown->row->key = k;
     ignore_err(publish_change(d, NULL));
     return OK;
 }
@@ -298,6 +336,11 @@ void key_put_json(struct json_writer *w, const struct key_row *row)
     bool expired = k->expires_ms && k->expires_ms <= clock_wall_ms();
     json_add_str(w, S("id"), str_z(k->id));
     json_add_str(w, S("name"), k->name);
+    if (k->has_aws) {
+        char access[AWS_ACCESS_LEN + 1];
+        aws_access_key(k->id, access);
+        json_add_str(w, S("access_key_id"), str_z(access));
+    }
     json_add_str(w, S("state"), k->revoked ? S("revoked") : expired ? S("expired") : S("active"));
     add_time(w, "created", row->created_ms);
     add_time(w, "expires", k->expires_ms);

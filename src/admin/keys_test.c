@@ -18,7 +18,7 @@ static void everything_is_taken(void **state)
     const char *body = "{\"name\":\"team a\",\"expires\":\"90d\",\"routes\":[\"fast\",\"claude-*\"],"
                        "\"limits\":{\"requests_per_minute\":60,\"tokens_per_minute\":1000,\"concurrency\":2,\"spend_day\":\"1."
                        "50\",\"spend_month\":20},"
-                       "\"metadata\":{\"owner\":\"x \\\"y\\\"\"}}";
+                       "\"metadata\":{\"owner\":\"x \\\"y\\\"\"},\"aws\":true}";
     if (read_body(body, &r, &doc, routes, &why) != OK) fail_msg("%s", why.text);
     assert_str(r.name, "team a");
     assert_true(r.expires_ms > clock_wall_ms() + 89ll * 86400000);
@@ -26,6 +26,7 @@ static void everything_is_taken(void **state)
     assert_str(r.routes[1], "claude-*");
     assert_int_equal(r.limits.requests_per_minute, 60);
     assert_true(r.limits.spend_day == 1500000000000 && r.limits.spend_month == 20000000000000);
+    assert_true(r.aws);
     assert_str(r.metadata, "{\"owner\":\"x \\\"y\\\"\"}");
     key_request_done(&r);
     json_doc_free(doc);
@@ -72,6 +73,7 @@ static void mistakes_are_told(void **state)
         {"{\"name\":\"n\",\"limits\":{\"spend_month\":\"-1\"}}", "limits.spend_month must be dollars"},
         {"{\"name\":\"n\",\"limits\":{\"spend_month\":\"2000000\"}}", "at most 1000000"},
         {"{\"name\":\"n\",\"metadata\":{\"a\":1}}", "metadata"},
+        {"{\"name\":\"n\",\"aws\":\"yes\"}", "aws"},
     };
     for (size_t i = 0; i < COUNTOF(CASES); i++) {
         struct key_request r;

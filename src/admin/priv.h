@@ -93,7 +93,9 @@ MUST_USE enum err desk_ingest(struct desk *d, struct fault *why);
 void desk_sweep(struct desk *d); /* removes what is older than ledger.retention, a day at a time */
 void desk_done(struct desk *d);
 MUST_USE enum err desk_read_key(struct str reference, struct face_key *ret_key, struct fault *why); /* "": not set */
-MUST_USE enum err desk_make_dir(const char *path, struct fault *why);                               /* mode 0700; exists: fine */
+/* The key that seals secrets in the database: the configured one, or the data directory's own, made when there is none. */
+MUST_USE enum err desk_seal_key(const struct desk *d, struct seal_key *ret_key, struct fault *why);
+MUST_USE enum err desk_make_dir(const char *path, struct fault *why); /* mode 0700; exists: fine */
 
 /* ---- keys --------------------------------------------------------------------------------------------------------------- */
 
@@ -103,6 +105,7 @@ struct key_request {
     unsigned n_routes;
     struct key_limits limits;
     int64_t expires_ms;
+    bool aws;        /* with an AWS key pair */
     struct buf text; /* metadata's */
 };
 #define KEY_ROUTES_MAX 256
@@ -111,14 +114,18 @@ MUST_USE enum err key_request_read(const struct json_doc *doc, struct key_reques
                                    struct fault *why);
 void key_request_done(struct key_request *r);
 MUST_USE enum err keys_load(struct desk *d, struct fault *why);
-/* Each stores, then publishes. text: the whole key, shown once. A revocation that is stored but could not be published is
+/* A key and what is shown of it once; wipe it. */
+struct key_shown {
+    struct key_row *row;
+    char text[KEY_TEXT_MAX];
+    char aws_secret[AWS_SECRET_LEN + 1]; /* "": it has no AWS key pair */
+};
+/* Each stores, then publishes. A revocation that is stored but could not be published is
  * ERR_NOT_READY: it is tried again, but does not hold yet. */
-MUST_USE enum err keys_create(struct desk *d, const struct key_request *r, char text[KEY_TEXT_MAX], struct key_row **ret_row,
-                              struct fault *why);
+MUST_USE enum err keys_create(struct desk *d, const struct key_request *r, struct key_shown *ret_shown, struct fault *why);
 MUST_USE enum err keys_revoke(struct desk *d, struct str id, struct key_row **ret_row, struct fault *why);
 /* grace_ms: how long the old secret works on. */
-MUST_USE enum err keys_rotate(struct desk *d, struct str id, uint64_t grace_ms, char text[KEY_TEXT_MAX], struct key_row **ret_row,
-                              struct fault *why);
+MUST_USE enum err keys_rotate(struct desk *d, struct str id, uint64_t grace_ms, struct key_shown *ret_shown, struct fault *why);
 struct key_row *keys_find(const struct desk *d, struct str id); /* NULL: none */
 void keys_done(struct desk *d);
 void key_put_json(struct json_writer *w, const struct key_row *row); /* members only, no secret */

@@ -5,7 +5,7 @@
 
 struct create {
     struct cli_common common;
-    const char *name, *expires, *routes, *requests, *tokens, *concurrency, *day, *month, *metadata;
+    const char *name, *expires, *routes, *requests, *tokens, *concurrency, *day, *month, *metadata, *aws;
 };
 
 static void add_routes(struct json_writer *w, struct str list)
@@ -45,6 +45,7 @@ static void write_create(const struct create *c, struct buf *out)
     add_number(&w, S("spend_day"), c->day);
     add_number(&w, S("spend_month"), c->month);
     json_put_end(&w);
+    if (c->aws) json_add_bool(&w, S("aws"), true);
     if (c->metadata) json_add_raw(&w, S("metadata"), str_z(c->metadata));
     json_put_end(&w);
 }
@@ -55,7 +56,19 @@ static struct str member(struct json_doc *doc, const char *name)
     return json_ref_ok(r) ? json_ref_text(r) : STR_NONE;
 }
 
-/* {"id","name","key"} for programs; for people the key with the word that it is shown once. */
+static const char *const SHOWN[] = {"key", "id", "name", "access_key_id", "secret_access_key"};
+
+static void print_shown(struct json_doc *doc)
+{
+    static const char *const LABELS[COUNTOF(SHOWN)] = {"key", "id", "name", "access key id", "secret access key"};
+    for (unsigned i = 0; i < COUNTOF(SHOWN); i++) {
+        struct str value = member(doc, SHOWN[i]);
+        if (value.n) printf("%-18s %.*s\n", LABELS[i], STR_ARG(value));
+    }
+    puts("\nThis is the only time the secrets are shown: store them now.");
+}
+
+/* {"key","id","name",…} for programs; for people the same with the word that it is shown once. */
 static int show_key(const struct cli_common *c, const struct cli_answer *a)
 {
     struct json_doc *doc;
@@ -67,15 +80,13 @@ static int show_key(const struct cli_common *c, const struct cli_answer *a)
         buf_init(&out, KIB(64));
         json_write(&w, &out);
         json_put_object(&w);
-        json_add_str(&w, S("id"), member(doc, "id"));
-        json_add_str(&w, S("name"), member(doc, "name"));
-        json_add_str(&w, S("key"), member(doc, "key"));
+        for (unsigned i = 0; i < COUNTOF(SHOWN); i++)
+            if (member(doc, SHOWN[i]).n) json_add_str(&w, str_z(SHOWN[i]), member(doc, SHOWN[i]));
         json_put_end(&w);
         cli_print_body(&out);
         buf_done(&out);
     } else {
-        printf("key   %.*s\nid    %.*s\nname  %.*s\n\nThis is the only time the key is shown: store it now.\n",
-               STR_ARG(member(doc, "key")), STR_ARG(member(doc, "id")), STR_ARG(member(doc, "name")));
+        print_shown(doc);
     }
     json_doc_free(doc);
     return 0;
@@ -105,6 +116,7 @@ static int create(int argc, char **argv)
         {"--spend-day", "DOLLARS", "spend cap a day (UTC)", &c.day},
         {"--spend-month", "DOLLARS", "spend cap a month (UTC)", &c.month},
         {"--metadata", "JSON", "an object of your own", &c.metadata},
+        {"--aws", NULL, "with an AWS key pair, for clients that sign (Signature Version 4)", &c.aws},
         {0},
     };
     if (!cli_options(argc, argv, options, &words)) return 2;

@@ -93,6 +93,7 @@ struct config {
     struct str data;
     CONFIG_LIST(struct config_listener) listen, admin_listen, metrics_listen;
     struct str admin_key, metrics_key; /* references; metrics_key "" : open on its own listener */
+    struct str seal_key;               /* reference; "" : seal.key in the data directory */
     uint64_t loops;                    /* 0: as many as processors may be used */
     struct str path_prefix;
     CONFIG_LIST(struct str) trusted_proxies;

@@ -50,6 +50,9 @@ static const struct config_key KEYS[] = {
     {"metrics.key", CONFIG_SECRET, C(metrics_key), LIVE, .since = "0.1",
      .help = "A bearer key for the metrics listener. Needed unless it listens on a loopback address only."},
 
+    {"seal_key", CONFIG_SECRET, C(seal_key), LIVE, .since = "0.1",
+     .help = "64 hexadecimal digits that seal the secrets of AWS key pairs in the database. Without it a key is made and kept in "
+             "`seal.key` in the data directory."},
     {"path_prefix", CONFIG_TEXT, C(path_prefix), .max = 128, LIVE, .since = "0.1",
      .help = "A path that stands before all others, as `/llm`; what does not begin with it is not found."},
     {"trusted_proxies", CONFIG_TEXTS, C(trusted_proxies), .max = 64, LIVE, .since = "0.1",

@@ -95,6 +95,7 @@ static enum err keep_names(struct exchange *x)
 
 enum next step_admit(struct exchange *x)
 {
+    if (signed_check_body(x) != OK) return FAILED;
     if (x->endpoint->operation == WIRE_LIST_MODELS) {
         models_answer(x);
         x->step = STEP_SETTLE;

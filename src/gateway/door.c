@@ -36,18 +36,29 @@ static bool answered_health(struct gateway_loop *gl, struct http_stream *s)
 
 /* ---- authenticate ------------------------------------------------------------------------------------------------------ */
 
-/* Clients send a credential in several fields at once; the first that looks like a key of ours counts, else the first. */
-static struct str find_credential(struct http_fields fields)
+/* Google's clients may send their key in the query. It stands nowhere else: no log has queries, nothing passes them on. */
+static struct str find_in_query(struct str query)
 {
-    static const struct str NAMES[] = {{"authorization", 13}, {"x-api-key", 9}, {"api-key", 7}};
+    while (query.n) {
+        struct str piece, name, value;
+        str_cut(query, '&', &piece, &query);
+        if (str_cut(piece, '=', &name, &value) && str_eq(name, S("key"))) return value;
+    }
+    return STR_NONE;
+}
+
+/* Clients send a credential in several fields at once; the first that looks like a key of ours counts, else the first. */
+static struct str find_credential(const struct http_request *r)
+{
+    static const struct str NAMES[] = {{"authorization", 13}, {"x-api-key", 9}, {"api-key", 7}, {"x-goog-api-key", 14}};
     struct str first = STR_NONE;
     for (unsigned i = 0; i < COUNTOF(NAMES); i++) {
-        struct str value = str_trim(http_field_get(fields, NAMES[i]));
+        struct str value = str_trim(http_field_get(r->fields, NAMES[i]));
         if (i == 0 && value.n > 7 && str_eq_nocase(str_make(value.p, 7), S("bearer "))) value = str_trim(str_from(value, 7));
         if (str_starts(value, S("aq_"))) return value;
         if (value.n && !first.n) first = value;
     }
-    return first;
+    return first.n ? first : find_in_query(r->query);
 }
 
 /* An unknown id and a wrong secret take the same path: one digest, one comparison, one answer. */
@@ -74,22 +85,34 @@ static void tell_refused(const struct exchange *x, struct str credential)
         F_UINT("generation", x->generation->number));
 }
 
+static enum err key_authenticate(struct exchange *x, struct str credential)
+{
+    struct key_text text;
+    if (!credential.n)
+        return FAIL(&x->fault, ERR_KEY_MISSING,
+                    "no key: send an Aquifer key as 'Authorization: Bearer aq_…', 'x-api-key', 'api-key' or 'x-goog-api-key', "
+                    "or sign the request with an AWS key pair of Aquifer's");
+    x->key = key_read(credential, &text) ? check_secret(x->generation, &text, clock_wall_ms()) : NULL;
+    if (x->key) return OK;
+    tell_refused(x, credential);
+    return FAIL(&x->fault, ERR_KEY_INVALID, "this key is not valid here: check it for typing errors or ask for a new one");
+}
+
+static enum err find_key(struct exchange *x)
+{
+    const struct http_request *r = x->stream->request;
+    if (signed_is(r)) return signed_authenticate(x);
+    struct str credential = find_credential(r);
+    return signed_key_is(credential) ? signed_key_authenticate(x, credential) : key_authenticate(x, credential);
+}
+
 enum next step_authenticate(struct exchange *x)
 {
-    int64_t now_ms = clock_wall_ms();
-    struct key_text text;
-    struct str credential = find_credential(x->stream->request->fields);
-    if (!credential.n) {
-        FAIL(&x->fault, ERR_KEY_MISSING, "no key: send an Aquifer key as 'Authorization: Bearer aq_…', 'x-api-key' or 'api-key'");
+    if (find_key(x) != OK) {
+        x->key = NULL; /* claimed, not proven: it stands in no record */
         return FAILED;
     }
-    x->key = key_read(credential, &text) ? check_secret(x->generation, &text, now_ms) : NULL;
-    if (!x->key) {
-        tell_refused(x, credential);
-        FAIL(&x->fault, ERR_KEY_INVALID, "this key is not valid here: check it for typing errors or ask for a new one");
-        return FAILED;
-    }
-    if (x->key->expires_ms && x->key->expires_ms <= now_ms) {
+    if (x->key->expires_ms && x->key->expires_ms <= clock_wall_ms()) {
         FAIL(&x->fault, ERR_KEY_EXPIRED, "key %s has expired: ask for a new one", x->key->id);
         return FAILED;
     }

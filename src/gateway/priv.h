@@ -91,6 +91,13 @@ enum next {
     FINISHED /* nothing more to start */
 };
 
+/* Of a signed request, once its body is whole. */
+enum body_proof {
+    BODY_FREE,   /* nothing: a bearer key, or a body that was not signed */
+    BODY_DIGEST, /* that it has the digest which was signed */
+    BODY_SIGNED, /* the signature itself: no digest came with the head */
+};
+
 /* What the client gets in the end. */
 enum outcome {
     OUTCOME_NONE,
@@ -128,16 +135,17 @@ struct exchange {
     const struct wire_ops *wire;
     struct arena arena; /* small and capped: names, edits, copied fields */
     char id[LEDGER_ID_LEN + 1];
-    struct str peer;       /* the client's address */
-    unsigned char step;    /* enum step_id */
-    unsigned char outcome; /* enum outcome */
-    bool driving;          /* drive() is on the stack */
-    bool moved;            /* resumed or sent elsewhere since the step was started */
-    bool head_sent;        /* the client has the answer's head */
-    bool streaming;        /* events are relayed */
-    bool passing;          /* an answer too long to hold goes through as it comes */
-    bool paused;           /* the upstream waits for the client */
-    bool relay_done;       /* the last event is here; only the call's end may still come */
+    struct str peer;          /* the client's address */
+    unsigned char step;       /* enum step_id */
+    unsigned char outcome;    /* enum outcome */
+    bool driving;             /* drive() is on the stack */
+    bool moved;               /* resumed or sent elsewhere since the step was started */
+    bool head_sent;           /* the client has the answer's head */
+    bool streaming;           /* events are relayed */
+    bool passing;             /* an answer too long to hold goes through as it comes */
+    bool paused;              /* the upstream waits for the client */
+    unsigned char body_proof; /* enum body_proof: what the body must still show */
+    bool relay_done;          /* the last event is here; only the call's end may still come */
     struct wire_request request;
     struct route_walk walk;
     struct attempt attempt;
@@ -186,6 +194,14 @@ enum next step_finish(struct exchange *x); /* finish.c */
 
 /* ---- door.c: what the HTTP server calls ------------------------------------------------------------------------------ */
 extern const struct http_handler gateway_door;
+
+/* ---- signed.c: callers who sign instead of sending a key ------------------------------------------------------------- */
+bool signed_is(const struct http_request *r);
+MUST_USE enum err signed_authenticate(struct exchange *x); /* by the head; sets key and body_proof */
+MUST_USE enum err signed_check_body(struct exchange *x);   /* once the body is whole, before anything is done with it */
+/* A Bedrock API key of the short-lived kind: a presigned request in base64. */
+bool signed_key_is(struct str credential);
+MUST_USE enum err signed_key_authenticate(struct exchange *x, struct str credential);
 
 /* ---- relay.c --------------------------------------------------------------------------------------------------------- */
 extern const struct http_call_handler gateway_relay;

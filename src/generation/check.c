@@ -31,6 +31,36 @@ static enum err prove(const struct config *c, const struct catalog *k, struct fa
     return got;
 }
 
+void seal_reference(const struct config *c, struct buf *out)
+{
+    if (c->seal_key.n) buf_str(out, c->seal_key);
+    else buf_fmt(out, "file:%.*s/" SEAL_KEY_FILE, STR_ARG(c->data));
+}
+
+enum err generation_seal_key(const struct config *c, struct seal_key *ret_key, struct fault *why)
+{
+    struct buf reference, text;
+    buf_init(&reference, KIB(8));
+    buf_init(&text, KIB(65));
+    seal_reference(c, &reference);
+    enum err got = config_secret(buf_view(&reference), &text, why);
+    if (got == OK && !seal_key_read(buf_view(&text), ret_key))
+        got = FAIL(why, ERR_CONFIG, "seal_key (%.180s) must be 64 hexadecimal digits in lower case", buf_z(&reference));
+    if (text.cap) explicit_bzero(text.p, text.cap);
+    buf_done(&text);
+    buf_done(&reference);
+    return got;
+}
+
+enum err generation_check_seal(const struct config *c, struct fault *why)
+{
+    struct seal_key k;
+    if (c->seal_key.n == 0) return OK;
+    enum err got = generation_seal_key(c, &k, why);
+    explicit_bzero(&k, sizeof k);
+    return got;
+}
+
 static enum err check_secret(struct str reference, struct fault *why)
 {
     struct buf secret;
@@ -49,6 +79,7 @@ enum err generation_check(const char *file, struct config_report *report, struct
     TRY(config_load(file, &c, report, why));
     enum err got = check_secret(c->admin_key, why);
     if (got == OK) got = check_secret(c->metrics_key, why);
+    if (got == OK) got = generation_check_seal(c, why);
     if (got == OK) got = generation_catalog(c, &k, why);
     if (got == OK) got = prove(c, k, why);
     catalog_free(k);

@@ -1,6 +1,6 @@
 /* generation: the frozen configuration that the gateway serves from: providers, routes, deployments, prices, keys, limits.
  * Control builds one from the configuration file and the store and publishes it as a file (DATA/run/generation-N.json, no
- * secrets but digests: provider keys stay references); the gateway loads it whole or not at all and swaps it atomically.
+ * secrets but digests and sealed ones: provider keys stay references); the gateway loads it whole or not at all and swaps it atomically.
  * Immutable after loading; reference-counted; freed as one arena. */
 #pragma once
 
@@ -84,6 +84,8 @@ struct route {
     int64_t created_s; /* Unix seconds, for /v1/models */
 };
 
+#define SEAL_KEY_FILE "seal.key" /* in the data directory, when the configuration names no seal_key */
+
 struct key_limits {
     uint32_t requests_per_minute; /* 0: none */
     uint64_t tokens_per_minute;
@@ -99,7 +101,10 @@ struct key {
     int64_t old_until_ms;               /* 0: none */
     int64_t expires_ms;                 /* 0: never */
     bool revoked;
-    struct str *routes; /* allowed names or patterns; n_routes 0: all */
+    bool has_aws, has_aws_old; /* a key pair for callers who sign; the old secret is valid as old_digest is */
+    uint8_t aws_sealed[AWS_SEALED_LEN], aws_old_sealed[AWS_SEALED_LEN];
+    struct secret aws_secret, aws_old_secret; /* opened, in a loaded generation only; "" : could not be */
+    struct str *routes;                       /* allowed names or patterns; n_routes 0: all */
     unsigned n_routes;
     struct key_limits limits;
     uint32_t place; /* of its meter on the board */
@@ -170,6 +175,10 @@ struct generation_source {
 MUST_USE enum err generation_write(const struct generation_source *s, struct buf *out, struct fault *why);
 /* The catalogue that a configuration means: the files that ship with Aquifer, then its own. */
 MUST_USE enum err generation_catalog(const struct config *c, struct catalog **ret_catalog, struct fault *why);
+/* The key that seals secrets in the store: as configured, or that of the data directory. */
+MUST_USE enum err generation_seal_key(const struct config *c, struct seal_key *ret_key, struct fault *why);
+/* Is it there and well formed, if one is configured? */
+MUST_USE enum err generation_check_seal(const struct config *c, struct fault *why);
 /* All that is proved before a configuration comes into force: file, catalogue, secrets, origins. For `aquifer config check`
  * and `aquifer doctor`; publishes nothing. report: config_load()'s; the fault says the first thing that is wrong. */
 struct config_report;

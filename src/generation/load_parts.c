@@ -262,20 +262,61 @@ static int nibble(char c)
     return at ? (int)(at - "0123456789abcdef") : -1;
 }
 
-/* True: there was one. */
-static bool load_digest(struct load *l, uint32_t o, const char *name, uint8_t ret_digest[KEY_DIGEST_LEN])
+/* n bytes as hexadecimal. True: there was such a member. */
+static bool load_bytes(struct load *l, uint32_t o, const char *name, uint8_t *ret_bytes, unsigned n)
 {
     uint32_t node = json_find(l->tape, o, str_z(name));
     struct str hex = node ? json_text(l->tape, node) : STR_NONE;
-    for (unsigned i = 0; node && i < KEY_DIGEST_LEN; i++) {
+    for (unsigned i = 0; node && i < n; i++) {
         int high = 2 * i + 1 < hex.n ? nibble(hex.p[2 * i]) : -1, low = 2 * i + 1 < hex.n ? nibble(hex.p[2 * i + 1]) : -1;
         if (high < 0 || low < 0) {
             l->bad = true;
             return true;
         }
-        ret_digest[i] = (uint8_t)(high << 4 | low);
+        ret_bytes[i] = (uint8_t)(high << 4 | low);
     }
     return node;
+}
+
+/* Looked for when the first pair needs it. Without it the keys still work as bearer keys, so that a lost sealing key locks
+ * nobody out of everything. */
+static const struct seal_key *seal_key(struct load *l)
+{
+    struct buf text;
+    struct fault what = {0};
+    if (l->seal_tried) return l->sealed ? &l->seal : NULL;
+    l->seal_tried = true;
+    buf_init(&text, KIB(64) + 1);
+    uint32_t settings = json_find(l->tape, 0, S("settings"));
+    if (config_secret(settings ? load_str(l, settings, "seal_key") : STR_NONE, &text, &what) == OK) {
+        l->sealed = seal_key_read(buf_view(&text), &l->seal);
+        if (!l->sealed) FAIL(&what, ERR_CONFIG, "seal_key must be 64 hexadecimal digits in lower case");
+    }
+    if (text.cap) explicit_bzero(text.p, text.cap);
+    buf_done(&text);
+    if (!l->sealed)
+        LOG(LOG_ERROR, "seal.missing", "AWS key pairs cannot be used: callers who sign are refused", F_Z("why", what.text));
+    return l->sealed ? &l->seal : NULL;
+}
+
+static void open_secret(struct load *l, const struct key *k, const uint8_t sealed[AWS_SEALED_LEN], struct secret *ret_secret)
+{
+    const struct seal_key *seal = seal_key(l);
+    char *room = seal ? load_alloc(l, AWS_SECRET_LEN) : NULL;
+    if (!room) return;
+    if (aws_secret_open(seal, k->id, sealed, room)) ret_secret->value = str_make(room, AWS_SECRET_LEN);
+    else
+        LOG(LOG_ERROR, "seal.wrong", "the secret of an AWS key pair was sealed with another key: restore seal_key, or rotate it",
+            F_Z("key", k->id));
+}
+
+static void load_aws(struct load *l, uint32_t o, struct key *k)
+{
+    k->has_aws = load_bytes(l, o, "aws_secret", k->aws_sealed, AWS_SEALED_LEN);
+    k->has_aws_old = load_bytes(l, o, "aws_old_secret", k->aws_old_sealed, AWS_SEALED_LEN);
+    if (l->bad) return;
+    if (k->has_aws) open_secret(l, k, k->aws_sealed, &k->aws_secret);
+    if (k->has_aws_old) open_secret(l, k, k->aws_old_sealed, &k->aws_old_secret);
 }
 
 static void load_key(struct load *l, uint32_t o, struct key *k)
@@ -287,8 +328,9 @@ static void load_key(struct load *l, uint32_t o, struct key *k)
     }
     memcpy(k->id, id.p, KEY_ID_LEN);
     k->name = load_str(l, o, "name");
-    if (!load_digest(l, o, "digest", k->digest)) l->bad = true;
-    load_digest(l, o, "old_digest", k->old_digest);
+    if (!load_bytes(l, o, "digest", k->digest, KEY_DIGEST_LEN)) l->bad = true;
+    load_bytes(l, o, "old_digest", k->old_digest, KEY_DIGEST_LEN);
+    load_aws(l, o, k);
     k->old_until_ms = load_i64(l, o, "old_until_ms", 0);
     k->expires_ms = load_i64(l, o, "expires_ms", 0);
     k->revoked = load_flag(l, o, "revoked");

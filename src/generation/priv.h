@@ -6,6 +6,9 @@
 
 #define GENERATION_FORMAT 1u
 
+struct config;
+void seal_reference(const struct config *c, struct buf *out); /* check.c: where the sealing key stands */
+
 /* One loading. A value of the wrong type makes the whole file bad: control wrote it, so it is damaged or from another
  * version. */
 struct load {
@@ -14,6 +17,8 @@ struct load {
     const struct json_tape *tape;
     struct fault *why;
     bool bad, full; /* full: the arena refused */
+    struct seal_key seal;
+    bool seal_tried, sealed; /* sealed: `seal` is there */
 };
 
 /* Readers of one member: absent ones give the fallback, wrong ones set l->bad. */

@@ -54,12 +54,15 @@ static void put_settings(struct json_writer *w, const struct config *c)
         {"assume_output", c->assume_output},
         {"log_level", c->log.level},
     };
-    struct buf dir;
+    struct buf dir, seal;
     buf_init(&dir, KIB(8));
+    buf_init(&seal, KIB(8));
     buf_fmt(&dir, "%.*s/journal", STR_ARG(c->data));
+    seal_reference(c, &seal);
     json_add_object(w, S("settings"));
     for (size_t i = 0; i < COUNTOF(NUMBERS); i++) json_add_u64(w, str_z(NUMBERS[i].name), NUMBERS[i].value);
     json_add_str(w, S("journal_dir"), buf_view(&dir));
+    json_add_str(w, S("seal_key"), buf_view(&seal));
     json_add_bool(w, S("journal_process"), c->ledger.safety == LEDGER_PROCESS);
     json_add_bool(w, S("journal_release"), c->ledger.on_stall == LEDGER_RELEASE);
     json_add_bool(w, S("proxy_protocol"), c->proxy_protocol);
@@ -68,6 +71,7 @@ static void put_settings(struct json_writer *w, const struct config *c)
     add_strs(w, "trusted_proxies", c->trusted_proxies.at, c->trusted_proxies.n);
     json_put_end(w);
     buf_done(&dir);
+    buf_done(&seal);
 }
 
 static void put_headers(struct json_writer *w, const struct config_field *at, unsigned n)
@@ -237,10 +241,13 @@ static void put_route(struct writing *g, const struct config_route *r)
 
 /* ---- keys ------------------------------------------------------------------------------------------------------------- */
 
-static void add_digest(struct json_writer *w, const char *name, const uint8_t digest[KEY_DIGEST_LEN])
+enum { BYTES_MAX = AWS_SEALED_LEN };
+_Static_assert(KEY_DIGEST_LEN <= BYTES_MAX, "what a key has as bytes");
+
+static void add_bytes(struct json_writer *w, const char *name, const uint8_t *bytes, unsigned n)
 {
-    char hex[2 * KEY_DIGEST_LEN + 1];
-    for (int i = 0; i < KEY_DIGEST_LEN; i++) snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+    char hex[2 * BYTES_MAX + 1];
+    for (unsigned i = 0; i < n; i++) snprintf(hex + (size_t)2 * i, 3, "%02x", bytes[i]);
     json_add_str(w, str_z(name), str_z(hex));
 }
 
@@ -249,9 +256,11 @@ static void put_key(struct json_writer *w, const struct key *k)
     json_put_object(w);
     json_add_str(w, S("id"), str_z(k->id));
     json_add_str(w, S("name"), k->name);
-    add_digest(w, "digest", k->digest);
+    add_bytes(w, "digest", k->digest, KEY_DIGEST_LEN);
+    if (k->has_aws) add_bytes(w, "aws_secret", k->aws_sealed, AWS_SEALED_LEN);
     if (k->old_until_ms) {
-        add_digest(w, "old_digest", k->old_digest);
+        add_bytes(w, "old_digest", k->old_digest, KEY_DIGEST_LEN);
+        if (k->has_aws_old) add_bytes(w, "aws_old_secret", k->aws_old_sealed, AWS_SEALED_LEN);
         json_add_i64(w, S("old_until_ms"), k->old_until_ms);
     }
     if (k->expires_ms) json_add_i64(w, S("expires_ms"), k->expires_ms);

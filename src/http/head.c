@@ -241,6 +241,7 @@ enum err head_build(const struct head_builder *b, const struct conn *c, struct s
     bool absolute;
     TRY(read_target(r, str_make(bytes + b->target_at, b->target_n), &absolute, why));
     TRY(read_host(b, r, !r->is_h2 && !c->h1.is_10, absolute, why));
+    r->whole_path = r->path;
     if (!cut_prefix(r, c->options->o.path_prefix))
         return FAIL(why, ERR_NOT_FOUND, "Nothing is served at '%.*s': all paths begin with '%.*s'.", STR_ARG(r->path),
                     STR_ARG(c->options->o.path_prefix));

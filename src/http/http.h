@@ -74,6 +74,7 @@ struct http_server_options {
 struct http_request {
     struct str method;         /* "POST" */
     struct str path;           /* as sent, without prefix and query */
+    struct str whole_path;     /* as sent, with the prefix: what a signature covers */
     struct str query;          /* after '?', "" when none */
     struct str authority;      /* Host or :authority */
     struct str peer;           /* the client's address as text, behind trusted proxies */

@@ -80,8 +80,13 @@ static const char SETTINGS[] = "CREATE TABLE settings ("
                                " value TEXT NOT NULL"
                                ") WITHOUT ROWID";
 
+/* The secrets of AWS key pairs, sealed (identity/aws.c); NULL: the key has none. The old one as old_digest. */
+static const char AWS_SECRET[] = "ALTER TABLE keys ADD COLUMN aws_secret BLOB";
+static const char AWS_OLD_SECRET[] = "ALTER TABLE keys ADD COLUMN aws_old_secret BLOB";
+
 const struct migration migrations[] = {
     {1, "keys, attempts, usage by day, journal positions, settings", {KEYS, ATTEMPTS, USAGE_DAYS, SEGMENTS, SETTINGS}},
+    {2, "AWS key pairs", {AWS_SECRET, AWS_OLD_SECRET}},
 };
 const size_t n_migrations = COUNTOF(migrations);
 const uint32_t store_version_newest = COUNTOF(migrations);
