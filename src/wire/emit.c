@@ -68,10 +68,10 @@ enum err wire_emit_error(const struct wire_emitter *m, const struct chat_error *
     return wire_emit(m, &(struct chat_event){.kind = EVENT_ERROR, .error = error});
 }
 
-/* `name`: the member or event that the form has no place for. */
-enum err wire_emit_raw(const struct wire_emitter *m, struct str name)
+/* A member or event that the form has no place for. */
+enum err wire_emit_raw(const struct wire_emitter *m, struct str name, struct str raw)
 {
-    return wire_emit(m, &(struct chat_event){.kind = EVENT_RAW, .text = name});
+    return wire_emit(m, &(struct chat_event){.kind = EVENT_RAW, .raw = &(struct chat_extra){.name = name, .raw = raw}});
 }
 
 enum err wire_emit_plain(const struct wire_emitter *m, enum chat_event_kind kind)

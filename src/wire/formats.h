@@ -36,5 +36,5 @@ MUST_USE enum err wire_emit_note(const struct wire_emitter *m, struct wire_spot 
 MUST_USE enum err wire_emit_usage(const struct wire_emitter *m, const struct usage *u);
 MUST_USE enum err wire_emit_stop(const struct wire_emitter *m, uint32_t choice, const struct chat_stop *stop);
 MUST_USE enum err wire_emit_error(const struct wire_emitter *m, const struct chat_error *error);
-MUST_USE enum err wire_emit_raw(const struct wire_emitter *m, struct str name);
+MUST_USE enum err wire_emit_raw(const struct wire_emitter *m, struct str name, struct str raw);
 MUST_USE enum err wire_emit_plain(const struct wire_emitter *m, enum chat_event_kind kind);

@@ -69,8 +69,9 @@ static enum err read_text(struct reading *r, uint32_t choice, uint32_t message)
     struct chat_part *text = NULL;
     if (is_text(t, content) && !(text = text_part(r, item, PART_TEXT, content))) return full(r->why);
     if (is_text(t, refusal) && !text_part(r, item, PART_REFUSAL, refusal)) return full(r->why);
-    if (text && logprobs && json_is(t, logprobs, JSON_OBJECT)) {
-        text->logprobs = json_raw(t, logprobs);
+    uint32_t tokens = text && logprobs ? openai_chat_logprobs(t, logprobs, PART_TEXT) : 0;
+    if (tokens) {
+        text->logprobs = json_raw(t, tokens);
         chat_has(&text->node, PART_HAS_LOGPROBS);
     }
     return text && notes ? read_notes(r, notes, text) : OK;
@@ -198,7 +199,7 @@ static void put_choice(struct json_writer *w, const struct chat_answer *a, uint3
     put_notes(w, a, choice, to);
     put_calls(w, a, choice, to);
     json_put_end(w);
-    json_add_raw(w, S("logprobs"), text && text->logprobs.p ? text->logprobs : S("null"));
+    openai_chat_put_logprobs(w, PART_TEXT, text ? text->logprobs : STR_NONE);
     json_add_str(w, S("finish_reason"), openai_chat_stop_word(&a->stops[choice]));
     json_put_end(w);
 }

@@ -7,6 +7,8 @@
 void openai_chat_read_meta(const struct json_tape *t, struct chat_meta *ret_meta);
 void openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_item *ret_item); /* id, name, arguments */
 void openai_chat_read_annotation(const struct json_tape *t, uint32_t at, struct chat_annotation *ret_note);
+/* The tokens of text or of a refusal in {"content":[…],"refusal":[…]}; 0: none. */
+uint32_t openai_chat_logprobs(const struct json_tape *t, uint32_t at, enum chat_part_kind kind);
 /* `called`: the choice has tool calls, so "stop" means them (some servers say it so). */
 void openai_chat_read_stop(const struct json_tape *t, uint32_t at, bool called, struct chat_stop *ret_stop);
 void openai_chat_read_usage(const struct json_tape *t, struct usage *u);
@@ -19,7 +21,8 @@ struct str openai_chat_stop_word(const struct chat_stop *stop);
 /* id, object, created, model. */
 void openai_chat_put_head(struct json_writer *w, const struct wire_reply *to, const struct chat_meta *meta, struct str object);
 void openai_chat_put_call(struct json_writer *w, const struct chat_item *call, const struct wire_reply *to, struct str arguments);
-void openai_chat_put_usage(struct json_writer *w, const struct usage *u); /* the object's value */
+void openai_chat_put_logprobs(struct json_writer *w, enum chat_part_kind kind, struct str tokens); /* none: null */
+void openai_chat_put_usage(struct json_writer *w, const struct usage *u);                          /* the object's value */
 void openai_chat_put_annotation(struct json_writer *w, const struct chat_annotation *note, struct chat_losses *losses);
 
 /* ---- stream_read.c, stream_write.c ---------------------------------------------------------------------------------------- */

@@ -59,6 +59,13 @@ static const struct {
     {{"content_filter", 14}, STOP_FILTER},
 };
 
+uint32_t openai_chat_logprobs(const struct json_tape *t, uint32_t at, enum chat_part_kind kind)
+{
+    if (!json_is(t, at, JSON_OBJECT)) return 0;
+    uint32_t tokens = json_find(t, at, kind == PART_REFUSAL ? S("refusal") : S("content"));
+    return tokens && json_is(t, tokens, JSON_ARRAY) && json_count(t, tokens) ? tokens : 0;
+}
+
 void openai_chat_read_stop(const struct json_tape *t, uint32_t at, bool called, struct chat_stop *ret_stop)
 {
     *ret_stop = (struct chat_stop){.kind = STOP_UNKNOWN, .word = text_of(t, at)};

@@ -229,7 +229,7 @@ static enum err on_nothing(struct chat_reader *r, struct choice *c, const struct
 static enum err on_unknown(struct chat_reader *r, const struct json_tape *t, uint32_t key, uint32_t value)
 {
     if (json_is(t, value, JSON_NULL)) return OK;
-    return wire_emit_raw(&r->emit, json_text(t, key));
+    return wire_emit_raw(&r->emit, json_text(t, key), json_raw(t, value));
 }
 
 static const struct delta_field {
@@ -266,9 +266,8 @@ static enum err on_finish(struct chat_reader *r, struct choice *c, const struct 
 /* Log probabilities come beside the text that they are of. */
 static enum err on_logprobs(struct chat_reader *r, struct choice *c, const struct json_tape *t, uint32_t at)
 {
-    if (!at || !json_is(t, at, JSON_OBJECT)) return OK;
-    if (c->message == NO_ITEM) return OK;
-    return wire_emit_delta(&r->emit, spot(c, c->message, c->parts - 1), DELTA_LOGPROBS, json_raw(t, at));
+    uint32_t tokens = at && c->part_open ? openai_chat_logprobs(t, at, c->part) : 0;
+    return tokens ? wire_emit_delta(&r->emit, spot(c, c->message, c->parts - 1), DELTA_LOGPROBS, json_raw(t, tokens)) : OK;
 }
 
 static enum err on_choice(struct chat_reader *r, const struct json_tape *t, uint32_t at)

@@ -65,10 +65,10 @@ static void choice_begin(struct chat_writer *w, uint32_t choice, struct json_wri
     json_add_str(j, S("role"), S("assistant"));
 }
 
-static void choice_end(struct chat_writer *w, struct json_writer *j, struct str logprobs, struct buf *out)
+static void choice_end(struct chat_writer *w, struct json_writer *j, enum chat_part_kind kind, struct str tokens, struct buf *out)
 {
     json_put_end(j);
-    json_add_raw(j, S("logprobs"), logprobs.p ? logprobs : S("null"));
+    openai_chat_put_logprobs(j, kind, tokens);
     json_add_null(j, S("finish_reason"));
     json_put_end(j);
     chunk_end(w, out);
@@ -102,7 +102,7 @@ static void put_call(struct chat_writer *w, const struct chat_event *e, uint32_t
     openai_chat_put_call(&j, item, w->to, STR_NONE);
     json_put_end(&j);
     json_put_end(&j);
-    choice_end(w, &j, STR_NONE, out);
+    choice_end(w, &j, PART_TEXT, STR_NONE, out);
 }
 
 static enum err on_item_start(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
@@ -141,7 +141,7 @@ static void put_text(struct chat_writer *w, const struct chat_event *e, struct s
     choice_begin(w, e->choice, &j, out);
     json_put_name(&j, member);
     json_put_span(&j, e->text);
-    choice_end(w, &j, STR_NONE, out);
+    choice_end(w, &j, PART_TEXT, STR_NONE, out);
 }
 
 static void put_arguments(struct chat_writer *w, const struct chat_event *e, const struct place *p, struct buf *out)
@@ -157,7 +157,7 @@ static void put_arguments(struct chat_writer *w, const struct chat_event *e, con
     json_put_end(&j);
     json_put_end(&j);
     json_put_end(&j);
-    choice_end(w, &j, STR_NONE, out);
+    choice_end(w, &j, PART_TEXT, STR_NONE, out);
 }
 
 static void put_note(struct chat_writer *w, const struct chat_event *e, struct buf *out)
@@ -167,7 +167,7 @@ static void put_note(struct chat_writer *w, const struct chat_event *e, struct b
     json_add_array(&j, S("annotations"));
     openai_chat_put_annotation(&j, e->annotation, w->to->losses);
     json_put_end(&j);
-    choice_end(w, &j, STR_NONE, out);
+    choice_end(w, &j, PART_TEXT, STR_NONE, out);
 }
 
 static enum err on_delta(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
@@ -182,7 +182,7 @@ static enum err on_delta(struct chat_writer *w, const struct chat_event *e, stru
     if (e->field == DELTA_TEXT && member.p) put_text(w, e, member, out);
     if (e->field != DELTA_LOGPROBS) return OK;
     choice_begin(w, e->choice, &j, out);
-    choice_end(w, &j, e->text, out);
+    choice_end(w, &j, p->part, e->text, out);
     return OK;
 }
 

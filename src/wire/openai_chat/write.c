@@ -31,6 +31,20 @@ static uint64_t cells(const struct usage *u, const enum usage_cell *c, unsigned 
 #define CELLS(u, ...) \
     cells((u), (const enum usage_cell[]){__VA_ARGS__}, sizeof((const enum usage_cell[]){__VA_ARGS__}) / sizeof(enum usage_cell))
 
+void openai_chat_put_logprobs(struct json_writer *w, enum chat_part_kind kind, struct str tokens)
+{
+    bool refused = kind == PART_REFUSAL;
+    json_put_name(w, S("logprobs"));
+    if (!tokens.n) {
+        json_put_null(w);
+        return;
+    }
+    json_put_object(w);
+    json_add_raw(w, S("content"), refused ? S("null") : tokens);
+    json_add_raw(w, S("refusal"), refused ? tokens : S("null"));
+    json_put_end(w);
+}
+
 /* C6: the totals include cached, written and reasoning tokens, which are told again as shares. */
 void openai_chat_put_usage(struct json_writer *w, const struct usage *u)
 {
