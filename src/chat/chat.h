@@ -558,15 +558,16 @@ uint64_t chat_effort_budget(struct str effort);
 struct str chat_budget_effort(uint64_t budget);
 
 /* ==== sealed state ========================================================================================================== */
-/* State of one vendor that travels inside another format's opaque field: XChaCha20-Poly1305 under the project's key, with
- * origin and kind inside; URL-safe base64 behind "aq1.". */
+/* State of one vendor that travels inside another format's opaque field: XChaCha20-Poly1305 (IETF draft-irtf-cfrg-xchacha-03)
+ * under the project's key, with a random nonce; kind, origin and the exact bytes inside; URL-safe base64 behind "aq1.". */
 #define CHAT_SEAL_KEY 32
 struct chat_seal {
     unsigned char key[CHAT_SEAL_KEY];
 };
-void chat_seal_key(struct chat_seal *s, struct str master, struct str project); /* derives the project's key */
+/* Derives the project's key. The master has CHAT_SEAL_KEY bytes: must(). */
+void chat_seal_key(struct chat_seal *s, struct str master, struct str project);
 void chat_seal_text(const struct chat_seal *s, const struct chat_opaque *o, struct buf *out);
-bool chat_is_sealed(struct str span);
-/* ERR_BAD_REQUEST: forged, of another project, or broken. The result is in the arena. */
+bool chat_is_sealed(struct str span); /* by its beginning: what else begins so, nobody has sealed */
+/* ERR_BAD_REQUEST: forged, of another project, or broken. ERR_LIMIT: the arena is full. The result is in the arena. */
 MUST_USE enum err chat_unseal(const struct chat_seal *s, struct arena *a, struct str span, struct chat_opaque *ret_opaque,
                               struct fault *why);
