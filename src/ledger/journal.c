@@ -158,6 +158,7 @@ void journal_writer_free(struct journal_writer *w)
     struct journal *j = w->journal;
     struct journal_segment *left[64];
     must(w->waits == NULL);
+    loop_undefer(w->loop, &w->kick);
     for (size_t n; (n = segments_of(w, left, COUNTOF(left)));)
         for (size_t i = 0; i < n; i++) segment_retire(j, left[i]);
     pthread_mutex_lock(&j->lock);
@@ -280,6 +281,11 @@ static void count_released(struct journal *j)
     if (j->board) atomic_fetch_add_explicit(&j->board->counters.journal_released, 1, memory_order_relaxed);
 }
 
+static void on_idle(struct defer *d) { sync_kick(CONTAINER_OF(d, struct journal_writer, kick)->journal); }
+
+/* When the loop has nothing else to do: all that it settles until then goes with one sync. */
+static void sync_later(struct journal_writer *w) { loop_when_idle(w->loop, &w->kick, on_idle); }
+
 bool journal_wait_safe(struct journal_writer *w, struct journal_wait *wait, void (*on_safe)(struct journal_wait *))
 {
     struct journal *j = w->journal;
@@ -288,7 +294,7 @@ bool journal_wait_safe(struct journal_writer *w, struct journal_wait *wait, void
     if (atomic_load_explicit(&w->safe, memory_order_acquire) >= ticket) return true;
     atomic_store(&w->wanted, ticket);
     if (atomic_load(&w->safe) >= ticket) return true; /* a sync ended meanwhile and did not see that we wait */
-    sync_kick(j);
+    sync_later(w);
     if (atomic_load_explicit(&j->stalled, memory_order_relaxed) && atomic_load(&j->release)) {
         count_released(j);
         return true;
@@ -335,6 +341,7 @@ static void on_posted(struct post *p)
         if (wait->ticket > safe) count_released(w->journal);
         wait->on_safe(wait);
     }
+    if (w->waits) sync_later(w);
 }
 
 void writer_post(struct journal_writer *w)

@@ -1,5 +1,5 @@
 /* The journal's two threads. The sync thread makes records safe: one group of fdatasync at a time, the next one starts when
- * it ends and somebody waits. The keeper prepares segments ahead of need and tells when a sync takes too long: the thread
+ * it has ended and somebody waits whose loop has nothing else to do. The keeper prepares segments ahead of need and tells when a sync takes too long: the thread
  * that is stuck in it cannot. Started by journal_open. Gateway. */
 #include <errno.h>
 #include <stdio.h>
@@ -22,6 +22,7 @@ static void kick(struct journal *j, pthread_cond_t *wake)
 
 void sync_kick(struct journal *j)
 {
+    atomic_store(&j->kicked, true);
     if (atomic_load(&j->sync_sleep) != AWAKE) kick(j, &j->sync_wake);
 }
 
@@ -53,13 +54,6 @@ static void sleep_for(struct journal *j, pthread_cond_t *wake, uint32_t ms)
 
 /* ---- sync -------------------------------------------------------------------------------------------------------------- */
 
-static bool somebody_waits(const struct journal *j)
-{
-    for (uint32_t i = 0; i < j->n_writers; i++)
-        if (atomic_load(&j->writers[i]->wanted) > atomic_load(&j->writers[i]->safe)) return true;
-    return false;
-}
-
 /* Under the lock: the tickets that the coming sync will make safe, read before the segments' marks are taken off. */
 static void group_begin(struct journal *j)
 {
@@ -70,16 +64,17 @@ static void group_begin(struct journal *j)
     atomic_store(&j->sync_since_ns, clock_mono_ns());
 }
 
-/* Under the lock. */
+/* Under the lock. Whoever still waits is posted as well, and its loop kicks again once it has nothing else to do: so more
+ * records share the next sync than if this thread began it at once. */
 static void group_end(struct journal *j)
 {
+    atomic_store(&j->kicked, false);
     atomic_store(&j->sync_since_ns, 0);
     atomic_store(&j->stalled, false);
     for (uint32_t i = 0; i < j->n_writers; i++) {
         struct journal_writer *w = j->writers[i];
         uint64_t before = atomic_load(&w->safe);
-        if (w->syncing <= before) continue;
-        atomic_store(&w->safe, w->syncing);
+        if (w->syncing > before) atomic_store(&w->safe, w->syncing);
         if (atomic_load(&w->wanted) > before) writer_post(w);
     }
 }
@@ -179,7 +174,7 @@ static bool sync_awaits_work(struct journal *j)
     pthread_mutex_lock(&j->lock);
     for (;;) {
         atomic_store(&j->sync_sleep, SOUND);
-        if (j->stop || somebody_waits(j) || atomic_load(&j->retired_some)) break;
+        if (j->stop || atomic_load(&j->kicked) || atomic_load(&j->retired_some)) break;
         sleep_for(j, &j->sync_wake, 0);
     }
     atomic_store(&j->sync_sleep, AWAKE);

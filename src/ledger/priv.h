@@ -45,6 +45,7 @@ struct journal_writer {
     _Atomic uint64_t safe;                   /* all up to this one are on the disk */
     _Atomic uint64_t released;               /* all up to this one may go on although they are not */
     struct journal_wait *waits, **waits_end; /* by ticket; the loop alone */
+    struct defer kick;
     struct post post;
     _Atomic bool posted;
     bool gone;        /* freed by its loop while a post was on the way */
@@ -69,6 +70,7 @@ struct journal {
     _Atomic uint32_t n_spares;
     _Atomic uint32_t sync_sleep, keeper_sleep; /* enum thread_sleep */
     _Atomic bool dir_dirty;                    /* a segment's name is not on the disk yet */
+    _Atomic bool kicked;                       /* somebody waits, and his loop has nothing else to do */
     _Atomic bool retired_some;                 /* there is a segment to be closed */
     _Atomic uint64_t sync_since_ns;            /* when the sync under way began; 0: none */
     _Atomic bool stalled;

@@ -2,22 +2,40 @@
  * One per thread, in every process; owns the uv loop and the shared receive buffer. */
 #include "priv.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
-static void run_deferred(struct loop *l)
+static void run_all(struct defers *list)
 {
-    while (l->deferred) {
-        struct defer *d = l->deferred;
-        l->deferred = d->next;
+    while (list->first) {
+        struct defer *d = list->first;
+        list->first = d->next;
         d->queued = false;
         d->run(d);
     }
 }
 
-static void on_turn(uv_check_t *check) { run_deferred(check->data); }
+static void on_turn(uv_check_t *check)
+{
+    struct loop *l = check->data;
+    run_all(&l->turn_end);
+}
+
+static bool is_idle(const struct loop *l)
+{
+    struct pollfd ready = {.fd = uv_backend_fd(&l->uv), .events = POLLIN};
+    return uv_now(&l->uv) - l->idle_since >= LOOP_IDLE_MS || poll(&ready, 1, 0) == 0;
+}
 
 /* Timers may defer too; this hook runs between them and the sleep. */
-static void on_prepare(uv_prepare_t *prepare) { run_deferred(prepare->data); }
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct loop *l = prepare->data;
+    run_all(&l->turn_end);
+    if (!l->idle.first || !is_idle(l)) return;
+    run_all(&l->idle);
+    run_all(&l->turn_end);
+}
 
 static struct post *in_order(struct post *newest_first)
 {
@@ -67,7 +85,8 @@ static void close_forgotten(uv_handle_t *h, void *unused)
 void loop_free(struct loop *l)
 {
     if (!l) return;
-    run_deferred(l);
+    run_all(&l->turn_end);
+    run_all(&l->idle);
     timers_done(l);
     uv_walk(&l->uv, close_forgotten, NULL);
     uv_run(&l->uv, UV_RUN_DEFAULT);
@@ -91,22 +110,40 @@ uint64_t loop_now(const struct loop *l) { return uv_now(&l->uv); }
 struct uv_loop_s *loop_uv(struct loop *l) { return &l->uv; }
 char *loop_scratch(struct loop *l) { return l->scratch; }
 
+static void append(struct defers *list, struct defer *d, void (*run)(struct defer *))
+{
+    *d = (struct defer){.run = run, .queued = true};
+    struct defer **end = list->first ? list->end : &list->first;
+    *end = d;
+    list->end = &d->next;
+}
+
+static bool removed(struct defers *list, struct defer *d)
+{
+    struct defer **at = &list->first;
+    while (*at && *at != d) at = &(*at)->next;
+    if (!*at) return false;
+    *at = d->next;
+    if (!d->next) list->end = at;
+    return true;
+}
+
 void loop_defer(struct loop *l, struct defer *d, void (*run)(struct defer *))
 {
+    if (!d->queued) append(&l->turn_end, d, run);
+}
+
+void loop_when_idle(struct loop *l, struct defer *d, void (*run)(struct defer *))
+{
     if (d->queued) return;
-    *d = (struct defer){.run = run, .queued = true};
-    struct defer **end = l->deferred ? l->deferred_end : &l->deferred;
-    *end = d;
-    l->deferred_end = &d->next;
+    if (!l->idle.first) l->idle_since = uv_now(&l->uv);
+    append(&l->idle, d, run);
 }
 
 void loop_undefer(struct loop *l, struct defer *d)
 {
     if (!d->queued) return;
-    struct defer **at = &l->deferred;
-    while (*at != d) at = &(*at)->next;
-    *at = d->next;
-    if (!d->next) l->deferred_end = at;
+    must(removed(&l->turn_end, d) || removed(&l->idle, d));
     d->queued = false;
 }
 

@@ -61,6 +61,11 @@ struct defer {
 void loop_defer(struct loop *l, struct defer *d, void (*run)(struct defer *)); /* no-op while queued */
 void loop_undefer(struct loop *l, struct defer *d);
 
+/* Runs once, when a turn has ended and nothing else is ready, or after LOOP_IDLE_MS in a loop that always has work: for
+ * what is the cheaper the more there is of it. loop_undefer() takes it back. */
+#define LOOP_IDLE_MS 2
+void loop_when_idle(struct loop *l, struct defer *d, void (*run)(struct defer *)); /* no-op while queued */
+
 /* ---- from other threads ------------------------------------------------------------------------------------------ */
 
 struct post {

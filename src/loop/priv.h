@@ -5,6 +5,10 @@
 
 #include "loop/loop.h"
 
+struct defers {
+    struct defer *first, **end; /* end: only while first is not NULL */
+};
+
 struct loop {
     uv_loop_t uv;
     uv_async_t wake;
@@ -14,7 +18,8 @@ struct loop {
     struct timer **heap; /* [1..n_timers], earliest first */
     uint32_t n_timers, cap_timers;
     uint64_t tick_at; /* when `tick` fires; UINT64_MAX: not armed */
-    struct defer *deferred, **deferred_end;
+    struct defers turn_end, idle;
+    uint64_t idle_since;          /* when the first of `idle` began to wait */
     _Atomic(struct post *) posts; /* newest first */
     atomic_bool stopping;
     char *scratch;
