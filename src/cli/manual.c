@@ -28,12 +28,15 @@ static void print_command(const struct cli_command *c, const char *before)
     cli_describe(c, print_option, &any);
 }
 
+#define LEFT_WIDTH 22
 static void print_list(const struct cli_command *table)
 {
     for (const struct cli_command *c = table; c->name; c++) {
         char left[48];
         snprintf(left, sizeof left, "%s%s%s", c->name, c->words && *c->words ? " " : "", c->words ? c->words : "");
-        printf("  %-22s %s\n", left, c->help);
+        bool wide = strlen(left) > LEFT_WIDTH;
+        if (wide) printf("  %s\n", left);
+        printf("  %-*s %s\n", LEFT_WIDTH, wide ? "" : left, c->help);
     }
 }
 

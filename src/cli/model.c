@@ -186,6 +186,21 @@ static int add(int argc, char **argv)
     return e == OK ? 0 : cli_fail(&why);
 }
 
+/* A file that was linked stays; the user is told, since it is he who has to delete it. */
+static enum err forget(const char *dir, const char *name, struct fault *why)
+{
+    struct model m;
+    struct buf path;
+    TRY(model_load(dir, str_z(name), &m, why));
+    TRY(model_remove(dir, str_z(name), why));
+    buf_init(&path, PATH_BYTES);
+    model_path(dir, &m, &path);
+    if (access(buf_z(&path), F_OK) == 0) printf("%s is forgotten; the file %s stays\n", m.name, buf_z(&path));
+    else printf("%s is removed\n", m.name);
+    buf_done(&path);
+    return OK;
+}
+
 static int drop(int argc, char **argv)
 {
     struct place p = {0};
@@ -194,8 +209,7 @@ static int drop(int argc, char **argv)
     if (!cli_options(argc, argv, options, &p.words)) return 2;
     if (p.words.n != 1) return cli_wrong_use("model remove: the model's NAME is needed (see 'aquifer model list')");
     enum err e = find_dir(&p, &why);
-    if (e == OK) e = model_remove(buf_z(&p.path), str_z(p.words.at[0]), &why);
-    if (e == OK) printf("%s is removed\n", p.words.at[0]);
+    if (e == OK) e = forget(buf_z(&p.path), p.words.at[0], &why);
     buf_done(&p.path);
     return e == OK ? 0 : cli_fail(&why);
 }
