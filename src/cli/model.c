@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "config/config.h"
 #include "engine/engine.h"
 
 #define PATH_BYTES 4096
@@ -15,13 +16,23 @@ struct place {
     const char *json, *dir;
     struct buf path; /* of the directory */
 };
-#define DIR_OPTION(p) {"--dir", "DIR", "directory of models (default: AQUIFER_MODELS, else the user's cache)", &(p).dir}
+#define DIR_HELP "directory of models (default: AQUIFER_MODELS, else of the configuration that is near, else the user's cache)"
+#define DIR_OPTION(p) {"--dir", "DIR", DIR_HELP, &(p).dir}
 
+/* Where a configuration is near, the commands mean the models of the Aquifer that it makes. */
 static enum err find_dir(struct place *p, struct fault *why)
 {
+    const char *file = getenv("AQUIFER_MODELS") ? NULL : cli_config_path(NULL);
+    struct config *config;
     buf_init(&p->path, PATH_BYTES);
-    if (!p->dir) return engine_models_dir(&p->path, why);
-    buf_str(&p->path, str_z(p->dir));
+    if (p->dir) {
+        buf_str(&p->path, str_z(p->dir));
+        return OK;
+    }
+    if (!file) return engine_models_dir(&p->path, why);
+    TRY(config_load(file, &config, NULL, why));
+    buf_str(&p->path, config->engine.models_dir);
+    config_free(config);
     return OK;
 }
 
@@ -108,10 +119,11 @@ static int pull(int argc, char **argv)
 {
     enum { ARGS = 20 };
     const char *given[5] = {0}, *smaller = NULL, *offers = NULL;
+    struct place p = {0};
     struct cli_words words;
     struct fault why = {0};
     const struct cli_option options[] = {
-        {"--dir", "DIR", "directory of models (default: AQUIFER_MODELS, else the user's cache)", &given[0]},
+        {"--dir", "DIR", DIR_HELP, &given[0]},
         {"--name", "NAME", "register it under this name", &given[1]},
         {"--sha256", "HEX", "refuse the file unless it has this SHA-256", &given[2]},
         {"--template", "FILE", "chat template: an absolute path or one of share/templates", &given[3]},
@@ -122,6 +134,9 @@ static int pull(int argc, char **argv)
     };
     if (!cli_options(argc, argv, options, &words)) return 2;
     if (words.n > 1) return cli_wrong_use("model pull: one model at a time");
+    p.dir = given[0];
+    if (find_dir(&p, &why) != OK) return cli_fail(&why);
+    given[0] = buf_z(&p.path);
     char *args[ARGS] = {str_dup_z(S("aquifer-pull"))};
     unsigned n = 1;
     for (unsigned i = 0; i < COUNTOF(given); i++) {

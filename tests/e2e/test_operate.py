@@ -1,10 +1,11 @@
 """The commands of who runs one: status, reload, upgrade, backup and restore, configuration."""
 import json
 import os
+import subprocess
 
 from lib.fake import Fake
-from lib.gateway import Gateway, config, deployment, openai_provider, route
-from lib.tap import check, eq, run, test, until
+from lib.gateway import PROGRAM, Gateway, config, deployment, openai_provider, route
+from lib.tap import SLOW, check, eq, run, test, until
 
 fake = Fake().start()
 TEXT = config([openai_provider(fake)], [route("fast", deployment("main", "gpt-4o-mini"))])
@@ -41,6 +42,25 @@ def _():
     now = [g["pid"] for g in gateway.cli("status", "--json")["gateways"] if g["state"] == "serving"]
     check(now and before not in now, f"{before} → {now}")
     eq(gateway.chat(key).status, 200)
+
+
+@test("model add, list and remove mean the models of the configuration that is near")
+def _():
+    weights = os.path.join(gateway.dir, "Own.gguf")
+    with open(weights, "wb") as file:
+        file.write(b"GGUF\x03\0\0\0 and so on")
+    env = {name: value for name, value in gateway.env.items() if name != "AQUIFER_MODELS"}
+
+    def model(*words):
+        done = subprocess.run([PROGRAM, "model", *words], env=env, cwd=gateway.dir, capture_output=True, text=True, check=True, timeout=60 * SLOW)
+        return done.stdout
+
+    check("own is added" in model("add", "own", weights), "added")
+    check(os.path.exists(os.path.join(gateway.dir, "data", "models", "own.json")), "below the configuration's data")
+    eq([one["name"] for one in json.loads(model("list", "--json"))["data"]], ["own"])
+    said = model("remove", "own")
+    check("stays" in said and weights in said and os.path.exists(weights), said)
+    check("no models in" in model("list"), "the list is empty again")
 
 
 @test("serve --help tells how to serve, and usage has the very fields that others script against")
