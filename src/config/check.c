@@ -57,6 +57,26 @@ static void complain_kind(struct reader *r, const struct config_provider *p)
     buf_done(&known);
 }
 
+/* A key (a Bedrock API key, as bearer) or a pair that signs. */
+static void check_aws(struct reader *r, const struct config_provider *p)
+{
+    unsigned line = (unsigned)p->line;
+    bool pair = p->access_key.n && p->secret_key.n;
+    if (p->region.n == 0) config_complain(r, line, "region is missing: kind %s needs it, as us-east-1", p->how->name);
+    if (!pair && (p->access_key.n || p->secret_key.n || p->session_token.n))
+        config_complain(r, line, "access_key and secret_key belong together; one of them is missing");
+    else if (pair == (p->key.n > 0))
+        config_complain(r, line, "kind %s needs either access_key and secret_key, or key (a Bedrock API key)", p->how->name);
+}
+
+static void check_no_aws(struct reader *r, const struct config_provider *p)
+{
+    unsigned line = (unsigned)p->line;
+    if (p->region.n + p->access_key.n + p->secret_key.n + p->session_token.n)
+        config_complain(r, line, "region, access_key, secret_key and session_token are for AWS; kind %s has none", p->how->name);
+    if (!p->how->needs_url && p->url.n) config_complain(r, line, "kind %s has no url; remove it", p->how->name);
+}
+
 static void check_provider(struct reader *r, struct config_provider *p)
 {
     unsigned line = (unsigned)p->line;
@@ -69,7 +89,8 @@ static void check_provider(struct reader *r, struct config_provider *p)
     read_formats(r, p->formats.at, p->formats.n, p->line, p->how->formats, &p->speaks);
     if (p->how->needs_url && p->url.n == 0) config_complain(r, line, "url is missing: what the vendor's SDK takes as base URL");
     if (p->how->needs_key && p->key.n == 0) config_complain(r, line, "key is missing: write env:NAME or file:path");
-    if (!p->how->needs_url && p->url.n) config_complain(r, line, "kind %s has no url; remove it", p->how->name);
+    if (p->how->aws_service) check_aws(r, p);
+    else check_no_aws(r, p);
 }
 
 static void check_providers(struct reader *r)

@@ -171,7 +171,7 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
     put_field(up, S("accept-encoding"), S("identity")); /* usage is read from the answer */
     for (const struct http_field *f = d->provider->kind->required; f->name.p; f++)
         if (!has_field(up, f->name)) put_field(up, f->name, f->value);
-    struct http_field credentials[PROVIDER_FIELDS_MAX];
+    struct http_field credentials[PROVIDER_FIELDS_MAX]; /* none when calls are signed: there is no key then */
     unsigned n = d->provider->kind->credentials(key, &x->gl->room, credentials);
     for (unsigned i = 0; i < n; i++) put_field(up, credentials[i].name, credentials[i].value);
     for (unsigned i = 0; i < d->provider->n_headers; i++)
@@ -287,6 +287,19 @@ static struct http_deadlines deadlines_of(const struct exchange *x)
     return d;
 }
 
+/* After all fields of the call are there; what is signed must not change any more. */
+static enum err sign(struct exchange *x, const struct destination *to, const struct http_call_request *r, struct up_fields *up,
+                     struct sigv4_signed *room)
+{
+    const struct provider *p = x->attempt.deployment->provider;
+    const struct sigv4_request request = {r->method, r->target, STR_NONE, to->origin->authority, {up->at, up->n}};
+    const struct sigv4_signer signer = {p->aws, p->region, str_z(p->kind->aws_service), clock_wall_ms()};
+    sigv4_hash_pieces(r->pieces, r->n_pieces, room->body);
+    TRY(sigv4_sign(&request, str_make(room->body, SIGV4_HASH), &signer, &x->gl->room, room, &x->fault));
+    for (unsigned i = 0; i < room->n; i++) set_field(up, room->fields[i].name, room->fields[i].value);
+    return OK;
+}
+
 static enum err start_call(struct exchange *x, const struct destination *to)
 {
     struct attempt *a = &x->attempt;
@@ -306,10 +319,13 @@ static enum err start_call(struct exchange *x, const struct destination *to)
     up.n = 0;
     put_fields(x, to->key, &up);
     if (target.over || room->over || n_pieces == 0) return FAIL(&x->fault, ERR_INTERNAL, "the call does not fit its bounds");
+    struct http_call_request r = {S("POST"), buf_view(&target), {up.at, 0}, pieces, n_pieces};
+    struct sigv4_signed signature;
+    if (a->deployment->provider->aws.access_key.n) TRY(sign(x, to, &r, &up, &signature));
+    r.fields.n = up.n;
     mark_open(x);
     a->start_ns = clock_mono_ns();
     x->usage = (struct usage){0};
-    const struct http_call_request r = {S("POST"), buf_view(&target), {up.at, up.n}, pieces, n_pieces};
     const struct http_deadlines d = deadlines_of(x);
     a->call = http_call_start(x->gl->client, to->origin, &r, &d, &gateway_relay, x);
     return OK;

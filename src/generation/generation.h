@@ -41,6 +41,8 @@ struct provider {
     struct http_origin *origin; /* NULL for kind local */
     struct str base_path;
     struct secret key; /* "" none */
+    struct str region;
+    struct sigv4_credentials aws; /* access_key "" : calls are not signed */
     struct http_deadlines deadlines;
     struct header *headers; /* extra ones, on every call */
     unsigned n_headers;

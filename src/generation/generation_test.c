@@ -17,6 +17,9 @@ static const char FILE_TEXT[] =
     "  - {name: main, kind: openai, url: 'http://127.0.0.1:9000/v1', key: env:GENERATION_TEST_KEY, headers: {x-team: a}, "
     "timeouts: {gap: 7s}}\n"
     "  - {name: claude, kind: anthropic, url: 'http://127.0.0.1:9001', key: env:GENERATION_TEST_KEY}\n"
+    "  - {name: aws, kind: bedrock, region: eu-central-1, access_key: env:GENERATION_TEST_ACCESS, secret_key: "
+    "env:GENERATION_TEST_KEY}\n"
+    "  - {name: mantle, kind: bedrock_mantle, region: us-east-2, key: env:GENERATION_TEST_KEY}\n"
     "routes:\n"
     "  - {name: fast, aliases: [quick], total: 9s, deployments: [{provider: main, model: gpt-x, price: {input: 0.15, output: "
     "0.60}, defaults: {temperature: 0.50, stop: [a]}, drop: [user], max_output: 77}]}\n"
@@ -43,6 +46,7 @@ static int setup(void **state)
     struct world *w = mem_alloc(sizeof *w);
     struct fault why = {0};
     setenv("GENERATION_TEST_KEY", "upstream-secret", 1);
+    setenv("GENERATION_TEST_ACCESS", "AKIDEXAMPLE", 1);
     if (config_read("a.yaml", str_z(FILE_TEXT), &w->config, NULL, &why) != OK) fail_msg("%s", why.text);
     w->catalog = catalog_new();
     assert_int_equal(catalog_add(w->catalog, "c", str_z(CATALOG), &why), OK);
@@ -121,7 +125,7 @@ static void no_secret_is_published(void **state)
 static void providers_and_routes_arrive(void **state)
 {
     struct generation *g = load_it(*state);
-    assert_int_equal(g->n_providers, 2);
+    assert_int_equal(g->n_providers, 4);
     const struct provider *p = &g->providers[0];
     assert_str(p->key.value, "upstream-secret");
     assert_str(p->base_path, "/v1");
@@ -139,6 +143,19 @@ static void providers_and_routes_arrive(void **state)
     assert_str(d->drop[0], "user");
     assert_int_equal(deployment_max_output(d, S("gpt-x")), 77);
     assert_int_equal(deployment_price(d, 0)->per[USAGE_OUT_VISIBLE], 600000);
+    generation_unref(g);
+}
+
+static void an_aws_endpoint_comes_from_its_region(void **state)
+{
+    struct generation *g = load_it(*state);
+    const struct provider *aws = &g->providers[2], *mantle = &g->providers[3];
+    assert_str(aws->origin->authority, "bedrock-runtime.eu-central-1.amazonaws.com");
+    assert_str(aws->aws.access_key, "AKIDEXAMPLE");
+    assert_str(aws->aws.secret_key.value, "upstream-secret");
+    assert_str(aws->region, "eu-central-1");
+    assert_str(mantle->origin->authority, "bedrock-mantle.us-east-2.api.aws");
+    assert_int_equal(mantle->aws.access_key.n, 0);
     generation_unref(g);
 }
 
@@ -311,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(settings_arrive, setup, teardown),
         cmocka_unit_test_setup_teardown(no_secret_is_published, setup, teardown),
         cmocka_unit_test_setup_teardown(providers_and_routes_arrive, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_aws_endpoint_comes_from_its_region, setup, teardown),
         cmocka_unit_test_setup_teardown(prices_follow_their_dates, setup, teardown),
         cmocka_unit_test_setup_teardown(patterns_and_their_prices, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_arrive, setup, teardown),

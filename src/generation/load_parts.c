@@ -132,6 +132,23 @@ static enum err load_origin(struct load *l, uint32_t o, struct provider *p)
     return FAIL(l->why, what.code, "provider %.*s: %s", STR_ARG(p->name), what.text);
 }
 
+static enum err load_secret(struct load *l, uint32_t o, const char *name, struct str *ret_value)
+{
+    struct str reference = load_str(l, o, name);
+    return reference.n ? resolve(l, reference, ret_value) : OK;
+}
+
+static enum err load_signing(struct load *l, uint32_t o, struct provider *p)
+{
+    p->region = load_str(l, o, "region");
+    TRY(load_secret(l, o, "access_key", &p->aws.access_key));
+    TRY(load_secret(l, o, "secret_key", &p->aws.secret_key.value));
+    TRY(load_secret(l, o, "session_token", &p->aws.session_token.value));
+    if (http_field_value_is_valid(p->aws.access_key) && http_field_value_is_valid(p->aws.session_token.value)) return OK;
+    return FAIL(l->why, ERR_CONFIG, "provider %.*s: its access_key or session_token is not fit for a header field",
+                STR_ARG(p->name));
+}
+
 static enum err load_provider(struct load *l, uint32_t o, struct provider *p)
 {
     p->name = load_str(l, o, "name");
@@ -143,8 +160,8 @@ static enum err load_provider(struct load *l, uint32_t o, struct provider *p)
         .gap_ms = (uint32_t)load_u64(l, o, "gap_ms", 300000),
         .total_ms = (uint32_t)load_u64(l, o, "total_ms", 0),
     };
-    struct str key = load_str(l, o, "key");
-    if (key.n) TRY(resolve(l, key, &p->key.value));
+    TRY(load_secret(l, o, "key", &p->key.value));
+    TRY(load_signing(l, o, p));
     if (!http_field_value_is_valid(p->key.value))
         return FAIL(l->why, ERR_CONFIG, "provider %.*s: its key is not fit for a header field (a line end inside?)",
                     STR_ARG(p->name));

@@ -87,13 +87,33 @@ static void put_headers(struct json_writer *w, const struct config_field *at, un
     json_put_end(w);
 }
 
+static void add_url(struct json_writer *w, const struct config_provider *p)
+{
+    struct buf url;
+    if (p->url.n || !p->how->aws_url) {
+        add_text(w, "url", p->url);
+        return;
+    }
+    struct str form = str_z(p->how->aws_url);
+    size_t at = 0;
+    must(str_find(form, S("REGION"), &at));
+    buf_init(&url, KIB(1));
+    buf_fmt(&url, "%.*s%.*s%s", (int)at, form.p, STR_ARG(p->region), form.p + at + 6);
+    json_add_str(w, S("url"), buf_view(&url));
+    buf_done(&url);
+}
+
 static void put_provider(struct json_writer *w, const struct config_provider *p)
 {
     json_put_object(w);
     json_add_str(w, S("name"), p->name);
     json_add_str(w, S("kind"), p->kind);
-    add_text(w, "url", p->url);
+    add_url(w, p);
     add_text(w, "key", p->key);
+    add_text(w, "region", p->region);
+    add_text(w, "access_key", p->access_key);
+    add_text(w, "secret_key", p->secret_key);
+    add_text(w, "session_token", p->session_token);
     add_text(w, "ca_file", p->ca_file);
     add_text(w, "proxy", p->proxy);
     json_add_u64(w, S("connect_ms"), p->timeouts.connect);

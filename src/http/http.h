@@ -276,6 +276,7 @@ struct sigv4_scope {
 };
 
 void sigv4_hash(struct str bytes, char ret_hex[SIGV4_HASH]);
+void sigv4_hash_pieces(const struct str *pieces, size_t n, char ret_hex[SIGV4_HASH]);
 /* The canonical request; `names`: of the signed fields, lower case, joined by ';'. body: hexadecimal SHA-256 or
  * SIGV4_UNSIGNED. ERR_SIGNATURE_FORM: a field of that name is not in the request, or it has too many parameters. */
 MUST_USE enum err sigv4_canonical(const struct sigv4_request *r, struct str names, struct str body, struct buf *out,
@@ -304,6 +305,7 @@ struct sigv4_signed {
     struct http_field fields[SIGV4_FIELDS];
     unsigned n;
     char stamp[17], authorization[1536];
+    char body[SIGV4_HASH]; /* a place for the digest, for who has none */
 };
 /* Signs `host`, `content-type` and all fields that begin with "x-amz"; their names must be lower case. body: hexadecimal
  * SHA-256. room: scratch, overwritten. ERR_LIMIT: too many fields, or too long ones. */

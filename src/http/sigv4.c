@@ -65,15 +65,17 @@ static void to_hex(const uint8_t bytes[DIGEST], char ret_hex[SIGV4_HASH])
     }
 }
 
-void sigv4_hash(struct str bytes, char ret_hex[SIGV4_HASH])
+void sigv4_hash_pieces(const struct str *pieces, size_t n, char ret_hex[SIGV4_HASH])
 {
     struct contexts *c = contexts_get();
     uint8_t digest[DIGEST];
     must(EVP_DigestInit_ex2(c->digest, sha256, NULL) == 1);
-    must(EVP_DigestUpdate(c->digest, bytes.p ? bytes.p : "", bytes.n) == 1);
+    for (size_t i = 0; i < n; i++) must(EVP_DigestUpdate(c->digest, pieces[i].p ? pieces[i].p : "", pieces[i].n) == 1);
     must(EVP_DigestFinal_ex(c->digest, digest, NULL) == 1);
     to_hex(digest, ret_hex);
 }
+
+void sigv4_hash(struct str bytes, char ret_hex[SIGV4_HASH]) { sigv4_hash_pieces(&bytes, 1, ret_hex); }
 
 static void mac(const uint8_t *key, size_t key_n, struct str bytes, uint8_t ret_mac[DIGEST])
 {

@@ -45,6 +45,25 @@ static bool local_path(const struct provider_call *c, struct buf *out)
     return put_fixed(PATHS, COUNTOF(PATHS), c, out) || anthropic_path(c, out);
 }
 
+/* Both of Bedrock's hosts serve OpenAI's format under a path of their own, mantle Anthropic's as well (AWS, Amazon Bedrock User
+ * Guide, "Endpoints"). */
+static bool bedrock_path(const struct provider_call *c, struct buf *out)
+{
+    static const struct fixed_path PATHS[] = {
+        {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/openai/v1/chat/completions"},
+    };
+    return put_fixed(PATHS, COUNTOF(PATHS), c, out);
+}
+
+static bool mantle_path(const struct provider_call *c, struct buf *out)
+{
+    static const struct fixed_path PATHS[] = {
+        {WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, "/anthropic/v1/messages"},
+        {WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, "/anthropic/v1/messages/count_tokens"},
+    };
+    return put_fixed(PATHS, COUNTOF(PATHS), c, out) || bedrock_path(c, out);
+}
+
 static unsigned no_credentials(struct secret key, struct buf *room, struct http_field *ret_fields)
 {
     (void)key, (void)room, (void)ret_fields;
@@ -91,6 +110,26 @@ static const struct provider_kind KINDS[] = {
         .path = anthropic_path,
         .credentials = x_api_key,
         .required = ANTHROPIC_REQUIRED,
+    },
+    {
+        .name = "bedrock",
+        .formats = {1, {WIRE_OPENAI_CHAT}},
+        .otel_name = "aws.bedrock",
+        .path = bedrock_path,
+        .credentials = bearer,
+        .required = NOTHING_REQUIRED,
+        .aws_service = "bedrock",
+        .aws_url = "https://bedrock-runtime.REGION.amazonaws.com",
+    },
+    {
+        .name = "bedrock_mantle",
+        .formats = {2, {WIRE_OPENAI_CHAT, WIRE_ANTHROPIC_MESSAGES}},
+        .otel_name = "aws.bedrock",
+        .path = mantle_path,
+        .credentials = bearer,
+        .required = NOTHING_REQUIRED,
+        .aws_service = "bedrock-mantle",
+        .aws_url = "https://bedrock-mantle.REGION.api.aws",
     },
     {
         .name = "local",

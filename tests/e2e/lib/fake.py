@@ -15,6 +15,7 @@ import time
 
 from . import acts, anthropic, openai
 from .gateway import UPSTREAM_KEY
+from .sigv4 import Refused
 
 HEAD_LIMIT = 1 << 20
 
@@ -115,7 +116,8 @@ class Exchange:
 
 
 class Fake:
-    def __init__(self, key=UPSTREAM_KEY, models=("gpt-4o-mini", "gpt-5.5", "claude-opus-5"), tls=None, strict=True):
+    def __init__(self, key=UPSTREAM_KEY, models=("gpt-4o-mini", "gpt-5.5", "claude-opus-5"), tls=None, strict=True, verifier=None):
+        self.verifier = verifier  # of AWS signatures: then it is Bedrock, with its own paths
         self.key, self.models, self.tls, self.strict = key, set(models), tls, strict
         self.requests, self.problems = [], []
         self.connections, self.open_now, self.flooded = 0, 0, 0
@@ -241,14 +243,29 @@ class Fake:
 
     async def _answer(self, request, reader, writer):
         """True when the connection may be used again."""
-        x = Exchange(self, request, reader, writer)
         self.requests.append(request)
-        refusal = x.vendor.refuse(self, request) if self.strict else None
+        request, refusal = self._front(request)
+        x = Exchange(self, request, reader, writer)
+        if not refusal and self.strict:
+            refusal = x.vendor.refuse(self, request)
         if refusal:
             await x.answer_json(*refusal)
         else:
             await self._choose(x)(x)
         return x.keep and not writer.is_closing()
+
+    def _front(self, request):
+        """What stands before Bedrock's models, the signature: the request as the model's vendor would see it, or a refusal."""
+        if not self.verifier:
+            return request, None
+        try:
+            self.verifier.check(request.method, request.target, request.headers, request.body)
+        except Refused as no:
+            return request, (no.status, {"message": str(no)})
+        _, _, path = request.target[1:].partition("/")  # /openai/v1/…, /anthropic/v1/…
+        names = {"authorization", "x-api-key"}
+        headers = [(name, value) for name, value in request.headers if name.lower() not in names]
+        return Request(request.method, "/" + path, [*headers, ("authorization", f"Bearer {self.key}")], request.body), None
 
     def _choose(self, x):
         plain = x.vendor.plain_answer(self, x.request)
