@@ -107,6 +107,31 @@ void chat_lose_answer(struct chat_losses *l, struct chat_answer *a)
     walk_items(&(struct visitor){lose_node, l}, a->items);
 }
 
+static bool lose_extra_of(void *user, struct chat_node *n, enum node_kind kind)
+{
+    chat_lose_extra(user, n, LOSS_ANSWER_FIELD);
+    return true;
+}
+
+void chat_lose_answer_extra(struct chat_losses *l, struct chat_answer *a)
+{
+    chat_lose_extra(l, &a->node, LOSS_ANSWER_FIELD);
+    walk_items(&(struct visitor){lose_extra_of, l}, a->items);
+}
+
+/* The event borrows its nodes; what is ticked is in the list behind them, which is the source's. */
+void chat_lose_event_extra(struct chat_losses *l, const struct chat_event *e)
+{
+    struct chat_extra *const lists[] = {
+        e->node ? e->node->node.extra : NULL,
+        e->kind == EVENT_ITEM_START && e->node->group ? e->node->group->node.extra : NULL,
+        e->what ? e->what->node.extra : NULL,
+        e->annotation ? e->annotation->node.extra : NULL,
+        e->raw,
+    };
+    for (size_t i = 0; i < COUNTOF(lists); i++) chat_lose_extra(l, &(struct chat_node){.extra = lists[i]}, LOSS_ANSWER_FIELD);
+}
+
 /* ---- refusing --------------------------------------------------------------------------------------------------------- */
 
 #define X(bit, word) word,

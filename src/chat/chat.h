@@ -530,6 +530,9 @@ void chat_lose_extra(struct chat_losses *l, struct chat_node *n, enum chat_loss 
 void chat_lose_rest(struct chat_losses *l, struct chat_node *n, enum chat_loss how);  /* extra and fields */
 /* What the writer of an answer has not ticked counts as LOSS_ANSWER_FIELD: it was paid for, so it is not refused. */
 void chat_lose_answer(struct chat_losses *l, struct chat_answer *a);
+/* The same for members without a place only: of a whole answer, and of what one event of a stream brings. */
+void chat_lose_answer_extra(struct chat_losses *l, struct chat_answer *a);
+void chat_lose_event_extra(struct chat_losses *l, const struct chat_event *e);
 
 /* ERR_FORMAT_UNSUPPORTED names the first thing (by path in the source) that the writer has not ticked. `target` is the
  * format's name for the text. */

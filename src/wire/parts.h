@@ -6,6 +6,7 @@
  * asks for anything. A known name that stands twice in one object is refused. */
 #pragma once
 
+#include "wire/formats.h"
 #include "wire/wire.h"
 
 /* ---- reading -------------------------------------------------------------------------------------------------------- */
@@ -162,3 +163,23 @@ void wire_put_extra(struct wire_out *o, struct chat_node *n, struct str inside, 
 /* Name and span, when the field is there: ticks it. */
 void wire_put_field(struct wire_out *o, struct chat_node *n, unsigned field, const char *name, struct str span);
 void wire_put_field_raw(struct wire_out *o, struct chat_node *n, unsigned field, const char *name, struct str raw);
+
+/* ---- what answers may say beside what is read ------------------------------------------------------------------------------------ */
+
+/* All members that a format's answers and events have, as a tree: readers that pick out what they need stay complete (law 3)
+ * because whatever is not in the tree is reported. A leaf is taken or dropped whole. */
+struct wire_known {
+    struct str name;
+    const struct wire_known *inside; /* of the object, or of each object in the array; NULL: a leaf */
+    size_t n;
+};
+#define WIRE_LEAF(name) {WIRE_STR(name), NULL, 0}
+#define WIRE_TREE(name, table) {WIRE_STR(name), (table), COUNTOF(table)}
+struct wire_tree {
+    const struct wire_known *rows;
+    size_t n;
+};
+/* Unknown members of the whole text, but for nulls: to the answer's extra, or as EVENT_RAW. */
+MUST_USE enum err wire_keep_unknown(const struct json_tape *t, const struct wire_tree *tree, struct chat_answer *answer,
+                                    struct fault *why);
+MUST_USE enum err wire_emit_unknown(const struct wire_emitter *m, const struct json_tape *t, const struct wire_tree *tree);

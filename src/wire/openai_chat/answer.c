@@ -128,7 +128,7 @@ enum err openai_chat_read_answer(const struct json_tape *t, struct chat_answer *
         r.choice = n++;
         TRY(read_choice(&r, one));
     }
-    return OK;
+    return wire_keep_unknown(t, &openai_chat_known, answer, why);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------------------------ */
@@ -217,5 +217,6 @@ enum err openai_chat_write_answer(struct chat_answer *answer, const struct wire_
     openai_chat_put_usage(&w, &answer->usage);
     if (answer->usage.tier[0]) json_add_str(&w, S("service_tier"), str_z(answer->usage.tier));
     json_put_end(&w);
+    chat_lose_answer_extra(to->losses, answer);
     return json_write_done(&w) ? OK : FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "wire/formats.h"
+#include "wire/parts.h"
 
 /* ---- read.c: pieces that requests, answers and chunks have in common; all borrowed from the tape ------------------------ */
 void openai_chat_read_meta(const struct json_tape *t, struct chat_meta *ret_meta);
@@ -15,6 +16,8 @@ void openai_chat_read_usage(const struct json_tape *t, struct usage *u);
 bool openai_chat_is_error(const struct json_tape *t);
 /* The error object of a stream's event. */
 void openai_chat_event_error(const struct json_tape *t, struct arena *a, struct chat_error *ret_error);
+
+extern const struct wire_tree openai_chat_known; /* known.c */
 
 /* ---- write.c ------------------------------------------------------------------------------------------------------------- */
 struct str openai_chat_stop_word(const struct chat_stop *stop);

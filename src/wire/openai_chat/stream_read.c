@@ -226,12 +226,6 @@ static enum err on_nothing(struct chat_reader *r, struct choice *c, const struct
     return OK;
 }
 
-static enum err on_unknown(struct chat_reader *r, const struct json_tape *t, uint32_t key, uint32_t value)
-{
-    if (json_is(t, value, JSON_NULL)) return OK;
-    return wire_emit_raw(&r->emit, json_text(t, key), json_raw(t, value));
-}
-
 static const struct delta_field {
     struct str name;
     enum err (*on)(struct chat_reader *, struct choice *, const struct json_tape *, uint32_t at);
@@ -248,7 +242,7 @@ static enum err on_delta(struct chat_reader *r, struct choice *c, const struct j
         const struct delta_field *f = NULL;
         for (unsigned i = 0; i < COUNTOF(DELTA_FIELDS) && !f; i++)
             if (json_eq(t, key, DELTA_FIELDS[i].name)) f = &DELTA_FIELDS[i];
-        TRY(f ? f->on(r, c, t, value) : on_unknown(r, t, key, value));
+        if (f) TRY(f->on(r, c, t, value));
     }
     return OK;
 }
@@ -312,7 +306,8 @@ static enum err on_chunk(struct chat_reader *r, const struct json_tape *t)
     }
     TRY(on_meta(r, t));
     for (struct json_iter it = json_each(t, choices); choices && json_next(t, &it, &one);) TRY(on_choice(r, t, one));
-    return on_usage(r, t);
+    TRY(on_usage(r, t));
+    return wire_emit_unknown(&r->emit, t, &openai_chat_known);
 }
 
 /* ---- the room's door -------------------------------------------------------------------------------------------------------- */

@@ -194,13 +194,6 @@ static enum err on_item_end(struct chat_writer *w, const struct chat_event *e, s
     return OK;
 }
 
-static enum err on_raw(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
-{
-    (void)e, (void)out, (void)why;
-    w->to->losses->n[LOSS_ANSWER_FIELD]++;
-    return OK;
-}
-
 /* ---- ends ---------------------------------------------------------------------------------------------------------------- */
 
 static enum err on_meta(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
@@ -260,9 +253,14 @@ static enum err on_error(struct chat_writer *w, const struct chat_event *e, stru
 }
 
 static enum err (*const ON[EVENT_KINDS])(struct chat_writer *, const struct chat_event *, struct buf *, struct fault *) = {
-    [EVENT_META] = on_meta,   [EVENT_ITEM_START] = on_item_start, [EVENT_PART_START] = on_part_start,
-    [EVENT_DELTA] = on_delta, [EVENT_ITEM_END] = on_item_end,     [EVENT_USAGE] = on_usage,
-    [EVENT_STOP] = on_stop,   [EVENT_ERROR] = on_error,           [EVENT_RAW] = on_raw,
+    [EVENT_META] = on_meta,
+    [EVENT_ITEM_START] = on_item_start,
+    [EVENT_PART_START] = on_part_start,
+    [EVENT_DELTA] = on_delta,
+    [EVENT_ITEM_END] = on_item_end,
+    [EVENT_USAGE] = on_usage,
+    [EVENT_STOP] = on_stop,
+    [EVENT_ERROR] = on_error,
     [EVENT_END] = on_end, /* nothing is said of a part's end or of a ping */
 };
 
@@ -278,7 +276,9 @@ void openai_chat_writer_start(void *writer, const struct wire_reply *to, struct 
 enum err openai_chat_write_event(void *writer, const struct chat_event *e, struct buf *out, struct fault *why)
 {
     struct chat_writer *w = writer;
-    if (w->ended || !ON[e->kind]) return OK;
+    if (w->ended) return OK;
+    chat_lose_event_extra(w->to->losses, e);
+    if (!ON[e->kind]) return OK;
     if (e->choice >= CHAT_CHOICES_MAX) return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's stream has too many choices");
     return ON[e->kind](w, e, out, why);
 }
