@@ -250,6 +250,8 @@ static enum err take_config(struct control *c, const struct arguments *a, const 
     size_t room = config->data.n + sizeof "/aquifer.db";
     log_setup("control", (enum log_format)config->log.format, (enum log_level)config->log.level, STDERR_FILENO);
     c->reports_path = mem_alloc(room);
+    snprintf(c->reports_path, room, "%.*s", STR_ARG(config->data));
+    ledger_restore_sweep(c->reports_path); /* before the first request could begin another one */
     snprintf(c->reports_path, room, "%.*s/aquifer.db", STR_ARG(config->data));
     TRY(desk_read_key(config->admin_key, &c->admin_key, why));
     TRY(desk_read_key(config->metrics_key, &c->metrics_key, why));

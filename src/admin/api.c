@@ -19,6 +19,7 @@ const struct endpoint endpoints[] = {
     {"GET", "/admin/v1/usage", report_usage, LANE_REPORTS, .ingest_first = true},
     {"GET", "/admin/v1/attempts", report_attempts, LANE_REPORTS, .ingest_first = true},
     {"POST", "/admin/v1/backup", report_backup, LANE_REPORTS, .ingest_first = true},
+    {"POST", "/admin/v1/restore", restore_check, LANE_REPORTS, .then = restore_take, .publishes = true, .must_hold = true},
     {"GET", "/admin/v1/config", show_config, LANE_DESK},
     {"GET", "/admin/v1/status", show_status, LANE_DESK},
     {"GET", "/admin/v1/models", show_models, LANE_DESK},
@@ -174,9 +175,21 @@ static void api_run(struct job *j)
     c->why.code = c->endpoint->run(c, &c->why);
 }
 
+static void then_run(struct job *j)
+{
+    struct call *c = CONTAINER_OF(j, struct call, job);
+    c->why.code = c->endpoint->then(c, &c->why);
+}
+
 static void api_done(struct job *j)
 {
     struct call *c = CONTAINER_OF(j, struct call, job);
+    if (c->why.code == OK && c->endpoint->then && !c->went_on) {
+        c->went_on = true;
+        j->run = then_run;
+        lane_submit(&c->control->lanes[LANE_DESK], j);
+        return;
+    }
     c->in_lane = false;
     if (c->endpoint->publishes && c->why.code == OK && c->stream) {
         c->awaits = c->control->desk.number; /* the lane stands still */

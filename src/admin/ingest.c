@@ -18,13 +18,16 @@ static enum err ready(struct desk *d, struct fault *why)
 static enum err seed(struct desk *d, struct fault *why)
 {
     struct map places;
-    if (d->seeded || atomic_load(&d->board->ready_spend)) {
-        d->seeded = true;
-        return OK;
+    if (d->seeded) return OK;
+    if (atomic_load(&d->board->ready_spend)) { /* an earlier control did; it may have been killed in a restore */
+        enum err e = ledger_correct_spend(d->store, d->board, why);
+        d->seeded = e == OK;
+        return e;
     }
     map_init(&places);
     for (unsigned i = 0; i < d->n_keys; i++) map_add(&places, str_z(d->keys[i]->key.id), &d->keys[i]->key.place);
-    enum err got = ledger_seed_spend(d->store, d->board, &places, why);
+    enum err got = store_exec(d->store, "DELETE FROM spend_corrections", NULL, NULL, why); /* the seed has them */
+    if (got == OK) got = ledger_seed_spend(d->store, d->board, &places, why);
     map_done(&places);
     d->seeded = got == OK;
     return got;

@@ -12,7 +12,7 @@ static int restore(const char *data, const char *backup)
         fprintf(stderr, "aquifer: %s\n", why.text);
         return 1;
     }
-    printf("%s is restored; start Aquifer again\n", backup);
+    printf("%s is restored; the former database is kept as aquifer.db.before-restore\n", backup);
     return 0;
 }
 

@@ -92,6 +92,8 @@ MUST_USE enum err desk_publish_with(struct desk *d, const struct config *c, cons
 MUST_USE enum err desk_ingest(struct desk *d, struct fault *why);
 void desk_sweep(struct desk *d); /* removes what is older than ledger.retention, a day at a time */
 void desk_done(struct desk *d);
+/* A checked copy of a backup takes the database's place; keys, generation, meters and journal positions follow. */
+MUST_USE enum err desk_restore(struct desk *d, const char *copy, struct fault *why);
 MUST_USE enum err desk_read_key(struct str reference, struct face_key *ret_key, struct fault *why); /* "": not set */
 /* The key that seals secrets in the database: the configured one, or the data directory's own, made when there is none. */
 MUST_USE enum err desk_seal_key(const struct desk *d, struct seal_key *ret_key, struct fault *why);
@@ -163,11 +165,12 @@ struct call {
     struct http_stream *stream; /* NULL: the client went away */
     const struct endpoint *endpoint;
     char request_id[LEDGER_ID_LEN + 1];
-    bool in_lane;
-    struct timer wait; /* set: done, but the gateways do not serve generation `awaits` yet */
+    bool in_lane, went_on; /* went_on: `then` is under way */
+    struct timer wait;     /* set: done, but the gateways do not serve generation `awaits` yet */
     uint64_t awaits, give_up_ms;
     struct arena arena;
     struct str method, parameter, query, body; /* copies; parameter: the path's {id} */
+    struct str backup, copy;                   /* restore: what was named, and the checked copy of it */
     struct buf out;
     int status;
     const char *content_type;
@@ -177,12 +180,13 @@ struct endpoint {
     const char *method, *path; /* "{}" at the end or in the middle stands for one segment */
     enum err (*run)(struct call *c, struct fault *why);
     enum lane_name lane;
-    bool open;         /* no key needed */
-    bool on_loop;      /* at once, without a lane */
-    bool ingest_first; /* usage is never older than the last request that finished */
-    bool on_metrics;   /* also on the metrics listener */
-    bool publishes;    /* answered when every gateway serves what it changed */
-    bool must_hold;    /* and not well before: who revokes a key relies on it */
+    enum err (*then)(struct call *c, struct fault *why); /* after a good run(), in lane DESK; may be NULL */
+    bool open;                                           /* no key needed */
+    bool on_loop;                                        /* at once, without a lane */
+    bool ingest_first;                                   /* usage is never older than the last request that finished */
+    bool on_metrics;                                     /* also on the metrics listener */
+    bool publishes;                                      /* answered when every gateway serves what it changed */
+    bool must_hold;                                      /* and not well before: who revokes a key relies on it */
 };
 extern const struct endpoint endpoints[];
 extern const size_t n_endpoints;
@@ -192,6 +196,7 @@ extern const struct http_handler api_handler;
 typedef enum err endpoint_fn(struct call *c, struct fault *why);
 endpoint_fn key_list, key_create, key_get, key_revoke, key_rotate;                        /* api_keys.c */
 endpoint_fn report_usage, report_attempts, report_backup;                                 /* api_reports.c */
+endpoint_fn restore_check, restore_take;                                                  /* api_restore.c */
 endpoint_fn show_config, show_status, show_models, show_health, show_ready, show_openapi; /* api_show.c */
 endpoint_fn show_providers, show_routes, refuse_provider, refuse_route;                   /* api_show.c */
 endpoint_fn show_metrics;                                                                 /* metrics.c */

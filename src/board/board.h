@@ -37,6 +37,9 @@ int64_t meter_spent_month(struct key_meter *m, int32_t month);
 /* Sets what was spent before; only while board->ready_spend is 0 and nobody adds. Doing it again changes nothing. */
 void meter_seed_spent(struct key_meter *m, int32_t day, int64_t day_pico, int32_t month, int64_t month_pico);
 
+/* Moves what was spent by what a restored ledger has more or less than the one before it; others may add meanwhile. */
+void meter_correct_spent(struct key_meter *m, int32_t day, int64_t day_pico, int32_t month, int64_t month_pico);
+
 enum gateway_state { GATEWAY_FREE, GATEWAY_STARTING, GATEWAY_SERVING, GATEWAY_DRAINING };
 struct gateway_slot {
     _Atomic int32_t pid;
@@ -98,6 +101,7 @@ struct board {
     _Atomic int32_t supervisor_pid, control_pid, engine_pid;
     _Atomic uint64_t generation;  /* number of the newest published generation; 0 none yet */
     _Atomic uint32_t key_places;  /* places of `keys` used so far; the rest of its pages is never touched */
+    _Atomic uint64_t corrected;   /* number of the newest restore (upper 32 bits), and places below which it is done */
     _Atomic uint32_t ready_spend; /* 1 when control has put the settled spend of this day and month into the meters */
     struct gateway_slot gateways[BOARD_GATEWAYS];
     struct board_counters counters;

@@ -91,6 +91,14 @@ void meter_seed_spent(struct key_meter *m, int32_t day, int64_t day_pico, int32_
     window_seed(m->month, month, month_pico);
 }
 
+void meter_correct_spent(struct key_meter *m, int32_t day, int64_t day_pico, int32_t month, int64_t month_pico)
+{
+    struct money_window *of_day = window_of(m->day, day), *of_month = window_of(m->month, month);
+    int64_t now = clock_wall_ms();
+    if (window_enter(of_day, (uint64_t)day, (uint64_t)clock_day(now))) window_add(of_day, day_pico);
+    if (window_enter(of_month, (uint64_t)month, (uint64_t)clock_month(now))) window_add(of_month, month_pico);
+}
+
 void meter_forget(struct board *b, unsigned gateway)
 {
     uint32_t places = atomic_load(&b->key_places);

@@ -9,7 +9,7 @@
 #include "http/http.h"
 #include "loop/loop.h"
 
-enum { ANSWER_MAX = 256 * 1024 * 1024, STOP_LOOK_MS = 50, FIRST_BYTE_MS = 60000 };
+enum { ANSWER_MAX = 256 * 1024 * 1024, STOP_LOOK_MS = 50, FIRST_BYTE_MS = 60000, COPY_MS = 3600000 };
 
 struct waiting {
     struct loop *loop;
@@ -133,7 +133,8 @@ enum err cli_admin_call(const struct cli_common *c, struct str method, struct st
                         struct cli_answer *ret_answer, struct fault *why)
 {
     struct cli_target t;
-    const struct cli_request r = {.method = method, .path = path, .body = body};
+    bool copies = str_eq(path, S("/admin/v1/backup")) || str_eq(path, S("/admin/v1/restore")); /* all of the database */
+    const struct cli_request r = {.method = method, .path = path, .body = body, .first_byte_ms = copies ? COPY_MS : 0};
     buf_init(&ret_answer->body, 0);
     TRY(cli_admin(c, &t, why));
     enum err e = cli_call(&t, &r, ret_answer, why);

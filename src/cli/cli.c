@@ -22,8 +22,10 @@ const struct cli_command cli_commands[] = {
     {"key", NULL, "create, list, revoke and rotate keys", NULL, NULL, cli_key_commands},
     {"model", NULL, "list, pull, add and remove local models", NULL, NULL, cli_model_commands},
     {"reload", "", "read the configuration again, and tell whether it was taken", NULL, cli_reload, NULL},
-    {"restore", "FILE", "put a backup in the database's place; Aquifer must be stopped",
-     "The present database is kept beside it.", cli_restore, NULL},
+    {"restore", "FILE", "put a backup in the database's place, while Aquifer runs or is stopped",
+     "Keys and ledger are then as the backup has them, but what was revoked stays revoked, and a key made since is kept, "
+     "revoked. The database before it is kept as aquifer.db.before-restore.",
+     cli_restore, NULL},
     {"status", "", "processes, generation, ledger, local models", NULL, cli_status, NULL},
     {"upgrade", "", "hand over to the binary on disk without losing a request", NULL, cli_upgrade, NULL},
     {"usage", "", "tokens and cost by key, model and day", NULL, cli_usage, NULL},

@@ -1,5 +1,5 @@
-/* aquifer status|reload|upgrade|backup|restore: for who runs one. All but restore ask the running Aquifer; restore needs it
- * to be stopped. */
+/* aquifer status|reload|upgrade|backup|restore: for who runs one. All ask the running Aquifer; restore works on a stopped one
+ * as well. */
 #include "cli/priv.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -252,8 +253,9 @@ int cli_backup(int argc, char **argv)
     return e == OK ? 0 : cli_fail(&why);
 }
 
-/* ---- restore: the program with the database does it ------------------------------------------------------------------------------ */
+/* ---- restore ------------------------------------------------------------------------------------------------------------------- */
 
+/* The program with the database does it. */
 static enum err run_restore(struct str data, const char *file, struct fault *why)
 {
     char program[4096 + 16];
@@ -265,19 +267,53 @@ static enum err run_restore(struct str data, const char *file, struct fault *why
     return FAIL(why, ERR_IO, "cannot run %s: %s", program, strerror(errno));
 }
 
+/* The supervisor holds this lock as long as it lives. */
+static bool is_running(struct str data)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%.*s/lock", STR_ARG(data));
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return errno != ENOENT;
+    bool locked = flock(fd, LOCK_EX | LOCK_NB) < 0;
+    close(fd);
+    return locked;
+}
+
+static enum err restore_running(const struct cli_common *c, const char *file, struct fault *why)
+{
+    struct cli_answer a;
+    struct json_writer w;
+    struct buf body;
+    char *path = realpath(file, NULL);
+    if (!path) return FAIL(why, ERR_IO, "cannot find the backup %s: %s", file, strerror(errno));
+    buf_init(&body, KIB(64));
+    json_write(&w, &body);
+    json_put_object(&w);
+    json_add_str(&w, S("path"), str_z(path));
+    json_put_end(&w);
+    enum err e = json_write_done(&w) ? OK : FAIL(why, ERR_LIMIT, "the path is too long");
+    if (e == OK) e = cli_admin_call(c, S("POST"), S("/admin/v1/restore"), buf_view(&body), &a, why);
+    if (e == OK) printf("%s is restored; the former database is kept as aquifer.db.before-restore\n", path);
+    if (e == OK) buf_done(&a.body);
+    buf_done(&body);
+    free(path);
+    return e;
+}
+
 int cli_restore(int argc, char **argv)
 {
-    const char *named = NULL;
+    struct cli_common c = {0};
     struct cli_words words;
     struct config *config;
     struct fault why = {0};
-    const struct cli_option options[] = {CLI_CONFIG(&named), {0}};
+    const struct cli_option options[] = {CLI_CONFIG(&c.config), {0}};
     if (!cli_options(argc, argv, options, &words)) return 2;
     if (words.n != 1) return cli_wrong_use("restore: the backup's FILE is needed");
-    const char *path = cli_config_path(named);
-    if (!path) return cli_wrong_use("restore: which Aquifer? Name its configuration with --config FILE");
+    const char *path = c.config || !getenv("AQUIFER_ADMIN_URL") ? cli_config_path(c.config) : NULL;
+    if (!path) return restore_running(&c, words.at[0], &why) == OK ? 0 : cli_fail(&why);
     if (config_load(path, &config, NULL, &why) != OK) return cli_fail(&why);
-    ignore_err(run_restore(config->data, words.at[0], &why));
+    bool running = is_running(config->data);
+    enum err e = running ? restore_running(&c, words.at[0], &why) : run_restore(config->data, words.at[0], &why);
     config_free(config);
-    return cli_fail(&why);
+    return e == OK ? 0 : cli_fail(&why);
 }

@@ -21,6 +21,7 @@ struct seen {
     uint32_t position; /* all slots before it are done */
     uint32_t n_slots;
     unsigned char *done; /* one byte per slot */
+    struct buf kept;     /* what the database says of slots behind `position`, a bit each, until `done` is made */
     bool told;           /* its damage or its newer version was logged */
     bool present;
 };
@@ -64,6 +65,7 @@ struct store *ledger_ingest_store(const struct ledger_ingest *in) { return in->s
 static void seen_free(struct seen *s)
 {
     free(s->done);
+    buf_done(&s->kept);
     free(s);
 }
 
@@ -83,11 +85,16 @@ void ledger_ingest_free(struct ledger_ingest *in)
 
 static enum err seen_get(struct ledger_ingest *in, struct str id, struct seen **ret_seen, struct fault *why)
 {
-    int64_t position;
+    struct store_rows row CLEANUP(store_rows_done) = {0};
+    bool known;
     for (struct seen *s = in->seen; s; s = s->next)
         if (str_eq(str_z(s->id), id)) return *ret_seen = s, OK;
-    TRY(store_get_i64(in->store, "SELECT position FROM segments WHERE id = ?1", BINDS(V_TEXT(id)), &position, why));
+    TRY(store_query(in->store, "SELECT position, done FROM segments WHERE id = ?1", BINDS(V_TEXT(id)), &row, why));
+    TRY(store_next(&row, &known, why));
+    int64_t position = known ? store_i64(&row, 0) : 0;
     struct seen *s = mem_alloc(sizeof *s);
+    buf_init(&s->kept, SLOTS_MAX / 8);
+    if (known) buf_str(&s->kept, store_blob(&row, 1));
     snprintf(s->id, sizeof s->id, "%.*s", STR_ARG(id));
     s->position = position > 0 && position < SLOTS_MAX ? (uint32_t)position : 0;
     s->next = in->seen;
@@ -111,6 +118,46 @@ static void seen_forget_absent(struct ledger_ingest *in)
 }
 
 static bool is_done(const struct seen *s, uint32_t i) { return i < s->position || s->done[i]; }
+
+static void seen_make(struct seen *s, uint32_t n_slots)
+{
+    s->n_slots = n_slots;
+    s->done = mem_alloc(n_slots);
+    for (uint32_t i = 0; i < n_slots && i / 8 < s->kept.n; i++) s->done[i] = (unsigned char)s->kept.p[i / 8] >> i % 8 & 1;
+}
+
+static bool any_done(const struct seen *s)
+{
+    bool any = s->position > 0 || s->kept.n > 0;
+    for (uint32_t i = 0; s->done && !any && i < s->n_slots; i++) any = s->done[i];
+    return any;
+}
+
+/* A segment that was not looked into yet has its marks as they were read. */
+static struct str marks_of(const struct seen *s, struct buf *room)
+{
+    if (!s->done) return buf_view(&s->kept);
+    buf_clear(room);
+    for (uint32_t i = 0; i < s->n_slots; i += 8) {
+        unsigned char bits = 0;
+        for (uint32_t k = 0; k < 8 && i + k < s->n_slots; k++) bits |= (unsigned char)(is_done(s, i + k) << k);
+        buf_char(room, (char)bits);
+    }
+    return buf_view(room);
+}
+
+enum err ledger_ingest_put_marks(const struct ledger_ingest *in, struct store *to, struct fault *why)
+{
+    struct buf room;
+    enum err e = store_exec(to, "DELETE FROM segments", NULL, NULL, why);
+    buf_init(&room, SLOTS_MAX / 8);
+    for (const struct seen *s = in->seen; e == OK && s; s = s->next)
+        if (any_done(s))
+            e = store_exec(to, "INSERT INTO segments (id, position, done) VALUES (?1, ?2, ?3)",
+                           BINDS(V_TEXT(str_z(s->id)), V_I64(s->position), V_BLOB(marks_of(s, &room))), NULL, why);
+    buf_done(&room);
+    return e;
+}
 
 /* ---- slots ------------------------------------------------------------------------------------------------------------------ */
 
@@ -271,7 +318,7 @@ static enum err end_segment(const struct reading *r, struct fault *why)
     if (r->torn) put_aside(r, "slots are torn");
     else if (unlink(path) < 0 && errno != ENOENT)
         return FAIL(why, ERR_IO, "cannot remove the journal segment %s: %s", path, strerror(errno));
-    if (r->seen->position == 0) return OK;
+    if (r->seen->position == 0 && r->seen->kept.n == 0) return OK;
     return store_exec(r->in->store, "DELETE FROM segments WHERE id = ?1", BINDS(V_TEXT(str_z(r->seen->id))), NULL, why);
 }
 
@@ -296,10 +343,7 @@ static enum err read_head(struct reading *r, struct fault *why)
     enum err e = st.st_size < SEGMENT_HEAD ? FAIL(&what, ERR_IO, "it is cut short") : read_at(r->fd, &h, sizeof h, 0, &what);
     if (e == OK) e = segment_head_check(&h, (uint64_t)st.st_size, &what);
     if (e != OK) return refuse(r, e, &what, why);
-    if (!r->seen->done) {
-        r->seen->n_slots = h.n_slots;
-        r->seen->done = mem_alloc(h.n_slots);
-    }
+    if (!r->seen->done) seen_make(r->seen, h.n_slots);
     r->own = h.board == r->in->board->id;
     uint32_t limit = atomic_load(&h.limit);
     r->limit = r->dead || limit > r->seen->n_slots ? r->seen->n_slots : limit;

@@ -40,3 +40,6 @@ MUST_USE enum err batch_charge(struct batch *b, const struct record *r, uint32_t
 MUST_USE enum err batch_commit(struct batch *b, struct str segment, int64_t position, struct fault *why);
 
 struct store *ledger_ingest_store(const struct ledger_ingest *i);
+/* Which slots of each segment that is still there are booked, into the other database's `segments`. */
+MUST_USE enum err ledger_ingest_put_marks(const struct ledger_ingest *i, struct store *to, struct fault *why);
+int32_t ledger_first_of_month(int32_t day); /* report.c */

@@ -135,9 +135,24 @@ MUST_USE enum err ledger_attempts(struct store *s, const struct ledger_query *q,
 /* All that was settled before the call, as one database file that must not exist yet: ingest, then a copy while others go
  * on. What is settled later, or still running, belongs to the next backup; so no journal is in it. */
 MUST_USE enum err ledger_backup(struct ledger_ingest *i, const char *path, struct fault *why);
-/* Offline: puts the backup in the place of DATA/aquifer.db, which is kept as aquifer.db.before-restore. Refuses while any
- * process uses the data directory, and a backup that is damaged, of a newer program, or whose sums do not equal its rows.
- * The journal stays: its attempts are added at the next start, those that the backup has already are known by their id. */
+/* Restoring brings back the ledger as it was told by the backup, and what was not booked before the restore is added to it.
+ * Never turned back: a revocation, a key's newer secret. Keys made since are kept, revoked. The former database is kept as
+ * DATA/aquifer.db.before-restore.
+ *
+ * Offline. Refuses while any process uses the data directory, and a backup that is damaged, of a newer program, or whose
+ * sums do not equal its rows. */
 MUST_USE enum err ledger_restore(const char *data, const char *backup, struct fault *why);
+/* While control and gateways run, in three steps. First the slow one, beside all work: a copy of the backup, checked and
+ * brought forward; LEDGER_RESTORING begins its name. */
+#define LEDGER_RESTORING "aquifer.db.restoring"
+MUST_USE enum err ledger_restore_check(const char *data, const char *backup, const char *copy, struct fault *why);
+/* Then, on ingest's thread after an ingest: the copy takes the database's place in one transaction; the copy is removed. A
+ * kill at any moment leaves the one or the other whole. On OK what is remembered of the database is void: i is to be freed. */
+MUST_USE enum err ledger_restore_take(struct ledger_ingest *i, const char *data, const char *copy, struct fault *why);
+/* Last, and at each start of control on a board whose meters were seeded before: they are moved by what a restore changed,
+ * once. */
+MUST_USE enum err ledger_correct_spend(struct store *s, struct board *b, struct fault *why);
+/* Removes what a restore that was killed left behind. */
+void ledger_restore_sweep(const char *data);
 /* ERR_STORE unless the database is whole and every day's sums equal its rows. */
 MUST_USE enum err ledger_check(struct store *s, struct fault *why);

@@ -160,9 +160,9 @@ enum err ledger_attempts(struct store *s, const struct ledger_query *q, unsigned
 
 /* ---- the meters' beginning ------------------------------------------------------------------------------------------------ */
 
-static int64_t to_pico(money cost) { return cost > INT64_MAX ? INT64_MAX : (int64_t)cost; }
+static int64_t to_pico(money cost) { return cost > INT64_MAX ? INT64_MAX : cost < INT64_MIN ? INT64_MIN : (int64_t)cost; }
 
-static int32_t first_day_of_month(int32_t day)
+int32_t ledger_first_of_month(int32_t day)
 {
     int32_t month = clock_month((int64_t)day * 86400000);
     while (clock_month((int64_t)(day - 1) * 86400000) == month) day--;
@@ -178,7 +178,7 @@ enum err ledger_seed_spend(struct store *s, struct board *b, const struct map *p
     int64_t now = clock_wall_ms();
     int32_t today = clock_day(now);
     bool more;
-    TRY(store_query(s, sql, BINDS(V_I64(first_day_of_month(today)), V_I64(today)), &rows, why));
+    TRY(store_query(s, sql, BINDS(V_I64(ledger_first_of_month(today)), V_I64(today)), &rows, why));
     for (;;) {
         TRY(store_next(&rows, &more, why));
         if (!more) break;
@@ -188,4 +188,34 @@ enum err ledger_seed_spend(struct store *s, struct board *b, const struct map *p
     }
     atomic_store(&b->ready_spend, 1);
     return OK;
+}
+
+/* ---- the meters after a restore ------------------------------------------------------------------------------------------- */
+
+/* Killed between the two stores the next one would move this key again: some nanoseconds in the life of a restore, and one
+ * key's meter until the next start. The board has no lock that could make one of them. */
+static void correct_one(struct board *b, const struct store_rows *r)
+{
+    uint64_t number = (uint64_t)store_i64(r, 0), place = (uint64_t)store_i64(r, 1), done = atomic_load(&b->corrected);
+    if (place >= BOARD_KEYS || (done >> 32 == number && (uint32_t)done > place)) return;
+    int32_t day = (int32_t)store_i64(r, 2);
+    int32_t month = clock_month((int64_t)day * 86400000);
+    meter_correct_spent(&b->keys[place], day, to_pico(cost_of(r, 3)), month, to_pico(cost_of(r, 5)));
+    atomic_store(&b->corrected, number << 32 | (place + 1));
+}
+
+enum err ledger_correct_spend(struct store *s, struct board *b, struct fault *why)
+{
+    static const char sql[] =
+        "SELECT number, place, day, day_micro, day_rest, month_micro, month_rest FROM spend_corrections ORDER BY place";
+    struct store_rows rows CLEANUP(store_rows_done) = {0};
+    bool any = false;
+    TRY(store_query(s, sql, NULL, &rows, why));
+    for (bool more = true;; any = true) {
+        TRY(store_next(&rows, &more, why));
+        if (!more) break;
+        correct_one(b, &rows);
+    }
+    store_rows_done(&rows);
+    return any ? store_exec(s, "DELETE FROM spend_corrections", NULL, NULL, why) : OK;
 }

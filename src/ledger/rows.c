@@ -187,8 +187,10 @@ enum err batch_commit(struct batch *b, struct str segment, int64_t position, str
     if (!b->begun) return OK;
     TRY(sums_write(b, why));
     if (position > 0)
-        TRY(store_exec(b->store, "INSERT OR REPLACE INTO segments (id, position) VALUES (?1, ?2)",
-                       BINDS(V_TEXT(segment), V_I64(position)), NULL, why));
+        TRY(store_exec(
+            b->store,
+            "INSERT INTO segments (id, position) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET position = excluded.position",
+            BINDS(V_TEXT(segment), V_I64(position)), NULL, why));
     b->begun = false;
     return store_commit(b->store, why);
 }

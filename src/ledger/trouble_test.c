@@ -174,10 +174,10 @@ static void test_backup_and_restore(void **state)
     run();
     one(21);
     assert_int_equal(ledger_restore(data, copy, &why), ERR_STORE);
-    assert_non_null(strstr(why.text, "stop it first"));
+    assert_non_null(strstr(why.text, "end it first"));
     close_gateway();
     assert_int_equal(ledger_restore(data, copy, &why), ERR_STORE); /* control still has it */
-    assert_non_null(strstr(why.text, "stop it first"));
+    assert_non_null(strstr(why.text, "end it first"));
     close_side();
     FILE *f = fopen(bad, "w");
     fputs("not a database", f);

@@ -39,6 +39,30 @@ static enum err copy_into(struct store *s, struct store *to, struct fault *why)
     return code == SQLITE_OK ? OK : store_fail(to, code, "cannot write the copy", why);
 }
 
+enum err store_fit_pages(struct store *s, struct store *like, struct fault *why)
+{
+    int64_t own, wanted;
+    char sql[160];
+    TRY(store_get_i64(s, "PRAGMA page_size", NULL, &own, why));
+    TRY(store_get_i64(like, "PRAGMA page_size", NULL, &wanted, why));
+    if (own == wanted) return OK;
+    snprintf(sql, sizeof sql, "PRAGMA journal_mode = DELETE; PRAGMA page_size = %lld; VACUUM; PRAGMA journal_mode = WAL;",
+             (long long)wanted);
+    int code = sqlite3_exec(s->db, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? OK : store_fail(s, code, "cannot rebuild the database", why);
+}
+
+enum err store_overwrite(struct store *s, struct store *with, struct fault *why)
+{
+    must(sqlite3_get_autocommit(s->db) && sqlite3_get_autocommit(with->db));
+    sqlite3_backup *copy = sqlite3_backup_init(s->db, "main", with->db, "main");
+    if (!copy) return store_fail(s, sqlite3_extended_errcode(s->db), "cannot write to the database", why);
+    int code = copy_pages(copy, s->busy_ms);
+    int end = sqlite3_backup_finish(copy); /* what is not whole is rolled back here */
+    if (code == SQLITE_OK) code = end;
+    return code == SQLITE_OK ? OK : store_fail(s, code, "cannot write to the database", why);
+}
+
 static enum err make_copy_file(const char *path, struct fault *why)
 {
     int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);

@@ -84,9 +84,23 @@ static const char SETTINGS[] = "CREATE TABLE settings ("
 static const char AWS_SECRET[] = "ALTER TABLE keys ADD COLUMN aws_secret BLOB";
 static const char AWS_OLD_SECRET[] = "ALTER TABLE keys ADD COLUMN aws_old_secret BLOB";
 
+/* Since 3, for restoring while all goes on: which slots behind `position` are booked in a database that is no longer this
+ * one, a bit each; and what the meters on the board are to be moved by, until it is done. */
+static const char SEGMENTS_DONE[] = "ALTER TABLE segments ADD COLUMN done BLOB";
+static const char CORRECTIONS[] = "CREATE TABLE spend_corrections ("
+                                  " place INTEGER PRIMARY KEY,"  /* of the meter */
+                                  " number INTEGER NOT NULL,"    /* of the restore */
+                                  " day INTEGER NOT NULL,"       /* the day and month that are moved */
+                                  " day_micro INTEGER NOT NULL," /* each sum as in usage_days */
+                                  " day_rest INTEGER NOT NULL,"
+                                  " month_micro INTEGER NOT NULL,"
+                                  " month_rest INTEGER NOT NULL"
+                                  ")";
+
 const struct migration migrations[] = {
     {1, "keys, attempts, usage by day, journal positions, settings", {KEYS, ATTEMPTS, USAGE_DAYS, SEGMENTS, SETTINGS}},
     {2, "AWS key pairs", {AWS_SECRET, AWS_OLD_SECRET}},
+    {3, "restoring while all goes on", {SEGMENTS_DONE, CORRECTIONS}},
 };
 const size_t n_migrations = COUNTOF(migrations);
 const uint32_t store_version_newest = COUNTOF(migrations);

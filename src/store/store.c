@@ -101,7 +101,7 @@ static enum err set_up(struct store *s, const struct store_options *o, struct fa
 enum err store_open(const struct store_options *o, struct store **ret_store, struct fault *why)
 {
     *ret_store = NULL;
-    if (!o->read_only) TRY(make_file(o->path, why));
+    if (!o->read_only && !o->must_exist) TRY(make_file(o->path, why));
     struct store *s = mem_alloc(sizeof *s);
     s->path = str_dup_z(str_z(o->path));
     s->busy_ms = o->busy_ms ? o->busy_ms : BUSY_MS;

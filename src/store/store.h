@@ -13,6 +13,7 @@ struct store_options {
     const char *path; /* DATA/aquifer.db; made with mode 0600 when it is missing and not read_only */
     uint32_t busy_ms; /* how long to wait for another writer; 0: 5,000 */
     bool read_only;   /* never creates, never migrates */
+    bool must_exist;  /* never creates */
 };
 MUST_USE enum err store_open(const struct store_options *o, struct store **ret_store, struct fault *why);
 void store_close(struct store *s); /* NULL is fine */
@@ -79,6 +80,11 @@ void store_rollback(struct store *s);                               /* no-op out
 
 /* A consistent copy while others read and write; `path` must not exist; the copy is synced. A failed copy is removed. */
 MUST_USE enum err store_backup(struct store *s, const char *path, struct fault *why);
+/* Gives it pages of the size that the other one has, as store_overwrite() wants it; nobody else may use it meanwhile. */
+MUST_USE enum err store_fit_pages(struct store *s, struct store *like, struct fault *why);
+/* Puts the other database in the place of all that is in this one, in one transaction: whoever reads, also after a crash,
+ * sees the one or the other, whole. No rows may be open in either; prepared statements and other connections stay usable. */
+MUST_USE enum err store_overwrite(struct store *s, struct store *with, struct fault *why);
 /* Reads the whole database for damage. */
 MUST_USE enum err store_check(struct store *s, struct fault *why);
 /* Does any process have the database open? Asks for it alone, for a moment; a journal that a killed process left behind is

@@ -1,7 +1,12 @@
 """The commands of who runs one: status, reload, upgrade, backup and restore, configuration."""
+import contextlib
 import json
 import os
+import random
+import signal
+import sqlite3
 import subprocess
+import threading
 
 from lib.fake import Fake
 from lib.gateway import PROGRAM, Gateway, config, deployment, openai_provider, route
@@ -120,6 +125,85 @@ def _():
     check('"operate"' in exported and key not in exported, exported)
 
 
+def requests_in(path):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT count(*) FROM attempts").fetchone()[0]
+
+
+@test("a backup holds every request that was finished before it")
+def _():
+    for number in range(20):
+        eq(gateway.chat(key).status, 200)
+        path = gateway.cli("backup", os.path.join(gateway.dir, f"at-{number}.db"), json_out=False).stdout.strip()
+        eq(requests_in(path), gateway.usage()["total"]["requests"])
+        os.unlink(path)
+
+
+@test("a backup is restored while it runs: ledger, keys and caps follow, and no request fails")
+def _():
+    capped, lost = gateway.key("capped", "--spend-day", "0.0001"), gateway.key("lost")
+    eq(gateway.chat(capped, max_tokens=10).status, 200)
+    before = gateway.usage()
+    path = gateway.cli("backup", os.path.join(gateway.dir, "first.db"), json_out=False).stdout.strip()
+    while gateway.chat(capped, max_tokens=10).status == 200:
+        pass  # until its cap
+    gateway.admin("DELETE", "/admin/v1/keys/" + next(row["id"] for row in gateway.admin("GET", "/admin/v1/keys").json()["data"] if row["name"] == "lost"))
+    later = gateway.key("later")
+    eq(gateway.chat(later).status, 200)
+    stop, bad = threading.Event(), []
+    traffic = threading.Thread(target=lambda: [bad.append(got) for got in iter(lambda: None if stop.is_set() else gateway.chat(key), None) if got.status != 200])
+    traffic.start()
+    text = gateway.cli("restore", path, "--config", gateway.file, json_out=False).stdout
+    stop.set()
+    traffic.join()
+    check("is restored" in text and "before-restore" in text, text)
+    eq([got.status for got in bad], [])
+    rows = {row["key"]: row for row in gateway.usage()["data"]}
+    was = {row["key"]: row for row in before["data"]}
+    names = {row["name"]: row for row in gateway.admin("GET", "/admin/v1/keys").json()["data"]}
+    eq(rows[names["capped"]["id"]], was[names["capped"]["id"]])
+    check(names["later"]["id"] not in rows, "what was booked since belongs to the former database")
+    eq((names["later"]["state"], names["lost"]["state"], names["capped"]["state"]), ("revoked", "revoked", "active"))
+    until(lambda: gateway.chat(later).status == 401 and gateway.chat(lost).status == 401, "revoked keys are refused")
+    eq(gateway.chat(capped, max_tokens=10).status, 200)  # its cap has room again
+    eq({row["key"]: row["requests"] for row in gateway.usage()["data"]}[names["capped"]["id"]], was[names["capped"]["id"]]["requests"] + 1)
+    wrong = os.path.join(gateway.dir, "wrong.db")
+    with open(wrong, "w", encoding="ascii") as file:
+        file.write("no database " * 1000)
+    total = gateway.usage()["total"]
+    for name in (wrong, "/dev/null", gateway.dir):
+        check("aquifer:" in gateway.cli("restore", name, "--config", gateway.file, status=1, json_out=False).stderr, name)
+    eq(gateway.admin("POST", "/admin/v1/restore", {"path": "relative.db"}).status, 400)
+    eq(gateway.usage()["total"], total)
+
+
+@test("control is killed in the middle of a restore: the ledger is the one or the other, whole, and all goes on")
+def _():
+    dice = random.Random(20261123)
+    old = gateway.cli("backup", os.path.join(gateway.dir, "old.db"), json_out=False).stdout.strip()
+    for _ in range(7):
+        eq(gateway.chat(key).status, 200)
+    new = gateway.cli("backup", os.path.join(gateway.dir, "new.db"), json_out=False).stdout.strip()
+    counts = {requests_in(old), requests_in(new)}
+    for number in range(6):
+        caller = threading.Thread(target=lambda path=(old, new)[number % 2]: gateway.cli("restore", path, "--config", gateway.file, status=None, json_out=False))
+        caller.start()
+        threading.Event().wait(dice.uniform(0.0, 0.12))
+        for pid in gateway.pids("-control"):
+            os.kill(pid, signal.SIGKILL)
+        caller.join()
+        until(gateway.is_ready, "ready again", 30)
+        total = until(lambda: gateway.admin("GET", "/admin/v1/usage").status == 200 and gateway.usage()["total"]["requests"], "control is there again")
+        check(total in counts, f"{total} requests, not one of {counts}")
+    eq(gateway.chat(key).status, 200)
+    check(gateway.usage()["total"]["requests"] - 1 in counts, "and counts on")
+    with contextlib.closing(sqlite3.connect(os.path.join(gateway.dir, "data", "aquifer.db"))) as db:
+        eq(db.execute("PRAGMA integrity_check").fetchone()[0], "ok")
+        eq(db.execute("SELECT count(*) FROM spend_corrections").fetchone()[0], 0)
+    left = [name for name in os.listdir(os.path.join(gateway.dir, "data")) if "restoring" in name or name.endswith(".new")]
+    eq(left, [])
+
+
 @test("a backup while it runs, restored while it does not, brings the ledger back")
 def _():
     gateway.chat(key)
@@ -128,8 +212,6 @@ def _():
     eq(os.stat(path).st_mode & 0o777, 0o600)
     done = gateway.cli("backup", path, status=1, json_out=False)
     check("exists" in done.stderr.lower(), done.stderr)
-    done = gateway.cli("restore", path, "--config", gateway.file, status=1, json_out=False)
-    check(done.stderr, "a running one is not restored")
     eq(gateway.terminate(), 0)
     os.unlink(os.path.join(gateway.dir, "data", "aquifer.db"))
     gateway.cli("restore", path, "--config", gateway.file, json_out=False)
