@@ -253,7 +253,7 @@ void money_write(struct buf *out, money value);
 /* ---- clock and random ------------------------------------------------------------------------------------------ */
 
 uint64_t clock_mono_ns(void);
-int64_t clock_wall_ms(void);                    /* Unix milliseconds, UTC */
+int64_t clock_wall_ms(void);                    /* Unix milliseconds, UTC; at most some 4 ms behind */
 int32_t clock_day(int64_t wall_ms);             /* days since 1970-01-01 UTC */
 int32_t clock_month(int64_t wall_ms);           /* year * 12 + month - 1, UTC */
 void clock_day_text(int32_t day, char out[11]); /* "2026-11-23" */

@@ -22,10 +22,11 @@ uint64_t clock_mono_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Asked for many times a request: the kernel's clock of the last tick (4 ms at most) costs a fifth of the exact one. */
 int64_t clock_wall_ms(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 

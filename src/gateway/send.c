@@ -7,8 +7,8 @@
 
 static uint64_t left_ms(const struct exchange *x)
 {
-    uint64_t now = clock_mono_ns();
     if (!x->deadline_ns) return UINT32_MAX;
+    uint64_t now = clock_mono_ns();
     return x->deadline_ns > now ? (x->deadline_ns - now) / 1000000 : 0;
 }
 

@@ -193,10 +193,50 @@ static enum err read_host(const struct head_builder *b, struct http_request *r, 
 
 /* ---- the request -------------------------------------------------------------------------------------------------------- */
 
+/* Most requests fit into one of this size; a server keeps some, as an allocation of it is no longer a cheap one. */
+#define BLOCK_KEPT KIB(4)
+#define BLOCKS_KEPT 64
+
 struct block {
     struct http_request request;
+    struct block *next; /* free */
+    bool may_keep;
     struct http_field fields[];
 };
+
+static struct block *block_take(struct http_server *s, size_t size)
+{
+    struct block *k = size <= BLOCK_KEPT ? s->free_blocks : NULL;
+    if (k) {
+        s->free_blocks = k->next;
+        s->n_free_blocks--;
+        return k;
+    }
+    k = mem_resize(NULL, size <= BLOCK_KEPT ? BLOCK_KEPT : size);
+    k->may_keep = size <= BLOCK_KEPT;
+    return k;
+}
+
+void head_drop(struct http_server *s, struct http_request *r)
+{
+    if (!r) return;
+    struct block *k = CONTAINER_OF(r, struct block, request);
+    if (!k->may_keep || s->n_free_blocks == BLOCKS_KEPT) {
+        free(k);
+        return;
+    }
+    k->next = s->free_blocks;
+    s->free_blocks = k;
+    s->n_free_blocks++;
+}
+
+void head_blocks_free(struct http_server *s)
+{
+    for (struct block *next; s->free_blocks; s->free_blocks = next) {
+        next = s->free_blocks->next;
+        free(s->free_blocks);
+    }
+}
 
 static struct str known_peer(const struct conn *c, struct http_fields fields)
 {
@@ -211,7 +251,7 @@ static struct http_request *block_new(const struct head_builder *b, const struct
 {
     unsigned n = b->n_slots;
     size_t fields_n = n * sizeof(struct http_field);
-    struct block *k = mem_alloc(sizeof *k + fields_n + b->bytes.n + 1);
+    struct block *k = block_take(c->server, sizeof *k + fields_n + b->bytes.n);
     char *bytes = (char *)k + sizeof *k + fields_n;
     if (b->bytes.n) memcpy(bytes, b->bytes.p, b->bytes.n);
     for (unsigned i = 0; i < n; i++) k->fields[i] = field_at(&b->slots[i], bytes);

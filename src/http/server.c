@@ -107,6 +107,7 @@ void http_server_free(struct http_server *s)
         s->spare_streams = next;
     }
     head_free(s->spare_builder);
+    head_blocks_free(s);
     h2_shared_free(s->h2);
     buf_done(&s->head);
     options_unref(s->options);

@@ -11,6 +11,7 @@
 #include "http/quick.h"
 
 struct conn;
+struct block;
 struct stream;
 struct h2_shared;
 
@@ -49,6 +50,10 @@ struct str head_field(const struct head_builder *b, struct str name, unsigned *r
 /* Checks target and Host, cuts the prefix, finds the peer behind proxies. The stream gets its request, one block, also
  * when it is refused (what is known of it is in there). */
 MUST_USE enum err head_build(const struct head_builder *b, const struct conn *c, struct stream *s, struct fault *why);
+
+/* The request's block back to its server; NULL: none. */
+void head_drop(struct http_server *s, struct http_request *r);
+void head_blocks_free(struct http_server *s);
 
 /* ---- bodies ----------------------------------------------------------------------------------------------------------- */
 
@@ -234,6 +239,8 @@ struct http_server {
     struct stream *spare_streams;
     unsigned n_spare_streams;
     struct head_builder *spare_builder;
+    struct block *free_blocks; /* of requests; head.c */
+    unsigned n_free_blocks;
     struct h2_shared *h2;   /* callbacks and options of all sessions, made for the first one */
     struct buf head;        /* an answer's head that waits for its first bytes */
     struct stream *head_of; /* whose */

@@ -25,7 +25,7 @@ void stream_release(struct stream *s)
 {
     link_read_into(&s->conn->link, NULL, 0); /* it may point into the body */
     body_done(&s->body, &s->conn->options->o);
-    free(s->pub.request);
+    head_drop(s->conn->server, s->pub.request);
     s->pub.request = NULL;
     s->head_bytes = 0;
 }
