@@ -1,5 +1,5 @@
 /* Micro benchmark of the span reader: ns per byte of each twin beside yyjson, on the texts that pass through a gateway.
- * Run by hand (build/src/json/json_bench); not a test. Prints the median and the best of several rounds. */
+ * Run by hand (build/src/json/json_bench [FILE...]); not a test. Prints the median and the best of several rounds. */
 #include "json/priv.h"
 
 #include <stdio.h>
@@ -107,10 +107,8 @@ static void compare(const char *name, struct buf *text)
     struct json_limits top = JSON_LIMITS_TOP;
     struct str view = buf_view(text);
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2")) {
-        measure(name, "avx2", json_scan_avx2, NULL, view);
-        measure(name, "avx2 top", json_scan_avx2, &top, view);
-    }
+    if (json_scan_can(json_scan_avx512)) measure(name, "avx512", json_scan_avx512, NULL, view);
+    if (json_scan_can(json_scan_avx2)) measure(name, "avx2", json_scan_avx2, NULL, view);
     measure(name, "sse2", json_scan_sse2, NULL, view);
 #endif
     measure(name, "scalar", json_scan_scalar, NULL, view);
@@ -119,12 +117,22 @@ static void compare(const char *name, struct buf *text)
     buf_done(text);
 }
 
-int main(void)
+static void file_of(struct buf *out, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file) {
+        perror(path);
+        exit(1);
+    }
+    do must(buf_reserve(out, KIB(64)));
+    while ((out->n += fread(out->p + out->n, 1, KIB(64), file)) && !feof(file));
+    fclose(file);
+}
+
+static void compare_own(void)
 {
     struct buf text;
     buf_init(&text, SIZE_MAX);
-    json_tape_init(&tape, 0);
-    puts("| text | bytes | how | us | ns/B | best |\n|---|---|---|---|---|---|");
     event_of(&text);
     compare("event", &text);
     chat_of(&text, 1024, S("Rain falls anywhere, every well draws from the same rock. "));
@@ -137,6 +145,20 @@ int main(void)
     compare("base64 1m", &text);
     embedding_of(&text);
     compare("numbers", &text);
+}
+
+int main(int argc, char **argv)
+{
+    struct buf text;
+    buf_init(&text, SIZE_MAX);
+    json_tape_init(&tape, 0);
+    puts("| text | bytes | how | us | ns/B | best |\n|---|---|---|---|---|---|");
+    for (int i = 1; i < argc; i++) {
+        const char *slash = strrchr(argv[i], '/');
+        file_of(&text, argv[i]);
+        compare(slash ? slash + 1 : argv[i], &text);
+    }
+    if (argc == 1) compare_own();
     json_tape_done(&tape);
     return 0;
 }

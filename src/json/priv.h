@@ -9,20 +9,48 @@ struct scan_stop {
     const unsigned char *at;
 };
 
-/* Twins: the same tape and the same stop for every text; they differ in what they can look at in one step. The vector
- * ones ask for a text of at least SCAN_LEAST bytes and a processor that can. The tape has its text and a node's room. */
+/* Twins: the same verdict for every text and the same tape for a good one; they differ in what they look at in one step.
+ * What is wrong and where, only the scalar one tells: a vector one's stop says no more than that something is. The tape has
+ * its text and a node's room. */
 typedef struct scan_stop scan_fn(struct json_tape *t, const struct json_limits *limits);
-enum { SCAN_LEAST = 64 };
 scan_fn json_scan_scalar;
 #if defined(__x86_64__)
-scan_fn json_scan_sse2, json_scan_avx2;
+scan_fn json_scan_sse2, json_scan_avx2, json_scan_avx512;
 #endif
+bool json_scan_can(scan_fn *fn); /* on this processor? */
+/* One twin alone, no second look. */
+struct scan_stop json_scan_once(scan_fn *fn, struct json_tape *t, struct str src, const struct json_limits *limits);
 /* json_scan() with a twin of one's choice. */
 enum err json_scan_with(scan_fn *fn, struct json_tape *t, struct str src, const struct json_limits *limits,
                         struct fault *why) MUST_USE;
 scan_fn *json_scan_best(struct str src); /* for this text, on this processor */
 
 bool json_tape_grow(struct json_tape *t); /* false: at max_nodes */
+
+/* What vectors are compared with and looked up in, in memory: compilers would build them anew in each round of a loop. */
+enum scan_bytes {
+    BYTES_QUOTE,
+    BYTES_BACKSLASH,
+    BYTES_U,
+    BYTES_BLANK,
+    BYTES_HALF,  /* 0x0F */
+    BYTES_THIRD, /* see utf8_errors() */
+    BYTES_FOURTH,
+    BYTES_TOP,        /* 0x80 */
+    BYTES_FIRST_HIGH, /* UTF-8 by the halves of neighbouring bytes */
+    BYTES_FIRST_LOW,
+    BYTES_SECOND_HIGH,
+    BYTES_ESCAPE_HIGH, /* what may follow a backslash, by its halves */
+    BYTES_ESCAPE_LOW,
+    BYTES_N,
+};
+extern const unsigned char JSON_BYTES[BYTES_N][64];
+
+/* Where a vector twin looks. */
+struct scan_spot {
+    const unsigned char *at, *end;             /* the block at hand, the text's end */
+    const unsigned char *unicode_to, *utf8_to; /* so far the slow paths have looked */
+};
 
 /* Slow paths, the same for all twins. They answer NULL where the text is wrong. */
 const unsigned char *json_skip_blank(const unsigned char *p, const unsigned char *end);

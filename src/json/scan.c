@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 enum { DEFAULT_NODES = 4 << 20, FIRST_NODES = 256, KEPT_NODES = 64 << 10 }; /* of 16 bytes */
+enum { VECTORS_FROM = 64 };                                                 /* bytes: for less, setting up does not pay */
 
 const bool JSON_SHORT_ESCAPE[256] = {
     ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true, ['f'] = true, ['n'] = true, ['r'] = true, ['t'] = true,
@@ -210,11 +211,24 @@ static uint32_t name_twice(const struct json_tape *t)
 
 /* ---- the front -------------------------------------------------------------------------------------------------- */
 
+bool json_scan_can(scan_fn *fn)
+{
+#if defined(__x86_64__)
+    /* VBMI is not used: processors that have it run 64-byte vectors at full clock, older ones slow down. */
+    if (fn == json_scan_avx512) return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi");
+    if (fn == json_scan_avx2) return __builtin_cpu_supports("avx2");
+    return true;
+#else
+    return fn == json_scan_scalar;
+#endif
+}
+
 scan_fn *json_scan_best(struct str src)
 {
 #if defined(__x86_64__)
-    if (src.n < SCAN_LEAST) return json_scan_scalar;
-    return __builtin_cpu_supports("avx2") ? json_scan_avx2 : json_scan_sse2;
+    if (src.n < VECTORS_FROM) return json_scan_scalar;
+    if (json_scan_can(json_scan_avx512)) return json_scan_avx512;
+    return json_scan_can(json_scan_avx2) ? json_scan_avx2 : json_scan_sse2;
 #else
     (void)src;
     return json_scan_scalar;
@@ -228,16 +242,22 @@ static enum err refuse(struct json_tape *t, const char *what, size_t at, struct 
     return FAIL(why, ERR_BAD_JSON, "This is not valid JSON: %s, at byte %zu.", what, at);
 }
 
+struct scan_stop json_scan_once(scan_fn *fn, struct json_tape *t, struct str src, const struct json_limits *limits)
+{
+    t->n = 0;
+    t->src = src;
+    if (!t->nodes) json_tape_grow(t);
+    return fn(t, limits);
+}
+
 enum err json_scan_with(scan_fn *fn, struct json_tape *t, struct str src, const struct json_limits *limits, struct fault *why)
 {
     struct json_limits used = limits ? *limits : JSON_LIMITS;
     must(used.max_depth <= JSON_DEPTH_MAX && used.record_depth >= 1);
     if (UNLIKELY(t->cap > KEPT_NODES && t->cap / 16 > src.n)) json_tape_trim(t, KEPT_NODES);
-    t->n = 0;
-    t->src = src;
     if (src.n >= UINT32_MAX) return refuse(t, "it is larger than 4 GiB", UINT32_MAX, why);
-    if (!t->nodes) json_tape_grow(t);
-    struct scan_stop stop = fn(t, &used);
+    struct scan_stop stop = json_scan_once(fn, t, src, &used);
+    if (UNLIKELY(stop.what)) stop = json_scan_once(json_scan_scalar, t, src, &used);
     if (stop.what) return refuse(t, stop.what, (size_t)(stop.at - (const unsigned char *)src.p), why);
     uint32_t twice = name_twice(t);
     if (twice) return refuse(t, "a name stands twice in the outermost object", t->nodes[twice].start - 1, why);

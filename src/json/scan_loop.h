@@ -3,12 +3,10 @@
  *   SCAN_NAME    the function's name          SCAN_FN  its attributes (target, inlining)
  *   string_end() finds a string's end; NULL: something is wrong in it
  *   struct window, what string_end() remembers from one string to the next; zero at the start
- * Not recursive: what is open stands in a byte per level, so depth costs nothing but its limit. */
+ * Not recursive: what will close stands in a byte per level, so depth costs nothing but its limit. */
 #include "json/priv.h"
 
 #ifdef SCAN_NAME /* nothing stands here but within a twin */
-
-enum { KIND_ARRAY, KIND_OBJECT };
 
 struct scan {
     const unsigned char *p, *end, *base;
@@ -18,7 +16,7 @@ struct scan {
     uint32_t depth; /* open containers */
     uint32_t open;  /* number of the innermost recorded one; while it is open its `next` holds its parent's */
     const char *what;
-    struct window window;
+    struct window *window; /* not in here: its address goes into a function, the rest stays in registers */
 };
 
 SCAN_FN bool stop(struct scan *s, const char *what)
@@ -37,17 +35,16 @@ SCAN_FN unsigned peek(struct scan *s)
     return s->p < s->end ? *s->p : 0;
 }
 
-/* Writes always and counts only what is to be recorded: cheaper than asking first. */
 SCAN_FN bool record(struct scan *s, const unsigned char *start, size_t len, unsigned type_and_flags)
 {
-    s->nodes[s->n] = (struct json_node){
-        .start = (uint32_t)(start - s->base),
-        .len = (uint32_t)len,
-        .next = s->n + 1,
-        .type = (uint8_t)type_and_flags,
-        .flags = (uint8_t)(type_and_flags >> 8),
-    };
-    s->n += s->depth <= s->record_depth;
+    if (s->depth > s->record_depth) return true;
+    struct json_node *node = &s->nodes[s->n]; /* member by member: a whole struct would be cleared first */
+    node->start = (uint32_t)(start - s->base);
+    node->len = (uint32_t)len;
+    node->next = ++s->n;
+    node->type = (uint8_t)type_and_flags;
+    node->flags = (uint8_t)(type_and_flags >> 8);
+    node->unused = 0;
     if (LIKELY(s->n < s->cap)) return true;
     s->t->n = s->n;
     if (!json_tape_grow(s->t)) return stop(s, "it has more values than allowed");
@@ -60,7 +57,7 @@ SCAN_FN bool record(struct scan *s, const unsigned char *start, size_t len, unsi
 SCAN_FN bool take_string(struct scan *s, unsigned flags)
 {
     const unsigned char *start = s->p + 1;
-    const unsigned char *quote = string_end(&s->window, start, s->end, &flags);
+    const unsigned char *quote = string_end(s->window, start, s->end, &flags);
     if (UNLIKELY(!quote)) {
         struct scan_stop why = json_string_fault(start, s->end);
         s->p = why.at;
@@ -143,12 +140,12 @@ SCAN_FN bool take_scalar(struct scan *s, unsigned c)
     return stop(s, s->p >= s->end ? "the text ends too early" : "a value is missing");
 }
 
-SCAN_FN bool open_container(struct scan *s, unsigned kind)
+SCAN_FN bool open_container(struct scan *s, unsigned opening)
 {
     bool is_recorded = s->depth <= s->record_depth;
     unsigned flags = s->depth == s->record_depth ? JSON_SHUT : 0;
     uint32_t at = s->n;
-    if (!record(s, s->p, 0, (kind == KIND_OBJECT ? JSON_OBJECT : JSON_ARRAY) | flags << 8)) return false;
+    if (!record(s, s->p, 0, (opening == '{' ? JSON_OBJECT : JSON_ARRAY) | flags << 8)) return false;
     if (is_recorded) {
         s->nodes[at].next = s->open;
         s->open = at;
@@ -169,12 +166,12 @@ SCAN_FN void close_container(struct scan *s)
     node->len = (uint32_t)(s->p - s->base) - node->start;
 }
 
-/* Behind a value: closes what ends here. True: a comma was read and another value follows in kinds[depth]. */
-SCAN_FN bool go_on(struct scan *s, const unsigned char *kinds)
+/* Behind a value: closes what ends here. True: a comma was read and another value follows. */
+SCAN_FN bool go_on(struct scan *s, const unsigned char *closings)
 {
     while (s->depth) {
-        unsigned c = peek(s), closing = kinds[s->depth] == KIND_OBJECT ? '}' : ']';
-        if (UNLIKELY(c != ',' && c != closing))
+        unsigned c = peek(s);
+        if (c != ',' && UNLIKELY(c != closings[s->depth]))
             return stop(s, s->p >= s->end ? "the text ends too early" : "a ',' or the closing bracket is missing");
         s->p++;
         if (c == ',') return true;
@@ -185,27 +182,27 @@ SCAN_FN bool go_on(struct scan *s, const unsigned char *kinds)
 }
 
 /* One value with all that is in it up to its first scalar or empty container. False: stopped. */
-SCAN_FN bool descend(struct scan *s, unsigned char *kinds, uint32_t max_depth)
+SCAN_FN bool descend(struct scan *s, unsigned char *closings, uint32_t max_depth)
 {
     for (;;) {
         unsigned c = peek(s);
         if (c != '{' && c != '[') return take_scalar(s, c);
         if (UNLIKELY(s->depth >= max_depth)) return stop(s, "it is nested deeper than allowed");
-        unsigned kind = c == '{' ? KIND_OBJECT : KIND_ARRAY;
-        if (!open_container(s, kind)) return false;
-        kinds[s->depth] = (unsigned char)kind;
-        if (peek(s) == c + 2) { /* '{' + 2 is '}', '[' + 2 is ']' */
+        if (!open_container(s, c)) return false;
+        closings[s->depth] = (unsigned char)(c + 2); /* '{' + 2 is '}', '[' + 2 is ']' */
+        if (peek(s) == c + 2) {
             s->p++;
             close_container(s);
             return true;
         }
-        if (kind == KIND_OBJECT && !take_name(s)) return false;
+        if (c == '{' && !take_name(s)) return false;
     }
 }
 
 SCAN_ENTRY struct scan_stop SCAN_NAME(struct json_tape *t, const struct json_limits *limits) {
     const unsigned char *base = (const unsigned char *)t->src.p;
-    unsigned char kinds[JSON_DEPTH_MAX + 1];
+    unsigned char closings[JSON_DEPTH_MAX + 1];
+    struct window window = {0};
     struct scan s = {
         .p = base,
         .end = base + t->src.n,
@@ -214,9 +211,10 @@ SCAN_ENTRY struct scan_stop SCAN_NAME(struct json_tape *t, const struct json_lim
         .nodes = t->nodes,
         .cap = t->cap,
         .record_depth = limits->record_depth,
+        .window = &window,
     };
-    while (descend(&s, kinds, limits->max_depth) && go_on(&s, kinds))
-        if (kinds[s.depth] == KIND_OBJECT && !take_name(&s)) break;
+    while (descend(&s, closings, limits->max_depth) && go_on(&s, closings))
+        if (closings[s.depth] == '}' && !take_name(&s)) break;
     t->n = s.n;
     return (struct scan_stop){s.what, s.p};
 }

@@ -379,12 +379,37 @@ static void test_utf8_borders(void **state)
     }
 }
 
+/* Runs of backslashes of every length, at every distance to the borders of a block, and what may stand behind them. */
+static void test_backslash_borders(void **state)
+{
+    static const struct str BEHIND[] = {S("\""),           S("n"),  S("x"),        S("u0041"),    S("u00"), S("\xc3\xa9"),
+                                        S("ud83d\\ude00"), S("\t"), S("ud83d\\u"), S("\",\"\\\\")};
+    struct buf text;
+    struct fault why;
+    buf_init(&text, SIZE_MAX);
+    for (size_t i = 0; i < COUNTOF(BEHIND) * 70 * 140; i++) {
+        size_t n = i / COUNTOF(BEHIND) % 70, before = i / COUNTOF(BEHIND) / 70;
+        buf_clear(&text);
+        buf_str(&text, S("[\""));
+        for (size_t k = 0; k < before; k++) buf_char(&text, 'x');
+        for (size_t k = 0; k < n; k++) buf_char(&text, '\\');
+        buf_str(&text, BEHIND[i % COUNTOF(BEHIND)]);
+        buf_str(&text, S("\"]"));
+        oracle_scan(&tape, buf_view(&text), NULL, &why);
+        buf_str(&text, S("                                                                      "));
+        oracle_scan(&tape, buf_view(&text), NULL, &why);
+    }
+    buf_done(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),   cmocka_unit_test(test_refused),     cmocka_unit_test(test_where),
-        cmocka_unit_test(test_depth),      cmocka_unit_test(test_nodes),       cmocka_unit_test(test_top),
-        cmocka_unit_test(test_many_names), cmocka_unit_test(test_every_place), cmocka_unit_test(test_utf8_borders),
+        cmocka_unit_test(test_accepted),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_where),        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_nodes),        cmocka_unit_test(test_top),
+        cmocka_unit_test(test_many_names),   cmocka_unit_test(test_every_place),
+        cmocka_unit_test(test_utf8_borders), cmocka_unit_test(test_backslash_borders),
     };
     json_tape_init(&tape, 0);
     int failed = cmocka_run_group_tests_name("scan", tests, NULL, NULL);
