@@ -204,6 +204,7 @@ static void head_whole(struct conn *c)
     struct stream *s = h->stream = stream_new(c);
     struct fault why = {0};
     h->was_spoken = true;
+    link_taste(&c->link, false);
     if (open_request(c, s, &why) != OK) {
         refuse(c, &why);
         return;
@@ -371,6 +372,7 @@ static void wait_for_request(struct conn *c)
 {
     struct h1 *h = &c->h1;
     h->in = IN_IDLE;
+    link_taste(&c->link, true);
     conn_deadline(c, idle_ms(c));
     take_carried(c);
 }
@@ -382,6 +384,7 @@ static void linger(struct conn *c)
     h->in = IN_LINGER;
     h->overhead = 0;
     buf_done(&h->carry);
+    link_taste(&c->link, false);
     link_read(&c->link, true);
     link_shutdown(&c->link);
     conn_deadline(c, LINGER_MS);

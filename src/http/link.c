@@ -181,10 +181,8 @@ void link_deliver(struct link *k, char *p, size_t n)
     k->handler->on_data(k, str_make(p, n));
 }
 
-static void plain_readable(struct link *k)
+static void receive(struct link *k, char *at, size_t room)
 {
-    char *at = k->into ? k->into : loop_scratch(k->loop);
-    size_t room = k->into ? k->into_room : LOOP_SCRATCH;
     ssize_t n = recv(k->fd, at, room, MSG_DONTWAIT);
     if (n > 0) {
         link_deliver(k, at, (size_t)n);
@@ -195,6 +193,16 @@ static void plain_readable(struct link *k)
     } else if (errno != EAGAIN && errno != EINTR) {
         tell_error(k, errno);
     }
+}
+
+static void plain_readable(struct link *k)
+{
+    bool tastes = k->tastes && !k->into;
+    if (k->into) receive(k, k->into, k->into_room);
+    else receive(k, loop_scratch(k->loop), tastes ? LINK_TASTE : LOOP_SCRATCH);
+    /* The rest of the request that began there is most likely here already, and now has its place. */
+    bool wants_rest = tastes && k->into && k->reading && k->state == LINK_OPEN && !k->told;
+    if (wants_rest) receive(k, k->into, k->into_room);
 }
 
 static void on_gone(struct link *k)
@@ -283,6 +291,8 @@ void link_read_into(struct link *k, char *into, size_t room)
     k->into = room ? into : NULL;
     k->into_room = room;
 }
+
+void link_taste(struct link *k, bool on) { k->tastes = on; }
 
 void link_shutdown(struct link *k)
 {

@@ -2,8 +2,8 @@
  * Embedded in its owner; owns the socket, the SSL object and the queue of bytes that the peer did not take yet.
  *
  * Inside any callback the owner may call link_close(); the memory around the link must live until the end of this turn
- * (free it by loop_defer()). At most one on_data() comes for each readiness of the socket, so after link_read(k, false)
- * nothing more comes but on_closed(), of accepted links and under TLS. */
+ * (free it by loop_defer()). At most one on_data() comes for each readiness of the socket (link_taste() tells of the one
+ * exception), so after link_read(k, false) nothing more comes but on_closed(), of accepted links and under TLS. */
 #pragma once
 
 #include <sys/uio.h>
@@ -37,6 +37,7 @@ struct link {
     size_t into_room;
     unsigned char state; /* enum link_state */
     bool reading;        /* the owner wants data */
+    bool tastes;         /* link_taste() */
     bool was_high;       /* the queue was over HTTP_QUEUE_LOW */
     bool wants_drain;    /* link_write() was refused bytes */
     bool told;           /* on_closed() was called */
@@ -72,6 +73,11 @@ void link_keep_alive(int fd);
  * cannot be done (TLS near the end of the room) on_data() gets other bytes, perhaps more than the room holds: compare
  * bytes.p, and copy. Only bytes that went to `into` move it on. */
 void link_read_into(struct link *k, char *into, size_t room);
+/* On: a plain link receives at most LINK_TASTE bytes at once as long as link_read_into() says nothing else. A head fits; of
+ * a long body behind it no more than that has to be copied. If on_data() then gives the body its place, the rest follows with
+ * a second on_data() for the same readiness. */
+#define LINK_TASTE KIB(8)
+void link_taste(struct link *k, bool on);
 struct str link_alpn(const struct link *k); /* "h2", "http/1.1" or "" */
 bool link_was_resumed(const struct link *k);
 /* Nothing more will be sent: the peer reads what it got and then the end, while we still read. With an empty queue. */
