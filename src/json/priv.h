@@ -31,7 +31,6 @@ bool json_tape_grow(struct json_tape *t); /* false: at max_nodes */
 enum scan_bytes {
     BYTES_QUOTE,
     BYTES_BACKSLASH,
-    BYTES_U,
     BYTES_BLANK,
     BYTES_HALF,  /* 0x0F */
     BYTES_THIRD, /* see utf8_errors() */
@@ -45,11 +44,11 @@ enum scan_bytes {
     BYTES_N,
 };
 extern const unsigned char JSON_BYTES[BYTES_N][64];
+extern const unsigned char JSON_SHORT_ESCAPES[128]; /* 0x80: may follow a backslash */
 
-/* Where a vector twin looks. */
-struct scan_spot {
-    const unsigned char *at, *end;             /* the block at hand, the text's end */
-    const unsigned char *unicode_to, *utf8_to; /* so far the slow paths have looked */
+/* So far the slow paths of a vector twin have looked. */
+struct scan_seen {
+    const unsigned char *unicode_to, *utf8_to;
 };
 
 /* Slow paths, the same for all twins. They answer NULL where the text is wrong. */

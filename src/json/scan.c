@@ -61,18 +61,21 @@ const unsigned char *json_skip_blank(const unsigned char *p, const unsigned char
     return p;
 }
 
+/* A hexadecimal digit's value, with HEX_DIGIT to tell 0 from none. */
+enum { HEX_DIGIT = 16 };
+static const unsigned char HEX[256] = {
+    ['0'] = 16, ['1'] = 17, ['2'] = 18, ['3'] = 19, ['4'] = 20, ['5'] = 21, ['6'] = 22, ['7'] = 23,
+    ['8'] = 24, ['9'] = 25, ['a'] = 26, ['b'] = 27, ['c'] = 28, ['d'] = 29, ['e'] = 30, ['f'] = 31,
+    ['A'] = 26, ['B'] = 27, ['C'] = 28, ['D'] = 29, ['E'] = 30, ['F'] = 31,
+};
+
 /* Four hexadecimal digits behind a backslash and u. */
 static bool unicode_at(const unsigned char *p, const unsigned char *end, uint32_t *ret_unit)
 {
     if (end - p < 6 || p[0] != '\\' || p[1] != 'u') return false;
-    uint32_t unit = 0;
-    for (int i = 2; i < 6; i++) {
-        unsigned digit = p[i] - '0', letter = (p[i] | 32u) - 'a';
-        if (digit > 9 && letter > 5) return false;
-        unit = unit << 4 | (digit <= 9 ? digit : letter + 10);
-    }
-    *ret_unit = unit;
-    return true;
+    unsigned a = HEX[p[2]], b = HEX[p[3]], c = HEX[p[4]], d = HEX[p[5]];
+    *ret_unit = (a & 15) << 12 | (b & 15) << 8 | (c & 15) << 4 | (d & 15);
+    return a & b & c & d & HEX_DIGIT;
 }
 
 const unsigned char *json_skip_unicode(const unsigned char *p, const unsigned char *end)
@@ -214,7 +217,7 @@ static uint32_t name_twice(const struct json_tape *t)
 bool json_scan_can(scan_fn *fn)
 {
 #if defined(__x86_64__)
-    /* VBMI is not used: processors that have it run 64-byte vectors at full clock, older ones slow down. */
+    /* Older processors, which have no VBMI, slow down when they use vectors of 64 bytes. */
     if (fn == json_scan_avx512) return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi");
     if (fn == json_scan_avx2) return __builtin_cpu_supports("avx2");
     return true;

@@ -44,10 +44,10 @@ SCAN_FN vec under_blank(vec x) { return _mm256_cmpgt_epi8(v_bytes(BYTES_BLANK), 
 SCAN_FN uint64_t block_high(struct block b) { return bits(b.a, b.b); }
 SCAN_FN uint64_t block_controls(struct block b) { return bits(under_blank(b.a), under_blank(b.b)) & ~block_high(b); }
 
-SCAN_FN uint64_t block_escapable(struct block b, UNUSED uint64_t escaped)
+SCAN_FN uint64_t block_short_escapes(struct block b, UNUSED uint64_t escaped)
 {
     vec none = _mm256_setzero_si256();
-    return ~bits(_mm256_cmpeq_epi8(escapable(b.a), none), _mm256_cmpeq_epi8(escapable(b.b), none));
+    return ~bits(_mm256_cmpeq_epi8(short_escapes(b.a), none), _mm256_cmpeq_epi8(short_escapes(b.b), none));
 }
 
 /* Quote, backslash, control, over 0x7F (signed: negative). */
@@ -66,9 +66,10 @@ SCAN_FN const unsigned char *plain_run(const unsigned char *p, const unsigned ch
     return p;
 }
 
-SCAN_FN bool utf8_good(struct scan_spot *s, struct block b, UNUSED uint64_t high, bool goes_on)
+SCAN_FN bool utf8_good(struct block b, const unsigned char *at, UNUSED const unsigned char *end, bool goes_on,
+                       UNUSED struct scan_seen *seen)
 {
-    vec before = goes_on ? v_load(s->at - HALF) : _mm256_setzero_si256();
+    vec before = goes_on ? v_load(at - HALF) : _mm256_setzero_si256();
     vec errors = v_or(utf8_errors(b.a, before), utf8_errors(b.b, b.a));
     return _mm256_testz_si256(errors, errors);
 }

@@ -1,13 +1,13 @@
-/* The scan for processors with AVX-512: 64 bytes in one register, a comparison is a mask at once. */
+/* The scan for processors with AVX-512 BW and VBMI: 64 bytes in one register, a comparison is a mask at once. */
 #include "json/priv.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
 #define SCAN_NAME json_scan_avx512
-#define SCAN_FN __attribute__((always_inline, target("avx512bw,avx2,bmi,lzcnt"))) static inline
-#define SCAN_SLOW __attribute__((noinline, target("avx512bw,avx2,bmi,lzcnt"))) static
-#define SCAN_ENTRY __attribute__((target("avx512bw,avx2,bmi,lzcnt")))
+#define SCAN_FN __attribute__((always_inline, target("avx512bw,avx512vbmi,avx2,bmi,lzcnt"))) static inline
+#define SCAN_SLOW __attribute__((noinline, target("avx512bw,avx512vbmi,avx2,bmi,lzcnt"))) static
+#define SCAN_ENTRY __attribute__((target("avx512bw,avx512vbmi,avx2,bmi,lzcnt")))
 
 typedef __m512i vec;
 SCAN_FN vec v_load(const unsigned char *p) { return _mm512_loadu_si512(p); }
@@ -28,13 +28,19 @@ struct block {
 };
 
 SCAN_FN struct block block_load(const unsigned char *p) { return (struct block){v_load(p)}; }
-SCAN_FN uint64_t block_is(struct block b, enum scan_bytes which) { return _mm512_cmpeq_epi8_mask(b.x, v_bytes(which)); }
+SCAN_FN uint64_t block_is(struct block b, enum scan_bytes which)
+{
+    uint64_t mask = _mm512_cmpeq_epi8_mask(b.x, v_bytes(which));
+    __asm__("" : "+r"(mask)); /* else the compiler moves what is done with it back into mask registers, which is slower */
+    return mask;
+}
 SCAN_FN uint64_t block_controls(struct block b) { return _mm512_cmplt_epu8_mask(b.x, v_bytes(BYTES_BLANK)); }
 SCAN_FN uint64_t block_high(struct block b) { return (uint64_t)_mm512_movepi8_mask(b.x); }
-SCAN_FN uint64_t block_escapable(struct block b, UNUSED uint64_t escaped)
+/* A table of 128 bytes is looked up by seven bits; what is over 0x7F must be taken out again. */
+SCAN_FN uint64_t block_short_escapes(struct block b, UNUSED uint64_t escaped)
 {
-    vec good = escapable(b.x);
-    return _mm512_test_epi8_mask(good, good);
+    const vec *table = (const vec *)(const void *)JSON_SHORT_ESCAPES;
+    return (uint64_t)_mm512_movepi8_mask(_mm512_permutex2var_epi8(table[0], b.x, table[1])) & ~block_high(b);
 }
 
 /* Quote, backslash, control, over 0x7F (signed: negative). */
@@ -50,9 +56,10 @@ SCAN_FN const unsigned char *plain_run(const unsigned char *p, const unsigned ch
     return p;
 }
 
-SCAN_FN bool utf8_good(struct scan_spot *s, struct block b, UNUSED uint64_t high, bool goes_on)
+SCAN_FN bool utf8_good(struct block b, const unsigned char *at, UNUSED const unsigned char *end, bool goes_on,
+                       UNUSED struct scan_seen *seen)
 {
-    vec errors = utf8_errors(b.x, goes_on ? v_load(s->at - STEP) : _mm512_setzero_si512());
+    vec errors = utf8_errors(b.x, goes_on ? v_load(at - STEP) : _mm512_setzero_si512());
     return !_mm512_test_epi8_mask(errors, errors);
 }
 

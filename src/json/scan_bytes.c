@@ -34,7 +34,7 @@ enum { /* the second byte's high half */
        S9 = SX | OVERLONG_3 | TOO_LARGE,
        SA = SX | SURROGATE | TOO_LARGE,
 };
-/* The short escapes and u: a byte's low half names the high halves that it may have: " and /, \, b f n, r t u. */
+/* The short escapes: a byte's low half names the high halves that it may have: " and /, \, b f n, r t. */
 enum { H2 = 1, H5 = 2, H6 = 4, H7 = 8 };
 
 #define FOUR_TIMES(...) {__VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__}
@@ -43,7 +43,6 @@ enum { H2 = 1, H5 = 2, H6 = 4, H7 = 8 };
 _Alignas(64) const unsigned char JSON_BYTES[BYTES_N][64] = {
     [BYTES_QUOTE] = ALL('"'),
     [BYTES_BACKSLASH] = ALL('\\'),
-    [BYTES_U] = ALL('u'),
     [BYTES_BLANK] = ALL(' '),
     [BYTES_HALF] = ALL(0x0F),
     [BYTES_THIRD] = ALL(0xE0 - 0x80),
@@ -55,5 +54,9 @@ _Alignas(64) const unsigned char JSON_BYTES[BYTES_N][64] = {
     [BYTES_SECOND_HIGH] = FOUR_TIMES(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, S8,
                                      S9, SA, SA, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT),
     [BYTES_ESCAPE_HIGH] = FOUR_TIMES(0, 0, H2, 0, 0, H5, H6, H7, 0, 0, 0, 0, 0, 0, 0, 0),
-    [BYTES_ESCAPE_LOW] = FOUR_TIMES(0, 0, H2 | H6 | H7, 0, H7, H7, H6, 0, 0, 0, 0, 0, H5, 0, H6, H2),
+    [BYTES_ESCAPE_LOW] = FOUR_TIMES(0, 0, H2 | H6 | H7, 0, H7, 0, H6, 0, 0, 0, 0, 0, H5, 0, H6, H2),
+};
+
+_Alignas(64) const unsigned char JSON_SHORT_ESCAPES[128] = {
+    ['"'] = 0x80, ['\\'] = 0x80, ['/'] = 0x80, ['b'] = 0x80, ['f'] = 0x80, ['n'] = 0x80, ['r'] = 0x80, ['t'] = 0x80,
 };

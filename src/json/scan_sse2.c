@@ -44,12 +44,12 @@ SCAN_FN uint64_t block_controls(struct block b)
 }
 SCAN_FN uint64_t block_high(struct block b) { return bits(b.x[0], b.x[1], b.x[2], b.x[3]); }
 
-SCAN_FN uint64_t block_escapable(struct block b, uint64_t escaped)
+SCAN_FN uint64_t block_short_escapes(struct block b, uint64_t escaped)
 {
     uint64_t good = 0;
     for (uint64_t left = escaped; left; left &= left - 1) {
         unsigned at = (unsigned)__builtin_ctzll(left);
-        good |= (uint64_t)(JSON_SHORT_ESCAPE[b.from[at]] || b.from[at] == 'u') << at;
+        good |= (uint64_t)JSON_SHORT_ESCAPE[b.from[at]] << at;
     }
     return good;
 }
@@ -70,14 +70,22 @@ SCAN_FN const unsigned char *plain_run(const unsigned char *p, const unsigned ch
     return p;
 }
 
-/* Whole characters, also those that reach into the next block. */
-SCAN_FN bool utf8_good(struct scan_spot *s, UNUSED struct block b, uint64_t high, UNUSED bool goes_on)
+/* Those of the block's marks that stand at p or behind it. */
+SCAN_FN uint64_t marks_from(uint64_t marks, const unsigned char *at, const unsigned char *p)
 {
-    for (; high; high &= high - 1) {
-        const unsigned char *p = s->at + __builtin_ctzll(high);
-        if (p < s->utf8_to) continue;
-        s->utf8_to = json_skip_utf8(p, s->end);
-        if (!s->utf8_to) return false;
+    if (p <= at) return marks;
+    size_t n = (size_t)(p - at);
+    return n < STEP ? marks >> n << n : 0;
+}
+
+/* Whole characters, also those that reach into the next block. */
+SCAN_FN bool utf8_good(struct block b, const unsigned char *at, const unsigned char *end, UNUSED bool goes_on,
+                       struct scan_seen *seen)
+{
+    uint64_t high = marks_from(block_high(b), at, seen->utf8_to);
+    for (; high; high = marks_from(high, at, seen->utf8_to)) {
+        seen->utf8_to = json_skip_utf8(at + __builtin_ctzll(high), end);
+        if (!seen->utf8_to) return false;
     }
     return true;
 }

@@ -16,8 +16,8 @@ SCAN_FN vec utf8_errors(vec x, vec before)
     return v_xor(v_and(v_or(third, fourth), v_bytes(BYTES_TOP)), special);
 }
 
-/* Not zero where x may follow a backslash. A byte over 0x7F is looked up as 0. */
-SCAN_FN vec escapable(vec x)
+/* Not zero where x makes a short escape. A byte over 0x7F is looked up as 0. */
+UNUSED SCAN_FN vec short_escapes(vec x)
 {
     return v_and(v_look_up(v_bytes(BYTES_ESCAPE_LOW), x), v_look_up(v_bytes(BYTES_ESCAPE_HIGH), v_high_half(x)));
 }
