@@ -12,6 +12,8 @@ struct end {
     size_t got, drained_at;
     char last[64];
     bool close_in_data, is_over;
+    char *place; /* where on_data() wants the rest */
+    size_t place_room, first, pieces;
 };
 
 static struct loop *loop;
@@ -23,7 +25,10 @@ static void on_data(struct link *k, struct str bytes)
 {
     struct end *e = end_of(k);
     e->got += bytes.n;
+    if (!e->pieces++) e->first = bytes.n;
     snprintf(e->last, sizeof e->last, "%.*s", bytes.n < 60 ? (int)bytes.n : 60, bytes.p);
+    if (e->place) link_read_into(k, e->place, e->place_room);
+    e->place = NULL;
     if (e->close_in_data) link_close(k);
     e->is_over = true;
 }
@@ -90,6 +95,35 @@ static void bytes_go_both_ways(void **state)
     assert_memory_equal(body, "12345678", 8);
     assert_string_equal(e.last, "and more"); /* no byte went past the room */
     link_close(&e.link);
+    link_close(&e.link);
+    close(fd);
+}
+
+/* Of a long body little comes with its head, and the rest goes where it belongs, at once. */
+static void a_taste_and_then_the_rest(void **state)
+{
+    (void)state;
+    struct end e;
+    static char sent[KIB(40)], place[KIB(64)];
+    int fd = make_pair(&e);
+    for (size_t i = 0; i < sizeof sent; i++) sent[i] = (char)(i * 31 >> 3);
+    e.place = place;
+    e.place_room = sizeof place;
+    link_taste(&e.link, true);
+    assert_int_equal(send(fd, sent, sizeof sent, 0), sizeof sent);
+    uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    assert_int_equal(e.first, LINK_TASTE);
+    assert_int_equal(e.pieces, 2);
+    assert_int_equal(e.got, sizeof sent);
+    assert_memory_equal(place, sent + LINK_TASTE, sizeof sent - LINK_TASTE);
+    link_read_into(&e.link, NULL, 0);
+    assert_int_equal(send(fd, sent, sizeof sent, 0), sizeof sent);
+    uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    assert_int_equal(e.got, sizeof sent + LINK_TASTE); /* nobody gave it a place */
+    link_taste(&e.link, false);
+    turn();
+    assert_int_equal(e.got, 2 * sizeof sent);
+    assert_int_equal(e.pieces, 4);
     link_close(&e.link);
     close(fd);
 }
@@ -281,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_go_both_ways),
+        cmocka_unit_test(a_taste_and_then_the_rest),
         cmocka_unit_test(what_is_not_taken_is_queued),
         cmocka_unit_test(link_write_never_queues),
         cmocka_unit_test(a_paused_link_reads_nothing),
