@@ -26,7 +26,6 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
     (void)c;
     struct cli_answer *a = ((struct waiting *)user)->answer;
     struct str id = http_field_get(fields, S("x-aquifer-request-id")); /* the other one may be the provider's */
-    if (!id.p) id = http_field_get(fields, S("x-aquifer-request-id"));
     a->status = status;
     snprintf(a->request_id, sizeof a->request_id, "%.*s", STR_ARG(id));
 }
