@@ -96,7 +96,10 @@ static enum err open_loop(struct gateway *g, unsigned number, struct fault *why)
 
 static void close_loop(struct gateway_loop *gl)
 {
+    /* Exchanges without a client: their call lingers, or their record waits for the disk. */
     http_server_free(gl->server);
+    http_client_fail_calls(gl->client);
+    journal_writer_let_go(gl->writer);
     http_client_free(gl->client);
     journal_writer_free(gl->writer);
     for (unsigned i = 0; i < BOARD_ENGINES; i++) http_origin_unref(gl->engines[i]);

@@ -41,6 +41,23 @@ static void free_lists(struct http_client *c)
     }
 }
 
+static struct http_call *call_of(const struct pool *p)
+{
+    for (const struct lane *lane = p->lanes; lane; lane = lane->next)
+        if (lane->call) return lane->call;
+    return NULL;
+}
+
+void http_client_fail_calls(struct http_client *c)
+{
+    struct fault why = {0};
+    struct http_call *call;
+    ignore_err(FAIL(&why, ERR_UPSTREAM_CUT, "Aquifer is ending"));
+    for (unsigned i = 0; i < POOL_BUCKETS; i++)
+        for (struct pool *p = c->buckets[i]; p; p = p->next)
+            while ((call = call_of(p))) call_fail(call, &why);
+}
+
 void http_client_free(struct http_client *c)
 {
     if (!c) return;

@@ -207,6 +207,7 @@ struct http_client_options {      /* 0: the default */
 
 struct http_client *http_client_new(struct loop *l, const struct http_client_options *o); /* NULL: defaults */
 void http_client_free(struct http_client *c);                                             /* fails no calls: they must be over */
+void http_client_fail_calls(struct http_client *c); /* those under way: on_fail() comes from in here; before the loop's end */
 const struct http_client_stats *http_client_stats_get(const struct http_client *c);
 
 /* Starts a call; never calls back before it returns. A stale kept-alive connection is retried once, transparently, when

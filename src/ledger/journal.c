@@ -344,6 +344,11 @@ static void on_posted(struct post *p)
     if (w->waits) sync_later(w);
 }
 
+void journal_writer_let_go(struct journal_writer *w)
+{
+    for (struct journal_wait *wait; (wait = wait_pop(w, UINT64_MAX));) wait->on_safe(wait);
+}
+
 void writer_post(struct journal_writer *w)
 {
     if (!atomic_exchange(&w->posted, true)) loop_post(w->loop, &w->post, on_posted);

@@ -468,6 +468,27 @@ static void test_cancelled_wait_is_not_called(void **state)
     bad_disk_end(j, u);
 }
 
+static void count_call(struct journal_wait *wait)
+{
+    struct user *u = CONTAINER_OF(wait, struct user, wait);
+    u->safe++;
+}
+
+/* The gateway ends while its disk hangs. */
+static void test_waiting_ones_are_let_go(void **state)
+{
+    (void)state;
+    struct journal *j;
+    struct user *u = bad_disk_user(&j, EIO);
+    for (uint64_t i = 0; i < 20; i++) record_one(u->writer, i);
+    assert_false(journal_wait_safe(u->writer, &u->wait, count_call));
+    journal_writer_let_go(u->writer);
+    assert_int_equal(u->safe, 1);
+    journal_writer_let_go(u->writer);
+    assert_int_equal(u->safe, 1);
+    bad_disk_end(j, u);
+}
+
 /* ---- kill -9 ------------------------------------------------------------------------------------------------------------------ */
 
 /* A gateway that settles records as fast as it can, and tells each one's number after journal_settle returned. */
@@ -548,6 +569,7 @@ int main(void)
         CASE(test_no_name_for_segments),
         CASE(test_no_first_segment),
         CASE(test_cancelled_wait_is_not_called),
+        CASE(test_waiting_ones_are_let_go),
         CASE(test_kill_at_any_moment),
         CASE(test_lock_ends_with_the_writer),
     };

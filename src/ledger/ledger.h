@@ -71,6 +71,8 @@ MUST_USE enum err journal_open(const struct journal_options *o, struct board *b,
 void journal_set_options(struct journal *j, const struct journal_options *o); /* a new generation's */
 void journal_close(struct journal *j);
 MUST_USE enum err journal_writer_new(struct journal *j, struct loop *l, struct journal_writer **ret_writer, struct fault *why);
+/* Calls on_safe() of all that wait, safe or not: at the end of a gateway whose clients are gone. */
+void journal_writer_let_go(struct journal_writer *w);
 void journal_writer_free(struct journal_writer *w); /* seals its segment; no record may be waiting */
 
 /* A place for one attempt, taken before it is sent. Valid until settled or given back. */

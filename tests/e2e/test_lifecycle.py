@@ -180,6 +180,7 @@ def _():
 
 
 def end():
+    gate.set()  # a stream that a failed test left open would be waited for until the drain is over
     gateway.stop()
     fake.stop()
 
