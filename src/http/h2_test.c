@@ -3,6 +3,23 @@
 
 #include "http/h2_bench.h"
 
+static int guest_arrives(void **state)
+{
+    *state = guest_new(bench_new());
+    return 0;
+}
+
+static int guest_leaves(void **state)
+{
+    struct guest *g = *state;
+    struct bench *b = g->bench;
+    guest_free(g);
+    bench_free(b);
+    return 0;
+}
+
+#define TEST_WITH_GUEST(test) cmocka_unit_test_setup_teardown(test, guest_arrives, guest_leaves)
+
 static void test_requests(void **state)
 {
     (void)state;
@@ -47,9 +64,8 @@ static void test_requests(void **state)
 
 static void test_any_cut_gives_the_same(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     guest_ask(g, "GET", "/a", NULL, NULL);
     guest_ask(g, "POST", "/e", "some bytes", NULL);
     guest_talk(g);
@@ -64,15 +80,12 @@ static void test_any_cut_gives_the_same(void **state)
         assert_int_equal(lines, 6);
         assert_int_equal(b->events.n, want.n);
     }
-    guest_free(g);
-    bench_free(b);
 }
 
 static void test_both_protocols_on_one_port(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     guest_ask(g, "GET", "/two", NULL, NULL);
     guest_talk(g);
     assert_str(buf_view(&b->events), "head GET /two ? @a\nrequest 0 \nclosed whole\n");
@@ -83,15 +96,11 @@ static void test_both_protocols_on_one_port(void **state)
     bench_send(b, S("PR"));
     bench_send(b, S("OPFIND /one HTTP/1.1\r\n" HOST "\r\n"));
     assert_str(buf_view(&b->events), "head PROPFIND /one ? @a\nrequest 0 \nclosed whole\n");
-    guest_free(g);
-    bench_free(b);
 }
 
 static void test_100_continue(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
     nghttp2_nv expect = NV("expect", "100-continue");
     struct guest_stream *s = guest_ask(g, "POST", "/e", "", &expect);
     s->send_more = true;
@@ -103,16 +112,13 @@ static void test_100_continue(void **state)
     guest_talk(g);
     assert_int_equal(s->status, 200);
     assert_str(buf_view(&s->body), "body");
-    guest_free(g);
-    bench_free(b);
 }
 
 /* Clients that take a reset for a failure read the answer all the same. */
 static void test_early_answer_lets_the_body_end(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     struct guest_stream *s = guest_ask(g, "POST", "/early", "first", NULL);
     s->send_more = true;
     guest_talk(g);
@@ -126,16 +132,13 @@ static void test_early_answer_lets_the_body_end(void **state)
     assert_true(s->over && s->error == NGHTTP2_NO_ERROR && !s->was_reset);
     assert_int_equal(http_server_stats_get(b->server)->streams, 0);
     assert_str(buf_view(&b->events), "head POST /early ? @a\nclosed whole\n");
-    guest_free(g);
-    bench_free(b);
 }
 
 /* Of a body that is not wanted comes what the window allows already; then, or when the client falls silent, it is stopped. */
 static void test_early_answer_stops_a_long_body(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     char *big = mem_alloc(MIB(2) + 1);
     memset(big, 'x', MIB(2));
     struct guest_stream *s = guest_ask(g, "POST", "/early", big, NULL), *t = guest_ask(g, "POST", "/early", "first", NULL);
@@ -151,15 +154,11 @@ static void test_early_answer_stops_a_long_body(void **state)
     guest_talk(g);
     assert_str(buf_view(&u->body), "goes on");
     free(big);
-    guest_free(g);
-    bench_free(b);
 }
 
 static void test_broken_answers_are_seen(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
     struct guest_stream *s = guest_ask(g, "GET", "/abort", NULL, NULL), *t = guest_ask(g, "GET", "/short", NULL, NULL);
     guest_talk(g);
     assert_true(s->over && !s->ended && s->error == NGHTTP2_INTERNAL_ERROR);
@@ -167,15 +166,12 @@ static void test_broken_answers_are_seen(void **state)
     struct guest_stream *u = guest_ask(g, "GET", "/a", NULL, NULL); /* the connection lives */
     guest_talk(g);
     assert_int_equal(u->status, 200);
-    guest_free(g);
-    bench_free(b);
 }
 
 static void test_reset_by_the_client(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     struct guest_stream *s = guest_ask(g, "GET", "/hold", NULL, NULL);
     guest_talk(g);
     http_stream_head(b->held, 200, bench_fields(), -1);
@@ -184,15 +180,12 @@ static void test_reset_by_the_client(void **state)
     guest_talk(g);
     assert_str(buf_view(&b->events), "head GET /hold ? @a\nrequest 0 \nclosed broken\n");
     assert_int_equal(http_server_stats_get(b->server)->connections, 1);
-    guest_free(g);
-    bench_free(b);
 }
 
 static void test_client_goes_away(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     guest_ask(g, "GET", "/hold", NULL, NULL);
     guest_ask(g, "GET", "/hold", NULL, NULL);
     guest_talk(g);
@@ -203,18 +196,15 @@ static void test_client_goes_away(void **state)
     assert_str(buf_view(&b->events), "closed broken\nclosed broken\n");
     assert_int_equal(http_server_stats_get(b->server)->streams, 0);
     assert_int_equal(http_server_stats_get(b->server)->connections, 0);
-    guest_free(g);
-    bench_free(b);
 }
 
 /* ---- flow control ----------------------------------------------------------------------------------------------------- */
 
 static void test_flow_control_reaches_the_handler(void **state)
 {
-    (void)state;
     static char piece[KIB(4)];
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     g->is_greedy = false;
     struct guest_stream *s = guest_ask(g, "GET", "/hold", NULL, NULL);
     guest_talk(g);
@@ -244,8 +234,6 @@ static void test_flow_control_reaches_the_handler(void **state)
     }
     assert_int_equal(s->body.n, MIB(10) + 3);
     assert_true(str_ends(buf_view(&b->events), S("closed whole\n")));
-    guest_free(g);
-    bench_free(b);
 }
 
 static bool no_stream(struct bench *b) { return http_server_stats_get(b->server)->streams == 0; }
@@ -270,9 +258,8 @@ static void test_client_that_gives_no_window(void **state)
 
 static void test_large_body(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     char *big = mem_alloc(MIB(5) + 1);
     memset(big, 'x', MIB(5));
     struct guest_stream *s = guest_ask(g, "POST", "/e", big, NULL);
@@ -280,8 +267,6 @@ static void test_large_body(void **state)
     assert_int_equal(s->body.n, MIB(5));
     assert_int_equal(b->memory, 0);
     free(big);
-    guest_free(g);
-    bench_free(b);
 }
 
 /* ---- limits ---------------------------------------------------------------------------------------------------------------- */
@@ -315,10 +300,9 @@ static void test_limits(void **state)
 
 static void test_memory_ceiling(void **state)
 {
-    (void)state;
     static char big[KIB(60)];
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     memset(big, '~', sizeof big - 1);
     nghttp2_nv large = NV("x", big);
     b->memory_max = 1000;
@@ -337,15 +321,11 @@ static void test_memory_ceiling(void **state)
     guest_talk(g);
     assert_int_equal(u->status, 200);
     assert_int_equal(b->memory, 0);
-    guest_free(g);
-    bench_free(b);
 }
 
 static void test_bad_requests(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
     nghttp2_nv host = NV("host", "other"), coding = NV("content-encoding", "br");
     struct guest_stream *s = guest_ask(g, "GET", "/a", NULL, &host), *t = guest_ask(g, "POST", "/e", "x", &coding);
     guest_talk(g);
@@ -354,8 +334,6 @@ static void test_bad_requests(void **state)
     struct guest_stream *u = guest_ask(g, "GET", "/a#b", NULL, NULL);
     guest_talk(g);
     assert_int_equal(u->status, 400);
-    guest_free(g);
-    bench_free(b);
 }
 
 static void test_concurrent_streams_are_bounded(void **state)
@@ -474,9 +452,8 @@ static void test_floods_end_the_connection(void **state)
 /* A field block that never ends, and one that unfolds to a hundred times its size. */
 static void test_endless_continuation(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     guest_talk(g);
     bench_send(b, S("\0\0\x03\x01\0\0\0\0\x01\x82\x86\x84"));
     for (int i = 0; i < 100000 && !b->saw_end; i++) {
@@ -485,17 +462,14 @@ static void test_endless_continuation(void **state)
     }
     assert_true(b->saw_end);
     assert_int_equal(http_server_stats_get(b->server)->streams, 0);
-    guest_free(g);
-    bench_free(b);
 }
 
 /* ---- drain ---------------------------------------------------------------------------------------------------------------------- */
 
 static void test_drain(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     struct guest_stream *s = guest_ask(g, "GET", "/hold", NULL, NULL);
     guest_talk(g);
     http_stream_head(b->held, 200, bench_fields(), -1);
@@ -518,50 +492,45 @@ static void test_drain(void **state)
     b->client = -1;
     bench_turn(b);
     assert_true(b->emptied);
-    guest_free(g);
-    bench_free(b);
 }
 
 static void test_free_aborts_what_is_left(void **state)
 {
-    (void)state;
-    struct bench *b = bench_new();
-    struct guest *g = guest_new(b);
+    struct guest *g = *state;
+    struct bench *b = g->bench;
     guest_ask(g, "GET", "/hold", NULL, NULL);
     guest_talk(g);
     http_server_free(b->server);
     b->server = NULL;
     assert_str(buf_view(&b->events), "head GET /hold ? @a\nrequest 0 \nclosed broken\n");
-    guest_free(g);
-    bench_free(b);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_any_cut_gives_the_same),
-        cmocka_unit_test(test_both_protocols_on_one_port),
-        cmocka_unit_test(test_100_continue),
-        cmocka_unit_test(test_early_answer_lets_the_body_end),
-        cmocka_unit_test(test_early_answer_stops_a_long_body),
-        cmocka_unit_test(test_broken_answers_are_seen),
-        cmocka_unit_test(test_reset_by_the_client),
-        cmocka_unit_test(test_client_goes_away),
-        cmocka_unit_test(test_flow_control_reaches_the_handler),
+        TEST_WITH_GUEST(test_any_cut_gives_the_same),
+        TEST_WITH_GUEST(test_both_protocols_on_one_port),
+        TEST_WITH_GUEST(test_100_continue),
+        TEST_WITH_GUEST(test_early_answer_lets_the_body_end),
+        TEST_WITH_GUEST(test_early_answer_stops_a_long_body),
+        TEST_WITH_GUEST(test_broken_answers_are_seen),
+        TEST_WITH_GUEST(test_reset_by_the_client),
+        TEST_WITH_GUEST(test_client_goes_away),
+        TEST_WITH_GUEST(test_flow_control_reaches_the_handler),
         cmocka_unit_test(test_client_that_gives_no_window),
-        cmocka_unit_test(test_large_body),
+        TEST_WITH_GUEST(test_large_body),
         cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_memory_ceiling),
-        cmocka_unit_test(test_bad_requests),
+        TEST_WITH_GUEST(test_memory_ceiling),
+        TEST_WITH_GUEST(test_bad_requests),
         cmocka_unit_test(test_concurrent_streams_are_bounded),
         cmocka_unit_test(test_slow_body),
         cmocka_unit_test(test_slow_head),
         cmocka_unit_test(test_idle_connection_is_told_to_go),
         cmocka_unit_test(test_floods_end_the_connection),
-        cmocka_unit_test(test_endless_continuation),
-        cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_free_aborts_what_is_left),
+        TEST_WITH_GUEST(test_endless_continuation),
+        TEST_WITH_GUEST(test_drain),
+        TEST_WITH_GUEST(test_free_aborts_what_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
