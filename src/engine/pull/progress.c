@@ -32,7 +32,8 @@ void progress_show(struct progress *p, uint64_t done)
     uint64_t now = clock_mono_ns();
     if (now - p->shown_ns < (p->is_terminal ? TERMINAL_EVERY_NS : PLAIN_EVERY_NS)) return;
     p->shown_ns = now;
-    progress_text(p, done, now, text, sizeof(text));
+    if (done > p->most) p->most = done;
+    progress_text(p, p->most, now, text, sizeof(text));
     if (p->is_terminal) fprintf(stderr, "\r\033[K%s", text);
     else fprintf(stderr, "model: %s\n", text);
     p->moving = p->is_terminal;

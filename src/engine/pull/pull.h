@@ -10,6 +10,7 @@ struct progress {
     const char *label;
     uint64_t total; /* bytes; 0 unknown */
     uint64_t begin; /* bytes that were there before: no part of the speed */
+    uint64_t most;  /* shown so far: what pip copies lies there twice for a moment */
     uint64_t started_ns, shown_ns;
     bool is_terminal, moving;
 };
