@@ -283,6 +283,7 @@ struct chat_group {
     struct str name, id;
     struct str audio; /* raw: Chat's reference to an earlier spoken answer */
     struct chat_cache cache;
+    bool loose; /* the format has no messages, only items: neighbours of one role may come into one message */
     bool apart; /* stands outside the list of messages: `system`, `instructions`, `systemInstruction` */
 };
 
@@ -369,6 +370,7 @@ struct chat {
     struct arena *arena;   /* all nodes live here; borrowed */
     struct str source;     /* the text that spans point into */
     struct str family;     /* plain; of the source's format: writers of the same one write `extra` back (law 4) */
+    struct str format;     /* plain; the source's own name ("openai_chat") */
     struct chat_item *items, *items_last;
     struct chat_tool *tools;
     struct str settings[CHAT_SETTINGS_N];

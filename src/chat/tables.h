@@ -66,6 +66,7 @@
     X(LOSS_EFFORT, "effort", "reasoning effort told as a budget, or the other way round, by the table", "approximated")   \
     X(LOSS_SYSTEM_PLACE, "system_place", "a system message from mid-conversation moved to where the target takes it",     \
       "approximated")                                                                                                     \
+    X(LOSS_ORDER, "order", "text from behind a tool call moved in front of it", "approximated")                           \
     X(LOSS_RESULT_ERROR, "result_error", "a tool result's error flag told in its text", "approximated")                   \
     X(LOSS_RESULT_MEDIA, "result_media", "an image in a tool result moved behind it", "approximated")                     \
     X(LOSS_SCHEMA, "schema", "a JSON schema reduced to the subset that the target takes", "approximated")                 \

@@ -221,6 +221,22 @@ static void chat_error_event(const struct fault *f, struct str request_id, struc
     buf_str(out, S("\n\n"));
 }
 
+static const struct wire_translator translator = {
+    .read_request = openai_chat_read_request,
+    .write_request = openai_chat_write_request,
+    .read_answer = openai_chat_read_answer,
+    .write_answer = openai_chat_write_answer,
+    .reader_size = OPENAI_CHAT_READER_SIZE,
+    .reader_start = openai_chat_reader_start,
+    .read_event = openai_chat_read_event,
+    .read_end = openai_chat_read_end,
+    .writer_size = OPENAI_CHAT_WRITER_SIZE,
+    .writer_start = openai_chat_writer_start,
+    .write_event = openai_chat_write_event,
+    .read_error = openai_chat_read_error,
+    .write_error = openai_chat_write_error,
+};
+
 const struct wire_ops openai_chat_ops = {
     .format = WIRE_OPENAI_CHAT,
     .name = "openai_chat",
@@ -234,4 +250,5 @@ const struct wire_ops openai_chat_ops = {
     .error_event = chat_error_event,
     .blame = wire_blame,
     .heartbeat = ": heartbeat\n\n",
+    .translator = &translator,
 };

@@ -29,13 +29,35 @@ void openai_chat_put_usage(struct json_writer *w, const struct usage *u);       
 void openai_chat_put_annotation(struct json_writer *w, const struct chat_annotation *note, struct chat_losses *losses);
 
 /* ---- stream_read.c, stream_write.c ---------------------------------------------------------------------------------------- */
-extern const size_t openai_chat_reader_size, openai_chat_writer_size;
+enum { OPENAI_CHAT_READER_SIZE = 64, OPENAI_CHAT_WRITER_SIZE = 1024 }; /* checked where they are known */
 void openai_chat_reader_start(void *reader, struct arena *a);
 enum err openai_chat_read_event(void *reader, const struct wire_frame *f, struct json_tape *t, const struct chat_sink *sink,
                                 struct fault *why);
 enum err openai_chat_read_end(void *reader, const struct chat_sink *sink, struct fault *why);
 void openai_chat_writer_start(void *writer, const struct wire_reply *to, struct arena *a);
 enum err openai_chat_write_event(void *writer, const struct chat_event *e, struct buf *out, struct fault *why);
+
+/* ---- request_write.c, request_parts.c, request_tools.c: one request that is written ------------------------------------------ */
+struct openai_chat_writing {
+    struct wire_out o;
+    struct chat *c;
+    const struct wire_target *to;
+    bool same_format; /* what only this format knows goes back as it came */
+    struct fault *why;
+};
+
+bool openai_chat_can_put(const struct chat_part *p); /* false: this format has no place for it */
+bool openai_chat_is_empty_text(const struct chat_part *p);
+void openai_chat_put_part(struct openai_chat_writing *w, struct chat_part *p);
+void openai_chat_lose_part(struct openai_chat_writing *w, struct chat_part *p); /* what no kind of part can hold here */
+/* One text alone is a string, as every server understands it; the source's own spelling counts when it is this format. */
+bool openai_chat_as_string(const struct openai_chat_writing *w, const struct chat_part *first, enum chat_shape shape);
+void openai_chat_put_string(struct openai_chat_writing *w, struct chat_part *p);
+void openai_chat_put_tools(struct openai_chat_writing *w);
+void openai_chat_put_choice(struct openai_chat_writing *w);
+
+/* ---- settings.c ----------------------------------------------------------------------------------------------------------- */
+extern const struct wire_setting openai_chat_settings[CHAT_SETTINGS_N];
 
 /* ---- request_read.c, request_write.c, answer.c, error.c ------------------------------------------------------------------- */
 enum err openai_chat_read_request(const struct json_tape *t, struct chat *c, struct fault *why);

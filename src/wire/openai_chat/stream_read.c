@@ -312,7 +312,7 @@ static enum err on_chunk(struct chat_reader *r, const struct json_tape *t)
 
 /* ---- the room's door -------------------------------------------------------------------------------------------------------- */
 
-const size_t openai_chat_reader_size = sizeof(struct chat_reader);
+_Static_assert(sizeof(struct chat_reader) <= OPENAI_CHAT_READER_SIZE, "told in priv.h");
 
 void openai_chat_reader_start(void *reader, struct arena *a) { *(struct chat_reader *)reader = (struct chat_reader){.arena = a}; }
 

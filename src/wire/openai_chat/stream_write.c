@@ -266,7 +266,7 @@ static enum err (*const ON[EVENT_KINDS])(struct chat_writer *, const struct chat
 
 /* ---- the room's door --------------------------------------------------------------------------------------------------------- */
 
-const size_t openai_chat_writer_size = sizeof(struct chat_writer);
+_Static_assert(sizeof(struct chat_writer) <= OPENAI_CHAT_WRITER_SIZE, "told in priv.h");
 
 void openai_chat_writer_start(void *writer, const struct wire_reply *to, struct arena *a)
 {
