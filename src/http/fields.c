@@ -30,9 +30,9 @@ static bool line_is_valid(struct str line, const struct http_field *f)
 bool http_field_write(struct buf *out, const struct http_field *f)
 {
     size_t n = f->name.n + f->value.n + strlen(": \r\n");
-    if (!buf_reserve(out, n)) return http_field_is_token(f->name) && http_field_value_is_valid(f->value);
+    if (!buf_reserve(out, n + QUICK_BLOCK)) return http_field_is_token(f->name) && http_field_value_is_valid(f->value);
     char *at = out->p + out->n;
-    struct str line = str_make(at, n);
+    struct str line = str_make(at, n + QUICK_BLOCK);
     memcpy(at, f->name.p, f->name.n);
     at += f->name.n;
     *at++ = ':';
@@ -41,6 +41,7 @@ bool http_field_write(struct buf *out, const struct http_field *f)
     at += f->value.n;
     *at++ = '\r';
     *at++ = '\n';
+    memset(at, 0, QUICK_BLOCK);
     if (!line_is_valid(line, f)) return false;
     out->n += n;
     return true;

@@ -15,10 +15,10 @@ static const unsigned char TCHAR[256] = {
 
 static bool may_stand(unsigned char c) { return (c >= 0x20 && c != 0x7F) || c == '\t'; }
 
-/* ---- sixteen bytes at once, where the machine can: how many of the first bytes are of a kind --------------------------- */
+/* ---- a block at once, where the machine can: how many of its first bytes are of a kind ---------------------------------- */
 
 #if defined(__SSE2__) && !defined(QUICK_PLAIN)
-enum { BLOCK = 16, ALL = 0xFFFF };
+enum { LOWER_BLOCK = 16 };
 
 static __m128i load(const char *p) { return _mm_loadu_si128((const __m128i *)(const void *)p); }
 
@@ -29,70 +29,82 @@ static __m128i in_range(__m128i x, char from, char span)
     return _mm_cmpeq_epi8(_mm_min_epu8(above, _mm_set1_epi8(span)), above);
 }
 
-static unsigned bits(__m128i kind) { return (unsigned)_mm_movemask_epi8(kind); }
+/* One bit for each of 32 bytes. */
+static uint32_t bits(__m128i low, __m128i high)
+{
+    return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
+}
 
-static unsigned run_of(unsigned bits_of_kind) { return (unsigned)__builtin_ctz(~bits_of_kind); }
+static unsigned run_of(uint32_t of_kind) { return of_kind == UINT32_MAX ? QUICK_BLOCK : (unsigned)__builtin_ctz(~of_kind); }
+
+static __m128i capitals_in(__m128i x) { return in_range(x, 'A', 'Z' - 'A'); }
 
 /* Letters, digits and '-': of these nearly all names are made. The others end the run; the table judges them. */
-static unsigned name_run(const char *p, unsigned *ret_capitals)
+static __m128i names_in(__m128i x)
 {
-    __m128i x = load(p), capital = in_range(x, 'A', 'Z' - 'A');
-    __m128i small = _mm_or_si128(in_range(x, 'a', 'z' - 'a'), in_range(x, '0', '9' - '0'));
-    small = _mm_or_si128(small, _mm_cmpeq_epi8(x, _mm_set1_epi8('-')));
-    unsigned n = run_of(bits(_mm_or_si128(small, capital)));
-    *ret_capitals = bits(capital) & ((1u << n) - 1);
+    __m128i letter = in_range(_mm_or_si128(x, _mm_set1_epi8(0x20)), 'a', 'z' - 'a');
+    return _mm_or_si128(_mm_or_si128(letter, in_range(x, '0', '9' - '0')), _mm_cmpeq_epi8(x, _mm_set1_epi8('-')));
+}
+
+static unsigned name_run(const char *p, uint32_t *ret_capitals)
+{
+    __m128i low = load(p), high = load(p + 16);
+    unsigned n = run_of(bits(names_in(low), names_in(high)));
+    *ret_capitals = bits(capitals_in(low), capitals_in(high)) & (uint32_t)((UINT64_C(1) << n) - 1);
     return n;
 }
 
-/* All but controls; a tab may stand. */
-static unsigned value_run(const char *p)
+/* Controls but the tab. */
+static __m128i controls_in(__m128i x)
 {
-    __m128i x = load(p), control = in_range(x, 0, 0x1F), tab = _mm_cmpeq_epi8(x, _mm_set1_epi8('\t'));
-    __m128i bad = _mm_or_si128(_mm_andnot_si128(tab, control), _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7F)));
-    return run_of(~bits(bad) & ALL);
+    __m128i tab = _mm_cmpeq_epi8(x, _mm_set1_epi8('\t')), control = _mm_andnot_si128(tab, in_range(x, 0, 0x1F));
+    return _mm_or_si128(control, _mm_cmpeq_epi8(x, _mm_set1_epi8(0x7F)));
 }
+
+static unsigned value_run(const char *p) { return run_of(~bits(controls_in(load(p)), controls_in(load(p + 16)))); }
 
 /* Of the block at p, the first n. */
 static void lower_block(char *p, size_t n)
 {
     const __m128i places = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m128i x = load(p), capital = in_range(x, 'A', 'Z' - 'A');
-    __m128i ours = _mm_cmplt_epi8(places, _mm_set1_epi8((char)(n < BLOCK ? n : BLOCK)));
-    __m128i bit = _mm_and_si128(_mm_and_si128(capital, ours), _mm_set1_epi8(0x20));
+    __m128i x = load(p), ours = _mm_cmplt_epi8(places, _mm_set1_epi8((char)(n < LOWER_BLOCK ? n : LOWER_BLOCK)));
+    __m128i bit = _mm_and_si128(_mm_and_si128(capitals_in(x), ours), _mm_set1_epi8(0x20));
     _mm_storeu_si128((__m128i *)(void *)p, _mm_or_si128(x, bit));
 }
 #else
-enum { BLOCK = 8 };
+enum { LOWER_BLOCK = 8 };
 
-static unsigned name_run(const char *p, unsigned *ret_capitals)
+static unsigned name_run(const char *p, uint32_t *ret_capitals)
 {
     unsigned n = 0;
     *ret_capitals = 0;
-    for (unsigned kind; n < BLOCK && (kind = TCHAR[(unsigned char)p[n]]); n++) *ret_capitals |= kind & CAPITAL;
+    for (unsigned kind; n < QUICK_BLOCK && (kind = TCHAR[(unsigned char)p[n]]); n++) *ret_capitals |= kind & CAPITAL;
     return n;
 }
 
 static unsigned value_run(const char *p)
 {
     unsigned n = 0;
-    while (n < BLOCK && may_stand((unsigned char)p[n])) n++;
+    while (n < QUICK_BLOCK && may_stand((unsigned char)p[n])) n++;
     return n;
 }
 
 static void lower_block(char *p, size_t n)
 {
-    for (size_t i = 0; i < n && i < BLOCK; i++)
+    for (size_t i = 0; i < n && i < LOWER_BLOCK; i++)
         if (p[i] >= 'A' && p[i] <= 'Z') p[i] |= 0x20;
 }
 #endif
 
 /* ---- names and values ------------------------------------------------------------------------------------------------ */
 
+/* Nearly every name and most values end in their first block: so one of 32 bytes costs no branch that is guessed wrong. */
 size_t quick_name_n(struct str s, bool *ret_upper)
 {
-    unsigned kinds = 0, kind, capitals;
+    unsigned kinds = 0, kind;
+    uint32_t capitals;
     size_t n = 0;
-    for (unsigned run = BLOCK; run == BLOCK && s.n - n >= BLOCK; n += run) {
+    for (unsigned run = QUICK_BLOCK; run == QUICK_BLOCK && s.n - n >= QUICK_BLOCK; n += run) {
         run = name_run(s.p + n, &capitals);
         if (capitals) kinds |= CAPITAL;
     }
@@ -104,9 +116,9 @@ size_t quick_name_n(struct str s, bool *ret_upper)
 size_t quick_value_n(struct str s)
 {
     size_t n = 0;
-    for (; s.n - n >= BLOCK; n += BLOCK) {
+    for (; s.n - n >= QUICK_BLOCK; n += QUICK_BLOCK) {
         unsigned run = value_run(s.p + n);
-        if (run < BLOCK) return n + run;
+        if (run < QUICK_BLOCK) return n + run;
     }
     while (n < s.n && may_stand((unsigned char)s.p[n])) n++;
     return n;
@@ -116,7 +128,7 @@ void quick_lower(char *bytes, size_t size, const struct head_slot *slots, unsign
 {
     for (unsigned i = 0; i < n; i++) {
         size_t at = slots[i].name_at, end = at + slots[i].name_n;
-        for (; at < end && size - at >= BLOCK; at += BLOCK) lower_block(bytes + at, end - at);
+        for (; at < end && size - at >= LOWER_BLOCK; at += LOWER_BLOCK) lower_block(bytes + at, end - at);
         for (; at < end; at++)
             if (bytes[at] >= 'A' && bytes[at] <= 'Z') bytes[at] |= 0x20;
     }

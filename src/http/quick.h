@@ -24,7 +24,9 @@ bool quick_read(struct str bytes, struct head_slot *slots, unsigned room, struct
 /* Makes the names small, in place or in a copy of the head's `size` bytes. */
 void quick_lower(char *bytes, size_t size, const struct head_slot *slots, unsigned n);
 
-/* How many bytes from the start on may stand in a name (RFC 9110 5.6.2), or in a value. */
+/* How many bytes from the start on may stand in a name (RFC 9110 5.6.2), or in a value. Quickest where this many bytes can
+ * be read behind the last one that counts. */
+#define QUICK_BLOCK 32
 size_t quick_name_n(struct str s, bool *ret_upper);
 size_t quick_value_n(struct str s);
 

@@ -13,7 +13,7 @@ static bool values_letter(unsigned char c) { return c == '\t' || (c >= ' ' && c 
 static void a_name_ends_at_the_first_byte_that_is_none(void **state)
 {
     (void)state;
-    char text[40];
+    char text[80];
     bool upper;
     for (size_t n = 0; n <= sizeof text; n++) {
         for (size_t at = 0; at < n; at++) {
@@ -31,7 +31,7 @@ static void a_name_ends_at_the_first_byte_that_is_none(void **state)
 static void a_value_ends_at_the_first_control(void **state)
 {
     (void)state;
-    char text[40];
+    char text[80];
     for (size_t n = 0; n <= sizeof text; n++) {
         for (size_t at = 0; at < n; at++) {
             for (int c = 0; c < 256; c++) {
