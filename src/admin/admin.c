@@ -10,7 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { POLL_MS = 500, INGEST_MS = 200, LISTENERS_MAX = 20, BODY_MAX = MIB(1) };
+enum { POLL_MS = 500, INGEST_MS = 200, LISTENERS_MAX = 20, BODY_MAX = MIB(1), ANSWER_MS = 5000 };
 
 struct arguments {
     const char *config, *board, *admin_fds, *metrics_fds;
@@ -119,8 +119,8 @@ static void ingest_done(struct job *j)
 {
     struct control *c = CONTAINER_OF(j, struct control, ingest_job);
     c->ingest_queued = false;
-    if (c->stopping) close_lanes(c);
-    else timer_set(c->loop, &c->ingest_timer, INGEST_MS, on_ingest_time);
+    if (c->finishing) close_lanes(c);
+    else if (!c->stopping) timer_set(c->loop, &c->ingest_timer, INGEST_MS, on_ingest_time);
 }
 
 static void submit_ingest(struct control *c)
@@ -137,13 +137,32 @@ static void on_ingest_time(struct timer *t) { submit_ingest(CONTAINER_OF(t, stru
 /* ---- signals and the bell --------------------------------------------------------------------------------------------- */
 
 /* One last ingest, so that the database has all that the gateways settled; then the end. */
+static void finish(struct control *c)
+{
+    if (c->finishing) return;
+    c->finishing = true;
+    timer_cancel(c->loop, &c->give_up);
+    submit_ingest(c);
+}
+
+static void on_give_up(struct timer *t) { finish(CONTAINER_OF(t, struct control, give_up)); }
+
+static void on_face_empty(void *face)
+{
+    struct control *c = ((struct face *)face)->control;
+    if (--c->faces_open == 0) finish(c);
+}
+
+/* Who asked is answered; who comes now waits in the listening socket, which a new control finds. */
 static void stop(struct control *c)
 {
     if (c->stopping) return;
     c->stopping = true;
     timer_cancel(c->loop, &c->poll);
     timer_cancel(c->loop, &c->ingest_timer);
-    submit_ingest(c);
+    timer_set(c->loop, &c->give_up, ANSWER_MS, on_give_up);
+    c->faces_open = COUNTOF(c->faces);
+    for (size_t i = 0; i < COUNTOF(c->faces); i++) http_server_drain(c->faces[i].server, on_face_empty);
 }
 
 static void on_signal(struct watch *w, unsigned events)
@@ -290,6 +309,7 @@ static void teardown(struct control *c)
     if (c->bell.loop) watch_stop(&c->bell);
     timer_cancel(c->loop, &c->poll);
     timer_cancel(c->loop, &c->ingest_timer);
+    timer_cancel(c->loop, &c->give_up);
     desk_done(&c->desk);
     store_close(c->reports);
     free(c->reports_path);

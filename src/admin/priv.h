@@ -149,9 +149,11 @@ struct control {
         struct http_server *server;
     } faces[2];
     struct face_key admin_key, metrics_key; /* the loop's copies */
-    bool stopping;
+    bool stopping;                          /* told to end: what was asked is still answered */
+    bool finishing;                         /* answered; one last ingest is under way */
+    unsigned faces_open;
     struct watch signals, bell;
-    struct timer poll, ingest_timer;
+    struct timer poll, ingest_timer, give_up;
     struct job reload_job, ingest_job, poll_job;
     bool reload_queued, reload_again, ingest_queued;
     bool files_changed; /* found by the poll job, read by its done() */

@@ -104,10 +104,11 @@ static void keep_descriptors(struct supervisor *s, enum role role)
 
 NORETURN static void become(struct supervisor *s, enum role role, struct command *c, pid_t parent)
 {
-    sigset_t none;
-    sigemptyset(&none);
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    if (role == ROLE_CONTROL) sigaddset(&blocked, SIGHUP); /* a reload that comes before it listens waits for it */
     for (int n = 1; n < NSIG; n++) signal(n, SIG_DFL);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
     /* Nobody outlives the supervisor; the gateway may still drain, control's work is safe at any moment. */
     prctl(PR_SET_PDEATHSIG, role == ROLE_GATEWAY ? SIGTERM : SIGKILL);
     if (getppid() != parent) _exit(1);

@@ -45,6 +45,7 @@ struct supervisor {
     struct timer restart[ROLES]; /* backoff of a role that died */
     unsigned deaths[ROLES];      /* in a row, quickly */
     struct timer handover;       /* watches a new gateway until it serves */
+    struct timer overstay;       /* ends an old control or engine that does not leave */
     bool stopping;
     uv_signal_t signals[5];
 };

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { QUICK_DEATH_MS = 10000, BACKOFF_MS = 100, BACKOFF_MAX_MS = 10000, HANDOVER_LOOK_MS = 20 };
+enum { QUICK_DEATH_MS = 10000, BACKOFF_MS = 100, BACKOFF_MAX_MS = 10000, HANDOVER_LOOK_MS = 20, LEAVE_MS = 20000 };
 
 /* ---- what the machine gives ------------------------------------------------------------------------------------------------ */
 
@@ -155,6 +155,16 @@ static void clear_slot(struct supervisor *s, const struct child *c)
 
 static void stop_rest(struct supervisor *s);
 
+static bool is_wanted(const struct supervisor *s, enum role role) { return role != ROLE_ENGINE || wants_engine(s->config); }
+
+/* Control and engine are never there twice: two of them would not know of each other's changes. */
+static void start_successor(struct supervisor *s, enum role role)
+{
+    if (role == ROLE_GATEWAY || serve_child_of(s, role) || !is_wanted(s, role)) return;
+    timer_cancel(s->loop, &s->restart[role]);
+    if (!serve_child_start(s, role)) schedule(s, role);
+}
+
 static void on_death(struct supervisor *s, pid_t pid, int status)
 {
     static const char *const NAMES[ROLES] = {"control", "gateway", "engine"};
@@ -171,7 +181,10 @@ static void on_death(struct supervisor *s, pid_t pid, int status)
         stop_rest(s);
         return;
     }
-    if (dead.leaving) return;
+    if (dead.leaving) {
+        start_successor(s, (enum role)dead.role);
+        return;
+    }
     count_death(s, &dead);
     schedule(s, (enum role)dead.role);
 }
@@ -225,6 +238,15 @@ static void on_handover(struct timer *t)
     }
 }
 
+static void on_overstay(struct timer *t)
+{
+    struct supervisor *s = CONTAINER_OF(t, struct supervisor, overstay);
+    for (unsigned i = 0; i < SERVE_CHILDREN; i++) {
+        struct child *c = &s->children[i];
+        if (c->pid && c->leaving && c->role != ROLE_GATEWAY) kill(c->pid, SIGKILL);
+    }
+}
+
 /* Inherited children are of the old binary: control and engine go at once, gateways when the new one serves. */
 static void replace_children(struct supervisor *s)
 {
@@ -232,6 +254,7 @@ static void replace_children(struct supervisor *s)
         struct child *c = &s->children[i];
         if (c->pid && c->role != ROLE_GATEWAY) serve_child_leave(c, SIGTERM);
     }
+    timer_set(s->loop, &s->overstay, LEAVE_MS, on_overstay);
     timer_set(s->loop, &s->handover, HANDOVER_LOOK_MS, on_handover);
 }
 
@@ -311,6 +334,18 @@ static enum err start(struct supervisor *s, const char *config_file, struct faul
     return OK;
 }
 
+/* After a takeover control and engine follow when the old ones have gone. */
+static void start_first(struct supervisor *s)
+{
+    bool leaving[ROLES] = {false};
+    for (unsigned i = 0; i < SERVE_CHILDREN; i++)
+        if (s->children[i].pid && s->children[i].leaving) leaving[s->children[i].role] = true; /* no gateway is, yet */
+    for (enum role role = 0; role < ROLES; role++) {
+        bool is_there = role != ROLE_GATEWAY && serve_child_of(s, role);
+        if (!leaving[role] && !is_there && is_wanted(s, role)) serve_child_start(s, role);
+    }
+}
+
 int serve_main(const char *config_file)
 {
     static struct supervisor s;
@@ -322,9 +357,7 @@ int serve_main(const char *config_file)
         return why.code == ERR_CONFIG ? 2 : 1;
     }
     reap(&s); /* inherited children may have died while the image was changed */
-    serve_child_start(&s, ROLE_CONTROL);
-    serve_child_start(&s, ROLE_GATEWAY);
-    if (wants_engine(s.config)) serve_child_start(&s, ROLE_ENGINE);
+    start_first(&s);
     loop_run(s.loop);
     LOG(LOG_INFO, "supervisor.stopped", "");
     return 0;

@@ -165,6 +165,30 @@ def _():
     eq(gateway.cli("key", "list", "--json")["data"][0]["name"], "lifecycle")
 
 
+@test("takeovers while keys are made: no admin connection is lost, and every key works")
+def _():
+    made, bad, stop = [], [], threading.Event()
+
+    def work():
+        while not stop.is_set():
+            try:
+                made.append(new_key(len(made))["key"])
+            except (OSError, http.Broken, AssertionError) as problem:
+                bad.append(repr(problem))
+    thread = threading.Thread(target=work, name="key maker")
+    thread.start()
+    for number in range(3):
+        old = gateway.pids("role-gateway") + gateway.pids("-control")
+        gateway.process.send_signal(signal.SIGUSR2)
+        until(lambda: not set(old) & set(gateway.pids("role-gateway") + gateway.pids("-control")), f"takeover {number} is over", 60)
+        until(gateway.is_ready, "ready", 30)
+    stop.set()
+    thread.join()
+    eq(bad[:3], [])
+    print(f"# {len(made)} keys made", flush=True)
+    eq([number for number, secret in enumerate(made) if gateway.chat(secret).status != 200], [], "keys that do not work")
+
+
 @test("SIGTERM: an open stream ends well before the process does, and new connections are refused")
 def _():
     gate.clear()
