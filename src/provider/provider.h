@@ -43,3 +43,39 @@ struct provider_verdict {
 };
 /* Status and headers of an answer (RFC 9110 10.2.3; retry-after-ms, x-ms-retry-after-ms, retry-after as seconds or date). */
 void provider_judge(int status, struct http_fields fields, int64_t now_ms, struct provider_verdict *ret_verdict);
+
+/* ---- AWS credentials that Aquifer finds for itself (docs/decisions/0010) ------------------------------------------------ */
+
+enum aws_source {
+    AWS_GIVEN,   /* in the configuration: access_key and secret_key, or a key */
+    AWS_DEFAULT, /* the first of the following that is set up, in this order */
+    AWS_ENVIRONMENT,
+    AWS_WEB_IDENTITY, /* AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE: exchanged at STS */
+    AWS_FILE,         /* a profile of the shared credentials file */
+    AWS_CONTAINER,    /* the endpoint that ECS and EKS put beside a container */
+    AWS_INSTANCE      /* instance metadata, version 2 */
+};
+#define AWS_SOURCES "given|default|environment|web_identity|file|container|instance"
+
+struct aws_found {
+    struct str access_key;
+    struct secret secret_key, session_token; /* session_token "" none */
+    int64_t expires_ms;                      /* 0: they do not */
+};
+/* Each reads what such a source says, bounded and strict; texts are copied to the arena. The fault never repeats a value. */
+MUST_USE enum err aws_profile_read(struct str file, struct str profile, struct arena *a, struct aws_found *ret_found,
+                                   struct fault *why);
+/* Of container endpoint and instance metadata. */
+MUST_USE enum err aws_json_read(struct str body, struct arena *a, struct aws_found *ret_found, struct fault *why);
+/* An AssumeRoleWithWebIdentityResponse. */
+MUST_USE enum err aws_sts_read(struct str xml, struct arena *a, struct aws_found *ret_found, struct fault *why);
+/* The form that asks for it. */
+void aws_sts_body(struct str role, struct str session, struct str token, struct buf *out);
+/* May credentials be asked for there? https to anybody; http to loopback and the link-local addresses of AWS only, and never
+ * to a name: whoever controls a variable or a name server must not be handed a token in clear text. */
+bool aws_endpoint_is_allowed(struct str url);
+/* Is the text fit to sign with? ERR_CONFIG names the part that is not. */
+MUST_USE enum err aws_found_check(const struct aws_found *f, struct fault *why);
+/* When to ask again: 5 minutes before the end, or at half of a short life; without an end after a minute (a file may
+ * change). Milliseconds from now, at least a second. */
+uint32_t aws_refresh_ms(const struct aws_found *f, int64_t now_ms);
