@@ -40,8 +40,10 @@ static void reload_done(struct job *j)
 {
     struct control *c = CONTAINER_OF(j, struct control, reload_job);
     c->reload_queued = false;
-    if (c->desk.config) take_keys(c);
-    else if (atomic_load(&c->board->generation) == 0) { /* the first start: nobody serves an older generation */
+    if (c->desk.config) {
+        take_keys(c);
+        if (!c->stopping) aws_sync(c);
+    } else if (atomic_load(&c->board->generation) == 0) { /* the first start: nobody serves an older generation */
         fprintf(stderr, "aquifer: %s\n", c->desk.refused.text);
         c->status = 1;
         stop(c);
@@ -112,7 +114,7 @@ static void on_lane_idle(struct lane *l)
 
 static void close_lanes(struct control *c)
 {
-    for (unsigned i = 0; i < LANES; i++) lane_close(&c->lanes[i], on_lane_idle);
+    for (unsigned i = 0; i < LANES; i++) lane_end(&c->lanes[i], on_lane_idle);
 }
 
 static void ingest_done(struct job *j)
@@ -160,6 +162,7 @@ static void stop(struct control *c)
     c->stopping = true;
     timer_cancel(c->loop, &c->poll);
     timer_cancel(c->loop, &c->ingest_timer);
+    aws_stop(c);
     timer_set(c->loop, &c->give_up, ANSWER_MS, on_give_up);
     c->faces_open = COUNTOF(c->faces);
     for (size_t i = 0; i < COUNTOF(c->faces); i++) http_server_drain(c->faces[i].server, on_face_empty);
@@ -310,6 +313,7 @@ static void teardown(struct control *c)
     timer_cancel(c->loop, &c->poll);
     timer_cancel(c->loop, &c->ingest_timer);
     timer_cancel(c->loop, &c->give_up);
+    aws_done(c);
     desk_done(&c->desk);
     store_close(c->reports);
     free(c->reports_path);

@@ -65,6 +65,7 @@ static enum err open_store(struct desk *d, struct str data, struct fault *why)
     enum err got = store_migrate(d->store, why);
     if (got == OK) got = read_created(d, why);
     if (got == OK) got = keys_load(d, why);
+    if (got == OK) got = desk_load_aws(d, why);
     if (got == OK) return OK;
     store_close(d->store);
     d->store = NULL;
@@ -185,8 +186,14 @@ static enum err write_generation(struct desk *d, const struct config *c, const s
 {
     struct key *keys = mem_alloc((d->n_keys + 1) * sizeof *keys);
     for (unsigned i = 0; i < d->n_keys; i++) keys[i] = d->keys[i]->key;
-    struct generation_source s = {
-        .number = number, .config = c, .catalog = k, .keys = keys, .n_keys = d->n_keys, .created_s = d->created_ms / 1000};
+    struct generation_source s = {.aws = d->aws,
+                                  .n_aws = d->n_aws,
+                                  .number = number,
+                                  .config = c,
+                                  .catalog = k,
+                                  .keys = keys,
+                                  .n_keys = d->n_keys,
+                                  .created_s = d->created_ms / 1000};
     enum err got = generation_write(&s, out, why);
     free(keys);
     return got;
@@ -355,6 +362,7 @@ void desk_done(struct desk *d)
     ledger_ingest_free(d->ingest);
     drop_origins(d);
     keys_done(d);
+    desk_done_aws(d);
     store_close(d->store);
     if (d->first != d->config) config_free(d->first);
     config_free(d->config);

@@ -43,7 +43,7 @@ void lane_submit(struct lane *l, struct job *j)
     start_next(l);
 }
 
-void lane_close(struct lane *l, void (*on_idle)(struct lane *l))
+void lane_end(struct lane *l, void (*on_idle)(struct lane *l))
 {
     l->on_idle = on_idle;
     if (!l->busy) on_idle(l);

@@ -38,7 +38,7 @@ struct lane {
 void lane_init(struct lane *l, struct loop *loop, void *user);
 void lane_submit(struct lane *l, struct job *j);
 /* Starts no further job; on_idle is called when none is running, perhaps at once. */
-void lane_close(struct lane *l, void (*on_idle)(struct lane *l));
+void lane_end(struct lane *l, void (*on_idle)(struct lane *l));
 
 /* ---- the desk: lane DESK only ------------------------------------------------------------------------------------------ */
 
@@ -81,6 +81,8 @@ struct desk {
     bool seeded;
     int64_t ingest_complained_ms, swept_ms;
     struct face_key admin_key, metrics_key;
+    struct aws_sealed *aws; /* credentials that were found, as they are published */
+    unsigned n_aws;
 };
 /* Reads configuration and catalogue, opens the database when it is not open, publishes. On an error everything stays as it
  * was; the fault is kept in `refused` and counted. */
@@ -98,6 +100,39 @@ MUST_USE enum err desk_read_key(struct str reference, struct face_key *ret_key, 
 /* The key that seals secrets in the database: the configured one, or the data directory's own, made when there is none. */
 MUST_USE enum err desk_seal_key(const struct desk *d, struct seal_key *ret_key, struct fault *why);
 MUST_USE enum err desk_make_dir(const char *path, struct fault *why); /* mode 0700; exists: fine */
+
+/* ---- AWS credentials ------------------------------------------------------------------------------------------------------ */
+
+/* aws_desk.c, lane DESK: seals what was found, keeps it in the store (so that a restart has it at once) and in `aws`. */
+MUST_USE enum err desk_load_aws(struct desk *d, struct fault *why);
+MUST_USE enum err desk_take_aws(struct desk *d, struct str provider, const struct aws_found *f, struct fault *why);
+void desk_done_aws(struct desk *d);
+
+/* aws_ask.c: asks a source, waiting for its answers; on a pool thread. Texts are in the arena. */
+struct aws_account {
+    char provider[PROVIDER_NAME_MAX + 1], region[33], profile[65];
+    enum aws_source source;
+    struct arena arena;
+    struct aws_found found;
+    bool fresh;                               /* found, and not yet taken by the desk */
+    char seen[SIGV4_HASH], taken[SIGV4_HASH]; /* digests of what was found, and of what the desk has: no news, no generation */
+    unsigned fails;                           /* in a row */
+    uint64_t due_ns;                          /* when to ask again */
+    struct aws_account *next;
+};
+MUST_USE enum err aws_ask(struct aws_account *a, struct fault *why);
+
+/* aws.c: the keeper, on the loop: asks when it is time (lane AWS), hands over to the desk. */
+struct aws_keeper {
+    struct job ask_job, take_job;
+    struct timer timer;
+    struct aws_account *accounts;
+    bool busy, changed; /* changed: the configuration, while busy */
+};
+struct control;
+void aws_sync(struct control *c); /* after a configuration came into force */
+void aws_stop(struct control *c);
+void aws_done(struct control *c);
 
 /* ---- keys --------------------------------------------------------------------------------------------------------------- */
 
@@ -134,7 +169,7 @@ void key_put_json(struct json_writer *w, const struct key_row *row); /* members 
 
 /* ---- the API ------------------------------------------------------------------------------------------------------------ */
 
-enum lane_name { LANE_DESK, LANE_REPORTS, LANES };
+enum lane_name { LANE_DESK, LANE_REPORTS, LANE_AWS, LANES };
 struct control {
     struct loop *loop;
     struct board *board;
@@ -155,6 +190,7 @@ struct control {
     struct watch signals, bell;
     struct timer poll, ingest_timer, give_up;
     struct job reload_job, ingest_job, poll_job;
+    struct aws_keeper aws;
     bool reload_queued, reload_again, ingest_queued;
     bool files_changed; /* found by the poll job, read by its done() */
     int status;         /* exit status */

@@ -61,19 +61,26 @@ static void complain_kind(struct reader *r, const struct config_provider *p)
 static void check_aws(struct reader *r, const struct config_provider *p)
 {
     unsigned line = (unsigned)p->line;
-    bool pair = p->access_key.n && p->secret_key.n;
+    bool pair = p->access_key.n && p->secret_key.n, found = p->credentials != AWS_GIVEN;
     if (p->region.n == 0) config_complain(r, line, "region is missing: kind %s needs it, as us-east-1", p->how->name);
-    if (!pair && (p->access_key.n || p->secret_key.n || p->session_token.n))
+    if (found && p->access_key.n + p->secret_key.n + p->session_token.n + p->key.n)
+        config_complain(r, line,
+                        "credentials says where to find them; access_key, secret_key, session_token and key do not go "
+                        "with it");
+    else if (!found && !pair && (p->access_key.n || p->secret_key.n || p->session_token.n))
         config_complain(r, line, "access_key and secret_key belong together; one of them is missing");
-    else if (pair == (p->key.n > 0))
-        config_complain(r, line, "kind %s needs either access_key and secret_key, or key (a Bedrock API key)", p->how->name);
+    else if (!found && pair == (p->key.n > 0))
+        config_complain(r, line, "kind %s needs one of: access_key and secret_key; key (a Bedrock API key); credentials",
+                        p->how->name);
 }
 
 static void check_no_aws(struct reader *r, const struct config_provider *p)
 {
     unsigned line = (unsigned)p->line;
-    if (p->region.n + p->access_key.n + p->secret_key.n + p->session_token.n)
-        config_complain(r, line, "region, access_key, secret_key and session_token are for AWS; kind %s has none", p->how->name);
+    if (p->region.n + p->access_key.n + p->secret_key.n + p->session_token.n + p->profile.n || p->credentials != AWS_GIVEN)
+        config_complain(r, line,
+                        "region, access_key, secret_key, session_token, credentials and profile are for AWS; kind %s has none",
+                        p->how->name);
     if (!p->how->needs_url && p->url.n) config_complain(r, line, "kind %s has no url; remove it", p->how->name);
 }
 

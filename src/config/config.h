@@ -42,7 +42,8 @@ struct config_timeouts {
 };
 struct config_provider {
     struct str name, kind, url, key, ca_file, proxy, jurisdiction;
-    struct str region, access_key, secret_key, session_token; /* AWS */
+    struct str region, access_key, secret_key, session_token, profile; /* AWS */
+    uint64_t credentials;                                              /* enum aws_source */
     CONFIG_LIST(struct str) formats;
     CONFIG_LIST(struct config_field) headers;
     struct config_timeouts timeouts; /* filled from the file's when not given */

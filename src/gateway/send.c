@@ -331,9 +331,24 @@ static enum err start_call(struct exchange *x, const struct destination *to)
     return OK;
 }
 
+/* Credentials that control finds may not be there yet, or not any more. */
+static bool can_sign(struct exchange *x)
+{
+    const struct provider *p = x->attempt.deployment->provider;
+    if (!p->aws_awaited || p->aws.access_key.n) return true;
+    FAIL(&x->fault, ERR_UPSTREAM_ERROR, "there are no AWS credentials for the provider %.*s yet; the log (aws.failed) tells why",
+         STR_ARG(p->name));
+    return false;
+}
+
 enum next step_send(struct exchange *x)
 {
     struct destination to;
+    if (!can_sign(x)) {
+        x->outcome = OUTCOME_FAULT;
+        x->step = STEP_ROUTE;
+        return MOVED;
+    }
     if (!find_destination(x, &to)) {
         FAIL(&x->fault, ERR_ENGINE, "the local model '%.*s' went away", STR_ARG(x->attempt.deployment->model));
         x->outcome = OUTCOME_FAULT;

@@ -43,6 +43,7 @@ struct provider {
     struct secret key; /* "" none */
     struct str region;
     struct sigv4_credentials aws; /* access_key "" : calls are not signed */
+    bool aws_awaited;             /* control finds the credentials: without them no call can be made */
     struct http_deadlines deadlines;
     struct header *headers; /* extra ones, on every call */
     unsigned n_headers;
@@ -165,7 +166,15 @@ uint64_t deployment_context(const struct deployment *d, struct str asked);
 
 struct config;
 struct catalog;
+/* Credentials that control found for a provider, as published: sealed for its name. */
+struct aws_sealed {
+    struct str provider, hex;
+};
+/* Access key id, secret and token, closed; the caller frees ret_hex. */
+void aws_seal(const struct seal_key *k, struct str provider, const struct aws_found *f, struct buf *ret_hex);
 struct generation_source {
+    const struct aws_sealed *aws;
+    size_t n_aws;
     uint64_t number;
     const struct config *config;
     const struct catalog *catalog;

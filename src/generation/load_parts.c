@@ -138,9 +138,63 @@ static enum err load_secret(struct load *l, uint32_t o, const char *name, struct
     return reference.n ? resolve(l, reference, ret_value) : OK;
 }
 
+static int nibble(char c)
+{
+    const char *at = c ? strchr("0123456789abcdef", c) : NULL;
+    return at ? (int)(at - "0123456789abcdef") : -1;
+}
+
+/* Looked for when the first sealed secret needs it. Without it the keys still work as bearer keys, so that a lost sealing key locks
+ * nobody out of everything. */
+static const struct seal_key *seal_key(struct load *l)
+{
+    struct buf text;
+    struct fault what = {0};
+    if (l->seal_tried) return l->sealed ? &l->seal : NULL;
+    l->seal_tried = true;
+    buf_init(&text, KIB(64) + 1);
+    uint32_t settings = json_find(l->tape, 0, S("settings"));
+    if (config_secret(settings ? load_str(l, settings, "seal_key") : STR_NONE, &text, &what) == OK) {
+        l->sealed = seal_key_read(buf_view(&text), &l->seal);
+        if (!l->sealed) FAIL(&what, ERR_CONFIG, "seal_key must be 64 hexadecimal digits in lower case");
+    }
+    if (text.cap) explicit_bzero(text.p, text.cap);
+    buf_done(&text);
+    if (!l->sealed)
+        LOG(LOG_ERROR, "seal.missing",
+            "sealed AWS secrets cannot be opened: callers who sign are refused, and so are calls with credentials that were "
+            "found",
+            F_Z("why", what.text));
+    return l->sealed ? &l->seal : NULL;
+}
+
+/* What control found; lines of access key id, secret and token. */
+static void open_found(struct load *l, uint32_t o, struct provider *p)
+{
+    struct buf bytes, what;
+    struct str hex = load_str(l, o, "aws_sealed"), plain = STR_NONE, rest;
+    const struct seal_key *seal = hex.n ? seal_key(l) : NULL;
+    if (!seal) return;
+    buf_init(&bytes, KIB(32));
+    buf_init(&what, 256);
+    buf_fmt(&what, AWS_PURPOSE "%.*s", STR_ARG(p->name));
+    for (size_t i = 0; i + 1 < hex.n; i += 2) buf_char(&bytes, (char)(nibble(hex.p[i]) << 4 | nibble(hex.p[i + 1])));
+    char *room = bytes.n > SEAL_MORE ? load_alloc(l, bytes.n) : NULL;
+    if (room && seal_open(seal, buf_view(&what), buf_view(&bytes), room)) plain = str_make(room, bytes.n - SEAL_MORE);
+    else
+        LOG(LOG_ERROR, "seal.wrong", "AWS credentials that were found were sealed with another key; they are found anew",
+            F_STR("provider", p->name));
+    str_cut(plain, '\n', &p->aws.access_key, &rest);
+    str_cut(rest, '\n', &p->aws.secret_key.value, &p->aws.session_token.value);
+    buf_done(&bytes);
+    buf_done(&what);
+}
+
 static enum err load_signing(struct load *l, uint32_t o, struct provider *p)
 {
     p->region = load_str(l, o, "region");
+    p->aws_awaited = load_flag(l, o, "aws_awaited");
+    if (p->aws_awaited) open_found(l, o, p);
     TRY(load_secret(l, o, "access_key", &p->aws.access_key));
     TRY(load_secret(l, o, "secret_key", &p->aws.secret_key.value));
     TRY(load_secret(l, o, "session_token", &p->aws.session_token.value));
@@ -273,12 +327,6 @@ void load_routes(struct load *l)
 
 /* ---- keys ------------------------------------------------------------------------------------------------------------- */
 
-static int nibble(char c)
-{
-    const char *at = c ? strchr("0123456789abcdef", c) : NULL;
-    return at ? (int)(at - "0123456789abcdef") : -1;
-}
-
 /* n bytes as hexadecimal. True: there was such a member. */
 static bool load_bytes(struct load *l, uint32_t o, const char *name, uint8_t *ret_bytes, unsigned n)
 {
@@ -293,27 +341,6 @@ static bool load_bytes(struct load *l, uint32_t o, const char *name, uint8_t *re
         ret_bytes[i] = (uint8_t)(high << 4 | low);
     }
     return node;
-}
-
-/* Looked for when the first pair needs it. Without it the keys still work as bearer keys, so that a lost sealing key locks
- * nobody out of everything. */
-static const struct seal_key *seal_key(struct load *l)
-{
-    struct buf text;
-    struct fault what = {0};
-    if (l->seal_tried) return l->sealed ? &l->seal : NULL;
-    l->seal_tried = true;
-    buf_init(&text, KIB(64) + 1);
-    uint32_t settings = json_find(l->tape, 0, S("settings"));
-    if (config_secret(settings ? load_str(l, settings, "seal_key") : STR_NONE, &text, &what) == OK) {
-        l->sealed = seal_key_read(buf_view(&text), &l->seal);
-        if (!l->sealed) FAIL(&what, ERR_CONFIG, "seal_key must be 64 hexadecimal digits in lower case");
-    }
-    if (text.cap) explicit_bzero(text.p, text.cap);
-    buf_done(&text);
-    if (!l->sealed)
-        LOG(LOG_ERROR, "seal.missing", "AWS key pairs cannot be used: callers who sign are refused", F_Z("why", what.text));
-    return l->sealed ? &l->seal : NULL;
 }
 
 static void open_secret(struct load *l, const struct key *k, const uint8_t sealed[AWS_SEALED_LEN], struct secret *ret_secret)

@@ -103,7 +103,32 @@ static void add_url(struct json_writer *w, const struct config_provider *p)
     buf_done(&url);
 }
 
-static void put_provider(struct json_writer *w, const struct config_provider *p)
+void aws_seal(const struct seal_key *k, struct str provider, const struct aws_found *f, struct buf *ret_hex)
+{
+    struct buf plain, sealed, what;
+    buf_init(&plain, KIB(32));
+    buf_init(&sealed, KIB(32));
+    buf_init(&what, 256);
+    buf_fmt(&what, AWS_PURPOSE "%.*s", STR_ARG(provider));
+    buf_fmt(&plain, "%.*s\n%.*s\n%.*s", STR_ARG(f->access_key), STR_ARG(f->secret_key.value), STR_ARG(f->session_token.value));
+    must(buf_reserve(&sealed, plain.n + SEAL_MORE));
+    seal_close(k, buf_view(&what), buf_view(&plain), (uint8_t *)sealed.p);
+    for (size_t i = 0; i < plain.n + SEAL_MORE; i++) buf_fmt(ret_hex, "%02x", (unsigned char)sealed.p[i]);
+    explicit_bzero(plain.p, plain.cap);
+    buf_done(&plain);
+    buf_done(&sealed);
+    buf_done(&what);
+}
+
+static void add_found(struct json_writer *w, const struct generation_source *s, const struct config_provider *p)
+{
+    if (p->credentials == AWS_GIVEN) return;
+    json_add_bool(w, S("aws_awaited"), true);
+    for (size_t i = 0; i < s->n_aws; i++)
+        if (str_eq(s->aws[i].provider, p->name)) json_add_str(w, S("aws_sealed"), s->aws[i].hex);
+}
+
+static void put_provider(struct json_writer *w, const struct generation_source *s, const struct config_provider *p)
 {
     json_put_object(w);
     json_add_str(w, S("name"), p->name);
@@ -114,6 +139,7 @@ static void put_provider(struct json_writer *w, const struct config_provider *p)
     add_text(w, "access_key", p->access_key);
     add_text(w, "secret_key", p->secret_key);
     add_text(w, "session_token", p->session_token);
+    add_found(w, s, p);
     add_text(w, "ca_file", p->ca_file);
     add_text(w, "proxy", p->proxy);
     json_add_u64(w, S("connect_ms"), p->timeouts.connect);
@@ -306,7 +332,7 @@ static void put_all(struct writing *g)
     json_add_u64(w, S("format"), GENERATION_FORMAT);
     put_settings(w, s->config);
     json_add_array(w, S("providers"));
-    for (unsigned i = 0; i < s->config->providers.n; i++) put_provider(w, &s->config->providers.at[i]);
+    for (unsigned i = 0; i < s->config->providers.n; i++) put_provider(w, s, &s->config->providers.at[i]);
     json_put_end(w);
     json_add_array(w, S("routes"));
     for (unsigned i = 0; i < s->config->routes.n; i++) put_route(g, &s->config->routes.at[i]);

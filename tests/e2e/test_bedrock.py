@@ -90,7 +90,7 @@ def _():
     good = config(PROVIDERS, ROUTES)
     for old, new, want in (("    region: eu-central-1\n", "", "region is missing"),
                            ("    secret_key: env:SECRET\n", "", "belong together"),
-                           ("    access_key: env:ACCESS\n    secret_key: env:SECRET\n", "", "needs either"),
+                           ("    access_key: env:ACCESS\n    secret_key: env:SECRET\n", "", "needs one of"),
                            ("kind: bedrock\n", "kind: openai\n", "are for AWS")):
         gateway.write(good.replace(old, new, 1))
         told = gateway.cli("config", "check", "--config", gateway.file, status=1, json_out=False)
