@@ -85,7 +85,6 @@ static struct chat_part *add_part(const struct maker *m, struct chat_item *i, en
 {
     struct chat_part *p = chat_add_part(m->a, i, kind);
     must(p);
-    chat_has(&i->node, ITEM_HAS_PARTS);
     i->shape = SHAPE_ARRAY;
     maybe_extra(m, &p->node);
     return p;

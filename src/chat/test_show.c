@@ -98,6 +98,7 @@ static void put_json(struct buf *out, const char *name, const struct chat_json *
 static void put_item(struct buf *out, const struct chat_item *i)
 {
     const struct chat_group *g = i->group;
+    if (i->kind == ITEM_MESSAGE && !i->parts && !i->node.extra && !i->id.p) return; /* a message that says nothing */
     buf_fmt(out, "\n  %s choice=%u role=%s", ITEMS[i->kind], i->choice, ROLES[g ? g->role : ROLE_NONE]);
     if (g) put_span(out, "author", g->name), put_span(out, "message", g->id), put_number(out, "apart", g->apart);
     if (g) put_raw(out, "audio", g->audio), put_cache(out, g->cache), put_extra(out, &g->node);
@@ -127,7 +128,7 @@ void chat_show(const struct chat *c, struct buf *out)
 {
     buf_str(out, S("chat"));
     put_settings(out, c);
-    buf_fmt(out, " choice=%d/%d", (int)c->choice.mode, (int)c->choice.within);
+    buf_fmt(out, " choice=%d/%d", (int)c->choice.mode, c->choice.mode == CHOICE_ALLOWED ? (int)c->choice.within : 0);
     for (unsigned i = 0; i < c->choice.n_names; i++) put_span(out, "name", c->choice.names[i]);
     put_extra(out, &c->node);
     put_tools(out, c->tools, 0);

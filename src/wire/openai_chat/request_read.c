@@ -514,10 +514,18 @@ static enum err take_max_completion_tokens(struct wire_in *in, void *into, uint3
     return OK;
 }
 
+static const struct wire_member STREAM_OPTIONS[] = {WIRE_SKIP("include_usage", WANT_BOOL)};
+
+static enum err take_stream_options(struct wire_in *in, void *into, uint32_t at)
+{
+    static const struct wire_shape shape = WIRE_SHAPE(STREAM_OPTIONS);
+    return wire_walk_inside(in, at, &shape, into, "stream_options");
+}
+
 static const struct wire_member ROOT[] = {
     WIRE_SKIP("model", WANT_STRING),
     WIRE_SKIP("stream", WANT_BOOL),
-    WIRE_SKIP("stream_options", WANT_OBJECT),
+    WIRE_CALL("stream_options", WANT_OBJECT, take_stream_options),
     WIRE_MUST_CALL("messages", WANT_ARRAY, take_messages),
     WIRE_CALL("tools", WANT_ARRAY, take_tools),
     WIRE_CALL("tool_choice", WANT_VALUE, take_choice),

@@ -387,6 +387,14 @@ static void put_vendor_settings(struct openai_chat_writing *w)
     chat_lose(w->o.losses, &c->node, SET_SERVICE_TIER, LOSS_TIER);
 }
 
+static void put_stream_options(struct openai_chat_writing *w)
+{
+    json_add_object(&w->o.w, S("stream_options"));
+    json_add_bool(&w->o.w, S("include_usage"), true);
+    wire_put_extra(&w->o, &w->c->node, S("stream_options"), LOSS_EXTRA);
+    json_put_end(&w->o.w);
+}
+
 enum err openai_chat_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,
                                    struct fault *why)
 {
@@ -404,7 +412,7 @@ enum err openai_chat_write_request(struct chat *c, const struct wire_target *to,
     json_add_str(j, S("model"), to->model);
     TRY(put_items(&w));
     if (to->stream) json_add_raw(j, S("stream"), S("true"));
-    if (to->stream) json_add_raw(j, S("stream_options"), S("{\"include_usage\":true}"));
+    if (to->stream) put_stream_options(&w);
     openai_chat_put_tools(&w);
     openai_chat_put_choice(&w);
     if (c->tools && chat_told(&c->node, CHAT_HAS_PARALLEL)) json_add_bool(j, S("parallel_tool_calls"), c->parallel == FLAG_YES);
