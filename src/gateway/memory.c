@@ -4,9 +4,10 @@
 #include "priv.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 100 };
+enum { LOOK_MS = 100, TRIM_EVERY = 10, NEAR = MIB(1) };
 
 static int64_t resident_bytes(void)
 {
@@ -30,10 +31,32 @@ static void look(struct gateway *g)
     atomic_store(&g->rss_seen, resident_bytes());
 }
 
+static bool would_exceed(struct gateway *g, int64_t more)
+{
+    uint64_t max = atomic_load_explicit(&g->memory_max, memory_order_relaxed);
+    int64_t since = atomic_load_explicit(&g->slot->memory, memory_order_relaxed) -
+                    atomic_load_explicit(&g->held_at_rss, memory_order_relaxed);
+    int64_t now = atomic_load_explicit(&g->rss_seen, memory_order_relaxed) + (since > 0 ? since : 0) + more;
+    return max && now > 0 && (uint64_t)now > max;
+}
+
+/* What was freed stays with malloc and resident: after a crowd has gone we would refuse for ever. Walking the heap takes
+ * locks that loops need, so it is not done at every look. */
+static void trim(struct gateway *g)
+{
+    if (!would_exceed(g, NEAR)) {
+        g->looks_short = 0;
+    } else if (g->looks_short++ % TRIM_EVERY == 0) {
+        malloc_trim(0);
+        look(g);
+    }
+}
+
 static void on_look(struct timer *t)
 {
     struct gateway *g = CONTAINER_OF(t, struct gateway, memory_timer);
     look(g);
+    trim(g);
     timer_set(g->manager, t, LOOK_MS, on_look);
 }
 
@@ -44,15 +67,6 @@ void memory_watch(struct gateway *g)
 }
 
 void memory_set_max(struct gateway *g, uint64_t bytes) { atomic_store(&g->memory_max, bytes); }
-
-static bool would_exceed(struct gateway *g, int64_t more)
-{
-    uint64_t max = atomic_load_explicit(&g->memory_max, memory_order_relaxed);
-    int64_t since = atomic_load_explicit(&g->slot->memory, memory_order_relaxed) -
-                    atomic_load_explicit(&g->held_at_rss, memory_order_relaxed);
-    int64_t now = atomic_load_explicit(&g->rss_seen, memory_order_relaxed) + (since > 0 ? since : 0) + more;
-    return max && now > 0 && (uint64_t)now > max;
-}
 
 bool memory_is_short(struct gateway *g) { return would_exceed(g, 0); }
 

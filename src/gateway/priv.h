@@ -64,6 +64,7 @@ struct gateway {
     struct generation *newest;
     struct watch bell;
     struct timer memory_timer, drain_timer, look_timer;
+    unsigned looks_short; /* looks at the resident size that found it at the ceiling, one after the other */
     atomic_bool draining;
     atomic_uint loops_left;
     /* memory.c */

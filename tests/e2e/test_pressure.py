@@ -2,6 +2,7 @@
 # timeout: 180
 """Clients that go away and clients that do not read, looked at from both of the gateway's sides: what it notices by itself, and
 what it holds. Bytes are counted in the kernel's own tables, so that nothing depends on how fast anything is."""
+import select
 import socket
 import statistics
 import struct
@@ -172,6 +173,37 @@ def _():
         check(0 < held <= HELD_MAX, f"{name}: the gateway held {held} bytes")
         check(flow.given < 100 << 20, "the provider was held back")
         tell(f"{name}, held back", [leave(flow.sock.close)])
+
+
+# -- clients that only hold memory
+
+CROWD, HEAD = 600, b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 60000
+
+
+@test("heads that never end fill the memory ceiling and no more: the next are refused with 503, and it heals")
+def _():
+    small = Gateway(CONFIG + "memory: { max: 32MiB }\nproviders:\n" + openai_provider(fake)
+                    + "routes:\n" + route("fast", deployment("main", "gpt-4o-mini"))).start()
+    try:
+        key = small.key()
+        conns = [small.conn().send(HEAD) for _ in range(CROWD)]
+
+        def refused():
+            return len(select.select(conns_by_socket, [], [], 0)[0])
+        conns_by_socket = [conn.sock for conn in conns]
+        until(refused, "somebody is refused")
+        told = conns[conns_by_socket.index(select.select(conns_by_socket, [], [], 0)[0][0])].read()
+        eq((told.status, told.json()["error"]["code"]), (503, "overloaded"))
+        size = 0
+        for pid in small.pids("gateway"):
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                size += sum(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+        check(size < 40 << 10, f"the gateway has grown to {size} KiB")
+        for conn in conns:
+            conn.close()
+        until(lambda: small.chat(key).status == 200, "it serves again")
+    finally:
+        small.stop()
 
 
 def end():
