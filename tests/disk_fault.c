@@ -57,7 +57,9 @@ static int opened(int fd, const char *path)
 {
     if (fd < 0 || fd >= FDS) return fd;
     atomic_store(&ours[fd], false);
-    strncpy(paths[fd], path, sizeof paths[fd] - 1);
+    size_t n = strnlen(path, sizeof paths[fd] - 1);
+    memcpy(paths[fd], path, n);
+    paths[fd][n] = '\0';
     atomic_store(&ours[fd], true);
     return fd;
 }

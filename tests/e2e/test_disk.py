@@ -109,7 +109,7 @@ def _():
                 break
         error_of(got, 503, "journal_full")
         check(int(got.get("retry-after")) >= 1, "retry-after")
-        eq(http.call(gateway.address, "GET", "/readyz").status, 503)
+        until(lambda: gateway.ask(key).status and not gateway.is_ready(), "every loop has none left, and /readyz says so")
         check("No space left on device" in gateway.log(), "the log says why")
         gate.set()
         eq([data for _, _, data, _ in events][-1], "[DONE]")
@@ -235,9 +235,10 @@ def _():
     eq(gateway.ask(key).status, 200)
     gateway.disk.fail(errno.EROFS, "/data", kinds=SPACE)  # it becomes so while it runs: as a full one
     for _ in range(2000):
-        if gateway.ask(key).status != 200:
+        got = gateway.ask(key)
+        if got.status != 200:
             break
-    error_of(gateway.chat(key), 503, "journal_full")
+    error_of(got, 503, "journal_full")
     gateway.disk.heal()
     until(lambda: gateway.ask(key).status == 200, "it goes on by itself")
     gateway.check_whole()
