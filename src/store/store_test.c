@@ -163,6 +163,42 @@ static void test_migrates_and_refuses_newer(void **state)
     store_close(s);
 }
 
+static void run_migration(struct store *s, const struct migration *m)
+{
+    for (size_t i = 0; i < MIGRATION_STEPS && m->sql[i]; i++) assert_int_equal(store_exec(s, m->sql[i], NULL, NULL, &why), OK);
+    assert_int_equal(store_exec(s, "INSERT INTO migrations (number, name, applied_ms) VALUES (?1, 'm', 0)",
+                                BINDS(V_I64(m->number)), NULL, &why),
+                     OK);
+}
+
+/* From each version that there ever was, with a key and a day in it, as its program left it. */
+static void test_comes_forward_from_every_version(void **state)
+{
+    (void)state;
+    static const char TABLE[] =
+        "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_ms INTEGER NOT NULL)";
+    static const char *const WRITTEN[] = {
+        "INSERT INTO keys (id, name, digest, created_ms, place) VALUES ('k', 'n', x'01', 1, 3)",
+        "INSERT INTO usage_days VALUES (20000, 'k', 'fast', 2, 3, 4, 5, 6, 0)",
+        "INSERT INTO segments (id, position) VALUES ('s', 7)",
+    };
+    int64_t n;
+    for (uint32_t version = 1; version <= store_version_newest; version++) {
+        struct store *s = open_store();
+        assert_int_equal(store_exec(s, TABLE, NULL, NULL, &why), OK);
+        for (uint32_t m = 0; m < version; m++) run_migration(s, &migrations[m]);
+        for (size_t i = 0; i < COUNTOF(WRITTEN); i++) assert_int_equal(store_exec(s, WRITTEN[i], NULL, NULL, &why), OK);
+        assert_int_equal(store_migrate(s, &why), OK);
+        assert_int_equal(store_get_i64(s, "SELECT max(number) FROM migrations", NULL, &n, &why), OK);
+        assert_int_equal(n, store_version_newest);
+        assert_int_equal(
+            store_get_i64(s, "SELECT place + (SELECT position FROM segments WHERE done IS NULL) FROM keys", NULL, &n, &why), OK);
+        assert_int_equal(n, 10);
+        store_close(s);
+        store_remove(path);
+    }
+}
+
 static void test_migration_numbers_have_no_gap(void **state)
 {
     (void)state;
@@ -354,6 +390,7 @@ int main(void)
         CASE(test_mode_is_private),
         CASE(test_migrates_and_refuses_newer),
         CASE(test_migration_numbers_have_no_gap),
+        CASE(test_comes_forward_from_every_version),
         CASE(test_foreign_and_damaged_files),
         CASE(test_missing_directory),
         CASE(test_locked_by_another),

@@ -1,0 +1,122 @@
+# order: 30
+# timeout: 200
+"""Keys, prices, limits and spend caps as a client meets them: parts 8 to 10 of the foundation, sentence by sentence."""
+import threading
+
+from lib import acts, http
+from lib.fake import Fake
+from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
+from lib.tap import check, eq, run, test, until
+
+fake = Fake().start()
+fake.models.add("in-no-catalogue")
+fake.play_always(acts.say("One two three.", usage={"prompt": 100, "completion": 50, "input": 100, "output": 50}))
+gateway = Gateway(config([openai_provider(fake), anthropic_provider(fake)],
+                         [route("fast", deployment("main", "gpt-4o-mini", "{ input: 10, output: 10 }")), route("claude", deployment("claude", "claude-opus-5", "{ input: 10, output: 10 }")),
+                          route("unpriced", deployment("main", "in-no-catalogue", None)), route("free-for-all", deployment("main", "in-no-catalogue", None, "        allow_unpriced: true\n"))])).start()
+FORMATS = {"fast": gateway.chat, "claude": gateway.messages}
+
+
+def check_error(route_name, got):
+    """It is one in the caller's own format, with a request id."""
+    body = got.json()
+    check(got.get("x-aquifer-request-id"), "a request id")
+    if route_name == "claude":
+        eq(body["type"], "error")
+    check(body["error"]["type"] and body["error"]["message"], str(body))
+
+
+@test("a key is taken in each of the three headers")
+def _():
+    key = gateway.key()
+    body = {"model": "fast", "messages": [{"role": "user", "content": "x"}]}
+    for name, value in (("Authorization", f"Bearer {key}"), ("x-api-key", key), ("api-key", key)):
+        eq(http.call(gateway.address, "POST", "/v1/chat/completions", {name: value}, body).status, 200, name)
+
+
+@test("allowed routes: another one is refused and not listed")
+def _():
+    key = gateway.key("narrow", "--routes", "fast")
+    eq(gateway.chat(key, model="fast").status, 200)
+    check(gateway.messages(key, model="claude").status in (403, 404), "claude is refused")
+    listed = http.call(gateway.address, "GET", "/v1/models", {"Authorization": f"Bearer {key}"}).json()
+    eq([model["id"] for model in listed["data"]], ["fast"])
+
+
+@test("a rotated key's old secret works for its grace and no longer; an expired key is refused")
+def _():
+    made = gateway.cli("key", "create", "--name", "turning", "--json")
+    new = gateway.cli("key", "rotate", made["id"], "--grace", "2s", "--json")["key"]
+    eq((gateway.chat(made["key"]).status, gateway.chat(new).status), (200, 200))
+    until(lambda: gateway.chat(made["key"]).status == 401, "the old secret is void")
+    eq(gateway.chat(new).status, 200)
+    short = gateway.key("short", "--expires", "1s")
+    until(lambda: gateway.chat(short).status == 401, "it has expired")
+
+
+@test("limits: 429 in the caller's format with a retry-after of whole seconds, and nothing reaches the provider")
+def _():
+    for name, ask in FORMATS.items():
+        key = gateway.key("limited", "--requests-per-minute", "3")
+        before = len(fake.requests)
+        statuses = [ask(key, model=name) for _ in range(5)]
+        eq([got.status for got in statuses], [200, 200, 200, 429, 429], name)
+        eq(len(fake.requests) - before, 3)
+        check(1 <= int(statuses[-1].get("retry-after")) <= 60, statuses[-1].get("retry-after"))
+        check_error(name, statuses[-1])
+
+
+@test("concurrency is exact")
+def _():
+    key, gate, got = gateway.key("pair", "--concurrency", "2"), threading.Event(), []
+    fake.play_always(acts.say("slow", gate=gate))
+    threads = [threading.Thread(target=lambda: got.append(gateway.chat(key).status)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(got) == 6, "six are refused")
+    gate.set()
+    for thread in threads:
+        thread.join()
+    fake.play_always(acts.say("One two three.", usage={"prompt": 100, "completion": 50, "input": 100, "output": 50}))
+    eq(sorted(got), [200, 200] + 6 * [429])
+    eq(gateway.chat(key).status, 200)
+
+
+@test("money: a 402-class refusal in the caller's format, never more spent than the cap, however many ask at once")
+def _():
+    for name, ask in FORMATS.items():
+        made = gateway.cli("key", "create", "--name", "poor", "--spend-day", "0.02", "--json")  # an answer costs 0.0015
+        got = []
+        threads = [threading.Thread(target=lambda ask=ask, name=name, made=made: got.extend(ask(made["key"], model=name, max_tokens=60) for _ in range(8))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        refused = [answer for answer in got if answer.status != 200]
+        check(refused and {answer.status for answer in refused} == {402}, str({answer.status for answer in got}))
+        eq(refused[0].get("x-should-retry"), "false")
+        check_error(name, refused[0])
+        row = next(row for row in gateway.usage()["data"] if row["key"] == made["id"])
+        eq(row["requests"], len(got) - len(refused))
+        check(0.015 < float(row["cost"]) <= 0.02, f"{row['cost']} of 0.02 dollars")
+
+
+@test("a model without a price is refused, unless allowed; then its cost is unknown and never 0")
+def _():
+    key = gateway.key("unpriced")
+    before = len(fake.requests)
+    got = gateway.chat(key, model="unpriced")
+    check(got.status >= 400 and "price" in got.body.decode(), got.body.decode())
+    eq(len(fake.requests), before)
+    eq(gateway.chat(key, model="free-for-all").status, 200)
+    eq(gateway.usage()["total"]["unknown_cost_requests"], 1)
+    row = gateway.admin("GET", "/admin/v1/attempts?limit=1").json()["data"][0]
+    eq((row["model"], row["cost"]), ("free-for-all", None))
+
+
+def end():
+    gateway.stop()
+    fake.stop()
+
+
+run(end)
