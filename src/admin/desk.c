@@ -343,6 +343,7 @@ enum err desk_reload(struct desk *d, struct fault *why)
     enum err got = read_fresh(d, &f, report, why);
     if (got == OK) {
         take_fresh(d, &f);
+        desk_forget_aws(d);
         d->refused = (struct fault){0};
         d->seen = fingerprint(d); /* now of the new one's catalogue files as well */
         if (again) atomic_fetch_add(&d->board->counters.reloads, 1);
