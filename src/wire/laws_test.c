@@ -6,11 +6,26 @@
 enum { SEEDS = 500 };
 
 /* What an answer in a format can hold, where it is less than RANDOM_ALL. */
-static unsigned holds(unsigned f) { return f == WIRE_OPENAI_CHAT ? RANDOM_ALL : RANDOM_ALL & ~(unsigned)RANDOM_CHOICES; }
+static unsigned holds(unsigned f)
+{
+    return f == WIRE_OPENAI_CHAT ? RANDOM_ALL : RANDOM_ALL & ~(unsigned)(RANDOM_CHOICES | RANDOM_LOGPROBS);
+}
 
+static void unseal(struct bench *b, struct chat_opaque *first)
+{
+    struct chat_opaque open;
+    for (struct chat_opaque *o = first; o; o = o->next)
+        if (chat_is_sealed(o->span) && chat_unseal(&b->seal, &b->arena, o->span, &open, &b->why) == OK) o->span = open.span;
+}
+
+/* Sealed state is another text each time, so what is in it is shown. */
 static struct str show(struct bench *b, const struct chat_answer *a)
 {
     struct buf out;
+    for (struct chat_item *i = a->items; i; i = i->next) {
+        unseal(b, i->opaque);
+        for (struct chat_part *p = i->parts; p; p = p->next) unseal(b, p->opaque);
+    }
     buf_init(&out, MIB(8));
     chat_show_answer(a, &out);
     return keep(b, &out);
@@ -55,10 +70,10 @@ static void read_stream(struct bench *b, unsigned f, struct str bytes, struct di
 }
 
 /* The answer as the format itself can tell it: random, then once through the format. */
-static void random_answer(struct bench *b, unsigned f, uint64_t seed, struct chat_answer *ret_answer)
+static void random_answer(struct bench *b, unsigned kinds, uint64_t seed, struct chat_answer *ret_answer)
 {
     struct dice d = {seed};
-    unsigned with = (unsigned)dice_next(&d) & holds(f) & ~(unsigned)RANDOM_EXTRA;
+    unsigned with = (unsigned)dice_next(&d) & kinds & ~(unsigned)RANDOM_EXTRA;
     chat_random_answer(&d, &b->arena, with, ret_answer);
 }
 
@@ -85,7 +100,7 @@ static void for_all_formats(law_fn *law)
 static void folded(struct bench *b, unsigned f, uint64_t seed)
 {
     struct chat_answer answer, whole, folded_stream;
-    random_answer(b, f, seed, &answer);
+    random_answer(b, holds(f), seed, &answer);
     struct str stream = streamed_answer(b, f, &answer), body = whole_answer(b, f, &answer);
     read_whole(b, f, body, &whole);
     read_stream(b, f, stream, NULL, &folded_stream);
@@ -100,7 +115,7 @@ static void law_1_a_folded_stream_is_the_whole_answer(void **state) { for_all_fo
 static void survives(struct bench *b, unsigned f, uint64_t seed)
 {
     struct chat_answer answer, whole;
-    random_answer(b, f, seed, &answer);
+    random_answer(b, holds(f), seed, &answer);
     read_whole(b, f, whole_answer(b, f, &answer), &whole);
     const struct chat_item *got = whole.items;
     for (const struct chat_item *i = answer.items; i; i = i->next) {
@@ -127,7 +142,7 @@ static void cut_anywhere(struct bench *b, unsigned f, uint64_t seed)
 {
     struct chat_answer answer, once, cut;
     struct dice d = {seed};
-    random_answer(b, f, seed, &answer);
+    random_answer(b, holds(f), seed, &answer);
     struct str stream = streamed_answer(b, f, &answer);
     read_stream(b, f, stream, NULL, &once);
     read_stream(b, f, stream, &d, &cut);
@@ -159,7 +174,7 @@ static void needle_in_answer(struct bench *b, unsigned f, unsigned g, uint64_t s
     struct str out, body;
     unsigned before, after;
     size_t at;
-    random_answer(b, f, seed, &answer);
+    random_answer(b, holds(f) & holds(g), seed, &answer);
     body = whole_answer(b, f, &answer);
     assert_true(through(b, f, g, body, &out, &before));
     struct str needled = with_needle(b, &d, body, &at);
@@ -188,7 +203,7 @@ static void needle_in_stream(struct bench *b, unsigned f, unsigned g, uint64_t s
     struct str out;
     unsigned before, after;
     size_t at;
-    random_answer(b, f, seed, &answer);
+    random_answer(b, holds(f) & holds(g), seed, &answer);
     frames_of(b, f, streamed_answer(b, f, &answer), NULL, &frames);
     if (!stream_through(b, f, g, &frames, &out, &before))
         fail_msg("%s to %s: %s", wire_format_name(f), wire_format_name(g), b->why.text);
@@ -233,7 +248,7 @@ static void usage_agrees(struct bench *b, unsigned f, uint64_t seed)
     struct usage of_body = {0}, of_stream = {0};
     const struct wire_ops *ops = ops_of(f);
     struct wire_stream stream = {.format = (enum wire_format)f, .usage = &of_stream};
-    random_answer(b, f, seed, &answer);
+    random_answer(b, holds(f), seed, &answer);
     struct str body = whole_answer(b, f, &answer);
     read_whole(b, f, body, &whole);
     assert_totals(f, &whole.usage, &answer.usage);

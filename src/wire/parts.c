@@ -300,6 +300,13 @@ void wire_put_extra(struct wire_out *o, struct chat_node *n, struct str inside, 
     }
 }
 
+bool wire_has_extra(const struct chat_node *n, struct str inside)
+{
+    for (const struct chat_extra *e = n->extra; e; e = e->next)
+        if (!e->told && str_eq(e->inside, inside)) return true;
+    return false;
+}
+
 void wire_put_field(struct wire_out *o, struct chat_node *n, unsigned field, const char *name, struct str span)
 {
     if (!chat_told(n, field)) return;

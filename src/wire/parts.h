@@ -160,6 +160,7 @@ struct wire_out {
 /* Members that only the family knows: those of `inside` (STR_NONE: the node's own) are written into the open object; in another
  * family all of the node are counted as `how`. */
 void wire_put_extra(struct wire_out *o, struct chat_node *n, struct str inside, enum chat_loss how);
+bool wire_has_extra(const struct chat_node *n, struct str inside); /* any that is not ticked yet */
 /* Name and span, when the field is there: ticks it. */
 void wire_put_field(struct wire_out *o, struct chat_node *n, unsigned field, const char *name, struct str span);
 void wire_put_field_raw(struct wire_out *o, struct chat_node *n, unsigned field, const char *name, struct str raw);

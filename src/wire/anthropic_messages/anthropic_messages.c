@@ -1,6 +1,6 @@
 /* Anthropic Messages on the same-format road, with count_tokens. Facts: Anthropic API reference "Messages", "Streaming
  * messages", "Errors"; rules A1…A20 in docs/wire.md. Pure; used by the gateway on every request of this format. */
-#include "wire/formats.h"
+#include "wire/anthropic_messages/priv.h"
 
 /* ---- request ------------------------------------------------------------------------------------------------------ */
 
@@ -58,7 +58,7 @@ static void read_output(const struct json_tape *t, uint32_t usage, struct usage 
     usage_set(u, USAGE_OUT_VISIBLE, total - thinking, USAGE_REPORTED);
 }
 
-static bool read_usage(const struct json_tape *t, uint32_t usage, struct usage *u)
+bool anthropic_messages_read_usage(const struct json_tape *t, uint32_t usage, struct usage *u)
 {
     if (!usage || !json_is(t, usage, JSON_OBJECT)) return false;
     set_if_told(t, json_path(t, usage, "input_tokens"), USAGE_IN_FRESH, u);
@@ -86,7 +86,7 @@ static enum err messages_answer(enum wire_operation op, struct str body, struct 
     uint32_t type = json_find(t, 0, S("type"));
     if (!type || !json_eq(t, type, S("message")))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a message");
-    read_usage(t, json_find(t, 0, S("usage")), ret_usage);
+    anthropic_messages_read_usage(t, json_find(t, 0, S("usage")), ret_usage);
     return OK;
 }
 
@@ -96,7 +96,7 @@ static void on_start(struct wire_stream *s, struct json_tape *t, struct str data
 {
     step->starts = s->started = true;
     if (json_scan(t, data, &USAGE_LIMITS, NULL) != OK) return; /* more nodes than the tape may have */
-    read_usage(t, json_path(t, 0, "message", "usage"), s->usage);
+    anthropic_messages_read_usage(t, json_path(t, 0, "message", "usage"), s->usage);
 }
 
 /* A6: cumulative; overwrites each field it has, input ones too. */
@@ -104,7 +104,7 @@ static void on_message_delta(struct wire_stream *s, struct json_tape *t, struct 
 {
     (void)step;
     if (json_scan(t, data, &USAGE_LIMITS, NULL) != OK) return;
-    s->told_final |= read_usage(t, json_path(t, 0, "usage"), s->usage);
+    s->told_final |= anthropic_messages_read_usage(t, json_path(t, 0, "usage"), s->usage);
 }
 
 static void on_delta(struct wire_stream *s, struct json_tape *t, struct str data, struct wire_step *step)
@@ -191,6 +191,22 @@ static void messages_error_event(const struct fault *f, struct str request_id, s
     buf_str(out, S("\n\n"));
 }
 
+static const struct wire_translator translator = {
+    .read_request = anthropic_messages_read_request,
+    .write_request = anthropic_messages_write_request,
+    .read_answer = anthropic_messages_read_answer,
+    .write_answer = anthropic_messages_write_answer,
+    .reader_size = ANTHROPIC_MESSAGES_READER_SIZE,
+    .reader_start = anthropic_messages_reader_start,
+    .read_event = anthropic_messages_read_event,
+    .read_end = anthropic_messages_read_end,
+    .writer_size = ANTHROPIC_MESSAGES_WRITER_SIZE,
+    .writer_start = anthropic_messages_writer_start,
+    .write_event = anthropic_messages_write_event,
+    .read_error = anthropic_messages_read_error,
+    .write_error = anthropic_messages_write_error,
+};
+
 const struct wire_ops anthropic_messages_ops = {
     .format = WIRE_ANTHROPIC_MESSAGES,
     .name = "anthropic_messages",
@@ -203,5 +219,6 @@ const struct wire_ops anthropic_messages_ops = {
     .error = messages_error,
     .error_event = messages_error_event,
     .blame = wire_blame,
+    .translator = &translator,
     .heartbeat = "event: ping\ndata: {\"type\": \"ping\"}\n\n",
 };

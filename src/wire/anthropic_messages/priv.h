@@ -1,0 +1,46 @@
+/* What the files of this format share; bedrock_invoke carries the same bodies and calls them too. */
+#pragma once
+
+#include "wire/formats.h"
+#include "wire/parts.h"
+
+extern const struct wire_setting anthropic_messages_settings[CHAT_SETTINGS_N]; /* settings.c */
+extern const struct wire_tree anthropic_messages_known;                        /* known.c */
+
+/* ---- read.c: pieces that requests, answers and events have in common; borrowed from the tape ---------------------------- */
+bool anthropic_messages_read_usage(const struct json_tape *t, uint32_t usage, struct usage *u); /* anthropic_messages.c */
+/* `delta`: the object with stop_reason and stop_sequence. */
+void anthropic_messages_read_stop(const struct json_tape *t, uint32_t delta, struct chat_stop *ret_stop);
+void anthropic_messages_read_citation(const struct json_tape *t, uint32_t at, struct chat_annotation *ret_note);
+void anthropic_messages_read_error_object(const struct json_tape *t, struct arena *a, struct chat_error *ret_error);
+/* "web_search_tool_result" and the like; server calls. */
+bool anthropic_messages_is_server_result(struct str type);
+bool anthropic_messages_is_server_call(struct str type);
+
+/* ---- write.c ------------------------------------------------------------------------------------------------------------- */
+struct str anthropic_messages_stop_word(const struct chat_stop *stop);
+void anthropic_messages_put_usage(struct json_writer *w, const struct usage *u);
+void anthropic_messages_put_id(struct json_writer *w, const struct wire_reply *to, const struct chat_meta *meta);
+/* The signature that the caller shall give back: the vendor's own, or another vendor's state sealed; false: there is none. */
+bool anthropic_messages_signature(const struct wire_reply *to, const struct chat_opaque *o, struct arena *a,
+                                  struct str *ret_span);
+
+/* ---- stream_read.c, stream_write.c ---------------------------------------------------------------------------------------- */
+enum { ANTHROPIC_MESSAGES_READER_SIZE = 1536, ANTHROPIC_MESSAGES_WRITER_SIZE = 1024 }; /* checked where they are known */
+void anthropic_messages_reader_start(void *reader, struct arena *a);
+enum err anthropic_messages_read_event(void *reader, const struct wire_frame *f, struct json_tape *t,
+                                       const struct chat_sink *sink, struct fault *why);
+enum err anthropic_messages_read_end(void *reader, const struct chat_sink *sink, struct fault *why);
+void anthropic_messages_writer_start(void *writer, const struct wire_reply *to, struct arena *a);
+enum err anthropic_messages_write_event(void *writer, const struct chat_event *e, struct buf *out, struct fault *why);
+
+/* ---- request_read.c, request_write.c, answer.c, error.c ------------------------------------------------------------------- */
+enum err anthropic_messages_read_request(const struct json_tape *t, struct chat *c, struct fault *why);
+enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
+                                          struct buf *out, struct fault *why);
+enum err anthropic_messages_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
+enum err anthropic_messages_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out,
+                                         struct fault *why);
+void anthropic_messages_read_error(int status, struct http_fields fields, struct str body, struct json_tape *t, struct arena *a,
+                                   struct chat_error *ret_error);
+void anthropic_messages_write_error(const struct chat_error *e, struct str request_id, struct buf *out);
