@@ -34,6 +34,31 @@ enum err anthropic_messages_read_end(void *reader, const struct chat_sink *sink,
 void anthropic_messages_writer_start(void *writer, const struct wire_reply *to, struct arena *a);
 enum err anthropic_messages_write_event(void *writer, const struct chat_event *e, struct buf *out, struct fault *why);
 
+/* ---- request_write.c, request_parts.c, request_tools.c: one request that is written -------------------------------------------- */
+struct anthropic_messages_writing {
+    struct wire_out o;
+    struct chat *c;
+    const struct wire_target *to;
+    bool same_format; /* the source's own messages are kept as they were */
+    struct fault *why;
+};
+
+void anthropic_messages_put_cache(struct anthropic_messages_writing *w, struct chat_node *n, unsigned field,
+                                  const struct chat_cache *cache);
+void anthropic_messages_put_part(struct anthropic_messages_writing *w, struct chat_part *p);
+bool anthropic_messages_is_silent(const struct chat_part *p); /* a text that says nothing, which the vendor refuses (A13) */
+void anthropic_messages_put_tools(struct anthropic_messages_writing *w);
+void anthropic_messages_put_choice(struct anthropic_messages_writing *w);
+struct anthropic_messages_think {
+    bool on;
+    uint64_t budget; /* 0: none told */
+};
+
+struct anthropic_messages_think anthropic_messages_think_of(struct anthropic_messages_writing *w);
+void anthropic_messages_put_thinking(struct anthropic_messages_writing *w, const struct anthropic_messages_think *t);
+enum err anthropic_messages_put_output(struct anthropic_messages_writing *w);
+uint64_t anthropic_messages_max_tokens(const struct anthropic_messages_writing *w);
+
 /* ---- request_read.c, request_write.c, answer.c, error.c ------------------------------------------------------------------- */
 enum err anthropic_messages_read_request(const struct json_tape *t, struct chat *c, struct fault *why);
 enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,

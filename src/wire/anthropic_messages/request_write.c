@@ -5,136 +5,9 @@
 
 #include <stdlib.h>
 
-/* A14: what stands in for a bound that neither caller nor catalogue told. */
-enum { MAX_TOKENS = 4096, BUDGET_MIN = 1024 };
-
-struct writing {
-    struct wire_out o;
-    struct chat *c;
-    const struct wire_target *to;
-    bool same_format; /* the source's own messages are kept as they were */
-    struct fault *why;
-};
-
-/* ---- cache marks ---------------------------------------------------------------------------------------------------------- */
-
-static void put_cache(struct writing *w, struct chat_node *n, unsigned field, const struct chat_cache *cache)
-{
-    struct json_writer *j = &w->o.w;
-    if (!chat_told(n, field)) return;
-    json_add_object(j, S("cache_control"));
-    json_put_name(j, S("type"));
-    json_put_span(j, cache->kind);
-    if (cache->ttl.p) json_put_name(j, S("ttl"));
-    if (cache->ttl.p) json_put_span(j, cache->ttl);
-    if (w->o.same_family) wire_put_extra(&w->o, n, S("cache_control"), LOSS_EXTRA);
-    json_put_end(j);
-}
-
-/* ---- parts ------------------------------------------------------------------------------------------------------------------ */
-
-static void put_citations(struct writing *w, struct chat_part *p)
-{
-    if (!w->o.same_family) chat_lose(w->o.losses, &p->node, PART_HAS_ANNOTATIONS, LOSS_CITATION);
-    else if (chat_told(&p->node, PART_HAS_ANNOTATIONS)) {
-        json_add_array(&w->o.w, S("citations"));
-        for (struct chat_annotation *n = p->annotations; n; n = n->next) json_put_raw(&w->o.w, n->raw);
-        json_put_end(&w->o.w);
-    }
-    for (struct chat_annotation *n = p->annotations; n; n = n->next) n->node.told = n->node.has;
-}
-
-static void put_text(struct writing *w, struct chat_part *p)
-{
-    json_add_str(&w->o.w, S("type"), S("text"));
-    wire_put_field(&w->o, &p->node, PART_HAS_TEXT, "text", p->text);
-    put_citations(w, p);
-}
-
-static void put_source(struct writing *w, struct chat_part *p)
-{
-    static const struct {
-        struct str type, member;
-    } FORMS[] = {
-        [MEDIA_BASE64] = {{"base64", 6}, {"data", 4}},
-        [MEDIA_URL] = {{"url", 3}, {"url", 3}},
-        [MEDIA_FILE] = {{"file", 4}, {"file_id", 7}},
-        [MEDIA_TEXT] = {{"text", 4}, {"data", 4}},
-    };
-    struct json_writer *j = &w->o.w;
-    bool typed = p->media.form == MEDIA_BASE64 || p->media.form == MEDIA_TEXT;
-    chat_told(&p->node, PART_HAS_MEDIA);
-    json_add_object(j, S("source"));
-    json_add_str(j, S("type"), FORMS[p->media.form].type);
-    if (typed) json_put_name(j, S("media_type"));
-    if (typed) json_put_span(j, p->media.type.p ? p->media.type : S("text/plain"));
-    json_put_name(j, FORMS[p->media.form].member);
-    json_put_span(j, p->media.value);
-    wire_put_extra(&w->o, &p->node, S("source"), LOSS_EXTRA);
-    json_put_end(j);
-}
-
-static void put_image(struct writing *w, struct chat_part *p)
-{
-    json_add_str(&w->o.w, S("type"), S("image"));
-    put_source(w, p);
-    chat_lose(w->o.losses, &p->node, PART_HAS_DETAIL, LOSS_DETAIL);
-}
-
-static void put_document(struct writing *w, struct chat_part *p)
-{
-    json_add_str(&w->o.w, S("type"), S("document"));
-    if (w->same_format && chat_told(&p->node, PART_HAS_RAW)) json_add_raw(&w->o.w, S("source"), p->raw);
-    else put_source(w, p);
-    if (p->title.p) chat_lose(w->o.losses, &p->node, PART_HAS_NAME, LOSS_NAME);
-    else wire_put_field(&w->o, &p->node, PART_HAS_NAME, "title", p->name);
-    wire_put_field(&w->o, &p->node, PART_HAS_TITLE, "title", p->title);
-    wire_put_field(&w->o, &p->node, PART_HAS_CONTEXT, "context", p->context);
-    wire_put_field_raw(&w->o, &p->node, PART_HAS_CITATIONS, "citations", p->citations);
-}
-
-static const struct {
-    void (*put)(struct writing *, struct chat_part *);
-    unsigned media; /* bits of enum chat_media_form */
-} PUT_PART[PART_KINDS] = {
-    [PART_TEXT] = {put_text, 0},
-    [PART_REFUSAL] = {put_text, 0},
-    [PART_IMAGE] = {put_image, 1u << MEDIA_BASE64 | 1u << MEDIA_URL},
-    [PART_DOCUMENT] = {put_document, 1u << MEDIA_BASE64 | 1u << MEDIA_URL | 1u << MEDIA_TEXT},
-};
-
-/* A file's id belongs to the account that has it. */
-static bool can_put(const struct writing *w, const struct chat_part *p)
-{
-    unsigned media = PUT_PART[p->kind].media;
-    if (!PUT_PART[p->kind].put) return false;
-    if (p->node.has & 1ull << PART_HAS_RAW) return w->o.same_family;
-    if (p->media.form == MEDIA_FILE && media) return w->o.same_family;
-    return !media || media >> p->media.form & 1;
-}
-
-static bool is_silent(const struct chat_part *p) { return (p->kind == PART_TEXT || p->kind == PART_REFUSAL) && !p->text.n; }
-
-static void put_part(struct writing *w, struct chat_part *p)
-{
-    chat_lose(w->o.losses, &p->node, PART_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
-    chat_lose(w->o.losses, &p->node, PART_HAS_LOGPROBS, LOSS_ANSWER_FIELD);
-    if (p->kind == PART_UNKNOWN && w->o.same_family && chat_told(&p->node, PART_HAS_RAW)) json_put_raw(&w->o.w, p->raw);
-    if (!can_put(w, p)) return;
-    if (is_silent(p) && !w->same_format) { /* A13: refused, and says nothing */
-        chat_told(&p->node, PART_HAS_TEXT);
-        return;
-    }
-    json_put_object(&w->o.w);
-    PUT_PART[p->kind].put(w, p);
-    put_cache(w, &p->node, PART_HAS_CACHE, &p->cache);
-    wire_put_extra(&w->o, &p->node, STR_NONE, LOSS_EXTRA);
-    json_put_end(&w->o.w);
-}
-
 /* ---- items ---------------------------------------------------------------------------------------------------------------------- */
 
-static void lose_item(struct writing *w, struct chat_item *i)
+static void lose_item(struct anthropic_messages_writing *w, struct chat_item *i)
 {
     struct chat_losses *l = w->o.losses;
     chat_lose(l, &i->node, ITEM_HAS_ID, LOSS_ITEM_ID);
@@ -144,9 +17,9 @@ static void lose_item(struct writing *w, struct chat_item *i)
     chat_lose(l, &i->node, ITEM_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
 }
 
-static enum err put_message(struct writing *w, struct chat_item *i)
+static enum err put_message(struct anthropic_messages_writing *w, struct chat_item *i)
 {
-    for (struct chat_part *p = i->parts; p; p = p->next) put_part(w, p);
+    for (struct chat_part *p = i->parts; p; p = p->next) anthropic_messages_put_part(w, p);
     lose_item(w, i);
     chat_lose(w->o.losses, &i->node, ITEM_HAS_CACHE, LOSS_CACHE);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
@@ -154,7 +27,7 @@ static enum err put_message(struct writing *w, struct chat_item *i)
 }
 
 /* Only what this family signed, and in its own words, may come back (A5). */
-static struct chat_opaque *own_opaque(const struct writing *w, const struct chat_part *p)
+static struct chat_opaque *own_opaque(const struct anthropic_messages_writing *w, const struct chat_part *p)
 {
     struct chat_opaque *o = p->opaque;
     bool kind = o && o->kind == (p->kind == PART_REDACTED ? OPAQUE_REDACTED : OPAQUE_SIGNATURE);
@@ -163,7 +36,7 @@ static struct chat_opaque *own_opaque(const struct writing *w, const struct chat
     return kind && family && place ? o : NULL;
 }
 
-static void put_thought(struct writing *w, struct chat_part *p)
+static void put_thought(struct anthropic_messages_writing *w, struct chat_part *p)
 {
     struct chat_opaque *o = own_opaque(w, p);
     bool redacted = p->kind == PART_REDACTED;
@@ -181,7 +54,7 @@ static void put_thought(struct writing *w, struct chat_part *p)
     json_put_end(&w->o.w);
 }
 
-static enum err put_reasoning(struct writing *w, struct chat_item *i)
+static enum err put_reasoning(struct anthropic_messages_writing *w, struct chat_item *i)
 {
     chat_told(&i->node, ITEM_HAS_PARTS);
     for (struct chat_part *p = i->parts; p; p = p->next) put_thought(w, p);
@@ -190,7 +63,7 @@ static enum err put_reasoning(struct writing *w, struct chat_item *i)
     return OK;
 }
 
-static enum err put_call(struct writing *w, struct chat_item *i)
+static enum err put_call(struct anthropic_messages_writing *w, struct chat_item *i)
 {
     struct str input;
     if (i->form != CALL_FUNCTION) return OK; /* left for chat_account() */
@@ -201,14 +74,14 @@ static enum err put_call(struct writing *w, struct chat_item *i)
     wire_put_field(&w->o, &i->node, ITEM_HAS_CALL_ID, "id", i->call_id);
     wire_put_field(&w->o, &i->node, ITEM_HAS_NAME, "name", i->name);
     json_add_raw(&w->o.w, S("input"), input);
-    put_cache(w, &i->node, ITEM_HAS_CACHE, &i->cache);
+    anthropic_messages_put_cache(w, &i->node, ITEM_HAS_CACHE, &i->cache);
     lose_item(w, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     json_put_end(&w->o.w);
     return OK;
 }
 
-static void put_result_content(struct writing *w, struct chat_item *i)
+static void put_result_content(struct anthropic_messages_writing *w, struct chat_item *i)
 {
     struct chat_part *p = i->parts;
     bool string = p && !p->next && p->kind == PART_TEXT && !p->node.extra && !(p->node.has & ~(1ull << PART_HAS_TEXT));
@@ -220,11 +93,11 @@ static void put_result_content(struct writing *w, struct chat_item *i)
         return;
     }
     json_put_array(&w->o.w);
-    for (; p; p = p->next) put_part(w, p);
+    for (; p; p = p->next) anthropic_messages_put_part(w, p);
     json_put_end(&w->o.w);
 }
 
-static enum err put_result(struct writing *w, struct chat_item *i)
+static enum err put_result(struct anthropic_messages_writing *w, struct chat_item *i)
 {
     json_put_object(&w->o.w);
     json_add_str(&w->o.w, S("type"), S("tool_result"));
@@ -233,20 +106,20 @@ static enum err put_result(struct writing *w, struct chat_item *i)
     chat_told(&i->node, ITEM_HAS_NAME); /* the call says it */
     put_result_content(w, i);
     if (chat_told(&i->node, ITEM_HAS_ERROR)) json_add_bool(&w->o.w, S("is_error"), i->error == FLAG_YES);
-    put_cache(w, &i->node, ITEM_HAS_CACHE, &i->cache);
+    anthropic_messages_put_cache(w, &i->node, ITEM_HAS_CACHE, &i->cache);
     lose_item(w, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     json_put_end(&w->o.w);
     return OK;
 }
 
-static enum err put_raw(struct writing *w, struct chat_item *i)
+static enum err put_raw(struct anthropic_messages_writing *w, struct chat_item *i)
 {
     if (w->o.same_family && chat_told(&i->node, ITEM_HAS_RAW)) json_put_raw(&w->o.w, i->raw);
     return OK;
 }
 
-static enum err (*const PUT_ITEM[ITEM_KINDS])(struct writing *, struct chat_item *) = {
+static enum err (*const PUT_ITEM[ITEM_KINDS])(struct anthropic_messages_writing *, struct chat_item *) = {
     [ITEM_MESSAGE] = put_message, [ITEM_REASONING] = put_reasoning, [ITEM_TOOL_CALL] = put_call, [ITEM_TOOL_RESULT] = put_result,
     [ITEM_SERVER_CALL] = put_raw, [ITEM_SERVER_RESULT] = put_raw,   [ITEM_COMPACTION] = put_raw, [ITEM_TOOLS] = put_raw,
     [ITEM_REFERENCE] = put_raw,   [ITEM_UNKNOWN] = put_raw,
@@ -257,21 +130,21 @@ static enum err (*const PUT_ITEM[ITEM_KINDS])(struct writing *, struct chat_item
 static bool is_system(const struct chat_item *i) { return i->group->role == ROLE_SYSTEM || i->group->role == ROLE_DEVELOPER; }
 
 /* System items that do not stay where they are: all but those of this family's own conversations (A10 keeps their marks). */
-static bool goes_up(const struct writing *w, const struct chat_item *i)
+static bool goes_up(const struct anthropic_messages_writing *w, const struct chat_item *i)
 {
     return is_system(i) && (i->group->apart || !w->same_format);
 }
 
-static void put_group(struct writing *w, struct chat_group *g)
+static void put_group(struct anthropic_messages_writing *w, struct chat_group *g)
 {
     chat_told(&g->node, GROUP_HAS_ROLE);
     chat_lose(w->o.losses, &g->node, GROUP_HAS_NAME, LOSS_NAME);
     chat_lose(w->o.losses, &g->node, GROUP_HAS_ID, LOSS_ITEM_ID);
-    put_cache(w, &g->node, GROUP_HAS_CACHE, &g->cache);
+    anthropic_messages_put_cache(w, &g->node, GROUP_HAS_CACHE, &g->cache);
     wire_put_extra(&w->o, &g->node, STR_NONE, LOSS_EXTRA);
 }
 
-static enum err put_system(struct writing *w)
+static enum err put_system(struct anthropic_messages_writing *w)
 {
     struct chat_item *first = NULL;
     unsigned n = 0;
@@ -316,23 +189,23 @@ static struct str role_of(const struct chat_item *i)
     return i->group->role == ROLE_ASSISTANT ? S("assistant") : S("user");
 }
 
-static bool goes_on(const struct writing *w, const struct chat_item *i, const struct chat_item *next)
+static bool goes_on(const struct anthropic_messages_writing *w, const struct chat_item *i, const struct chat_item *next)
 {
     if (!next || goes_up(w, next)) return false;
     return w->same_format ? next->group == i->group : str_eq(role_of(i), role_of(next));
 }
 
 /* Would anything of it be written? A message without content is refused by the vendor. */
-static bool says(const struct writing *w, const struct chat_item *i)
+static bool says(const struct anthropic_messages_writing *w, const struct chat_item *i)
 {
     if (i->kind != ITEM_MESSAGE && i->kind != ITEM_REASONING) return true;
     for (const struct chat_part *p = i->parts; p; p = p->next) {
-        if (i->kind == ITEM_REASONING ? own_opaque(w, p) != NULL : !is_silent(p)) return true;
+        if (i->kind == ITEM_REASONING ? own_opaque(w, p) != NULL : !anthropic_messages_is_silent(p)) return true;
     }
     return false;
 }
 
-static bool as_string(const struct writing *w, const struct chat_item *i, const struct chat_item *end)
+static bool as_string(const struct anthropic_messages_writing *w, const struct chat_item *i, const struct chat_item *end)
 {
     const struct chat_part *p = i->parts;
     bool one = i->kind == ITEM_MESSAGE && i->next == end && p && !p->next && p->kind == PART_TEXT && !p->node.extra;
@@ -340,7 +213,7 @@ static bool as_string(const struct writing *w, const struct chat_item *i, const 
 }
 
 /* Results come first in a user's message, as the vendor wants them (A13). */
-static enum err put_blocks(struct writing *w, struct chat_item *first, const struct chat_item *end)
+static enum err put_blocks(struct anthropic_messages_writing *w, struct chat_item *first, const struct chat_item *end)
 {
     json_put_array(&w->o.w);
     if (!w->same_format)
@@ -352,7 +225,7 @@ static enum err put_blocks(struct writing *w, struct chat_item *first, const str
     return OK;
 }
 
-static enum err put_run(struct writing *w, struct chat_item **at)
+static enum err put_run(struct anthropic_messages_writing *w, struct chat_item **at)
 {
     struct chat_item *first = *at, *end = first;
     bool speaks = false;
@@ -389,7 +262,7 @@ static enum err put_run(struct writing *w, struct chat_item **at)
     return OK;
 }
 
-static enum err put_messages(struct writing *w)
+static enum err put_messages(struct anthropic_messages_writing *w)
 {
     struct chat_item *i = w->c->items;
     json_add_array(&w->o.w, S("messages"));
@@ -398,157 +271,6 @@ static enum err put_messages(struct writing *w)
         else TRY(put_run(w, &i));
     }
     json_put_end(&w->o.w);
-    return OK;
-}
-
-/* ---- tools ---------------------------------------------------------------------------------------------------------------------------- */
-
-static void put_tool(struct writing *w, struct chat_tool *t)
-{
-    struct json_writer *j = &w->o.w;
-    if (t->kind == TOOL_SERVER && w->o.same_family && chat_told(&t->node, TOOL_HAS_RAW)) json_put_raw(j, t->raw);
-    if (t->kind != TOOL_FUNCTION) return;
-    json_put_object(j);
-    wire_put_field(&w->o, &t->node, TOOL_HAS_NAME, "name", t->name);
-    wire_put_field(&w->o, &t->node, TOOL_HAS_DESCRIPTION, "description", t->description);
-    chat_told(&t->node, TOOL_HAS_SCHEMA);
-    json_add_raw(j, S("input_schema"), t->schema.p ? t->schema : S("{\"type\":\"object\",\"properties\":{}}"));
-    if (w->o.same_family && chat_told(&t->node, TOOL_HAS_STRICT)) json_add_bool(j, S("strict"), t->strict == FLAG_YES);
-    if (t->strict == FLAG_YES) chat_lose(w->o.losses, &t->node, TOOL_HAS_STRICT, LOSS_STRICT);
-    chat_told(&t->node, TOOL_HAS_STRICT);
-    if (chat_told(&t->node, TOOL_HAS_DEFERRED)) json_add_bool(j, S("defer_loading"), t->deferred == FLAG_YES);
-    chat_lose(w->o.losses, &t->node, TOOL_HAS_OUTPUT, LOSS_HINT);
-    put_cache(w, &t->node, TOOL_HAS_CACHE, &t->cache);
-    wire_put_extra(&w->o, &t->node, STR_NONE, LOSS_EXTRA);
-    json_put_end(j);
-}
-
-static void put_tools(struct writing *w)
-{
-    if (!w->c->tools) return;
-    json_add_array(&w->o.w, S("tools"));
-    for (struct chat_tool *t = w->c->tools; t; t = t->next) put_tool(w, t);
-    json_put_end(&w->o.w);
-}
-
-/* Without tools there is nothing to choose, and the vendor refuses a choice. */
-static void put_choice(struct writing *w)
-{
-    static const struct str TYPES[] = {
-        [CHOICE_ABSENT] = {"auto", 4},  [CHOICE_AUTO] = {"auto", 4},  [CHOICE_NONE] = {"none", 4},
-        [CHOICE_REQUIRED] = {"any", 3}, [CHOICE_NAMED] = {"tool", 4},
-    };
-    struct chat *c = w->c;
-    struct json_writer *j = &w->o.w;
-    bool parallel = c->parallel != FLAG_ABSENT && (w->same_format || c->parallel == FLAG_NO);
-    if (c->choice.mode == CHOICE_ALLOWED) return; /* left for chat_account() */
-    bool chosen = chat_told(&c->node, CHAT_HAS_CHOICE);
-    chat_told(&c->node, CHAT_HAS_PARALLEL);
-    if (!c->tools || (!chosen && !parallel)) return;
-    json_add_object(j, S("tool_choice"));
-    json_add_str(j, S("type"), TYPES[c->choice.mode]);
-    if (c->choice.mode == CHOICE_NAMED) json_put_name(j, S("name"));
-    if (c->choice.mode == CHOICE_NAMED) json_put_span(j, c->choice.names[0]);
-    if (parallel && c->choice.mode != CHOICE_NONE) json_add_bool(j, S("disable_parallel_tool_use"), c->parallel == FLAG_NO);
-    wire_put_extra(&w->o, &c->node, S("tool_choice"), LOSS_EXTRA);
-    json_put_end(j);
-}
-
-/* ---- reasoning (A11) -------------------------------------------------------------------------------------------------------------------- */
-
-struct think {
-    bool on;
-    uint64_t budget; /* 0: none told */
-};
-
-static bool forces_a_tool(const struct chat *c)
-{
-    return c->tools && (c->choice.mode == CHOICE_REQUIRED || c->choice.mode == CHOICE_NAMED);
-}
-
-static uint64_t max_tokens(const struct writing *w)
-{
-    uint64_t n = 0;
-    if (str_u64(w->c->settings[SET_MAX_OUTPUT], &n)) return n;
-    return w->to->max_output ? w->to->max_output : MAX_TOKENS;
-}
-
-/* Another format's effort becomes a budget that fits below the bound; where a tool is forced the vendor allows no thinking. */
-static struct think think_of(struct writing *w)
-{
-    struct chat *c = w->c;
-    struct think t = {0};
-    uint64_t most = max_tokens(w);
-    bool wanted = c->node.has & (1ull << CHAT_HAS_EFFORT | 1ull << CHAT_HAS_BUDGET);
-    if (c->budget.p) str_u64(c->budget, &t.budget);
-    else t.budget = chat_effort_budget(c->effort);
-    if (wanted && t.budget && !forces_a_tool(c) && most > BUDGET_MIN) {
-        if (t.budget < BUDGET_MIN) t.budget = BUDGET_MIN;
-        if (t.budget >= most) t.budget = most - 1;
-        t.on = true;
-    }
-    return t;
-}
-
-static void put_own_thinking(struct writing *w)
-{
-    static const struct str TYPES[] = {
-        [THINKING_OFF] = {"disabled", 8}, [THINKING_ON] = {"enabled", 7}, [THINKING_ADAPTIVE] = {"adaptive", 8}};
-    struct chat *c = w->c;
-    struct json_writer *j = &w->o.w;
-    if (!chat_told(&c->node, CHAT_HAS_THINKING)) return;
-    json_add_object(j, S("thinking"));
-    json_add_str(j, S("type"), TYPES[c->thinking]);
-    wire_put_field_raw(&w->o, &c->node, CHAT_HAS_BUDGET, "budget_tokens", c->budget);
-    wire_put_extra(&w->o, &c->node, S("thinking"), LOSS_EXTRA);
-    json_put_end(j);
-}
-
-static void put_thinking(struct writing *w, const struct think *t)
-{
-    struct chat *c = w->c;
-    struct json_writer *j = &w->o.w;
-    if (w->o.same_family) {
-        put_own_thinking(w);
-        return;
-    }
-    if (t->on) {
-        json_add_object(j, S("thinking"));
-        json_add_str(j, S("type"), S("enabled"));
-        json_add_u64(j, S("budget_tokens"), t->budget);
-        json_put_end(j);
-    }
-    chat_lose(w->o.losses, &c->node, CHAT_HAS_EFFORT, LOSS_EFFORT);
-    if (t->on) chat_told(&c->node, CHAT_HAS_BUDGET);
-    else chat_lose(w->o.losses, &c->node, CHAT_HAS_BUDGET, LOSS_EFFORT);
-    chat_told(&c->node, CHAT_HAS_THINKING);
-    chat_lose(w->o.losses, &c->node, CHAT_HAS_SUMMARY, LOSS_HINT);
-}
-
-static enum err put_output(struct writing *w)
-{
-    struct chat *c = w->c;
-    struct json_writer *j = &w->o.w;
-    struct str schema;
-    bool effort = w->o.same_family && c->node.has & 1ull << CHAT_HAS_EFFORT;
-    bool format = c->output == OUTPUT_SCHEMA && c->schema.text.p;
-    if (c->output == OUTPUT_TEXT) chat_told(&c->node, CHAT_HAS_OUTPUT);
-    if (!effort && !format) return OK;
-    bool named = c->schema_name.p || c->schema_description.p;
-    if (format && named) w->o.losses->n[LOSS_HINT]++; /* the vendor's schemas have no name */
-    if (format) TRY(chat_json_raw(&c->schema, w->o.a, w->to->tape, &schema, w->why));
-    json_add_object(j, S("output_config"));
-    if (effort) wire_put_field(&w->o, &c->node, CHAT_HAS_EFFORT, "effort", c->effort);
-    if (format) {
-        chat_told(&c->node, CHAT_HAS_OUTPUT);
-        json_add_object(j, S("format"));
-        json_add_str(j, S("type"), S("json_schema"));
-        json_add_raw(j, S("schema"), schema);
-        wire_put_extra(&w->o, &c->node, S("format"), LOSS_EXTRA);
-        json_put_end(j);
-    }
-    wire_put_extra(&w->o, &c->node, S("output_config"), LOSS_EXTRA);
-    json_put_end(j);
     return OK;
 }
 
@@ -566,7 +288,7 @@ static bool over_one(struct str number)
 }
 
 /* A11: beside thinking none of these may be told. */
-static void put_sampling(struct writing *w, bool thinks)
+static void put_sampling(struct anthropic_messages_writing *w, bool thinks)
 {
     struct chat *c = w->c;
     struct chat_losses *l = w->o.losses;
@@ -581,7 +303,7 @@ static void put_sampling(struct writing *w, bool thinks)
         if (chat_told(&c->node, ALL[i])) json_add_raw(&w->o.w, anthropic_messages_settings[ALL[i]].name, c->settings[ALL[i]]);
 }
 
-static void put_user(struct writing *w)
+static void put_user(struct anthropic_messages_writing *w)
 {
     struct chat *c = w->c;
     struct str id = c->settings[SET_USER].p ? c->settings[SET_USER] : c->settings[SET_SAFETY_ID];
@@ -609,7 +331,7 @@ static void tick_defaults(struct chat *c)
     if (is_raw(c, SET_BACKGROUND, S("false"))) chat_told(&c->node, SET_BACKGROUND);
 }
 
-static void put_vendor_settings(struct writing *w)
+static void put_vendor_settings(struct anthropic_messages_writing *w)
 {
     static const enum chat_setting OWN[] = {SET_CONTEXT, SET_CONTAINER};
     struct chat *c = w->c;
@@ -622,16 +344,16 @@ static void put_vendor_settings(struct writing *w)
     chat_lose(w->o.losses, &c->node, SET_SERVICE_TIER, LOSS_TIER);
 }
 
-static void put_bound(struct writing *w)
+static void put_bound(struct anthropic_messages_writing *w)
 {
     if (chat_told(&w->c->node, SET_MAX_OUTPUT)) json_add_raw(&w->o.w, S("max_tokens"), w->c->settings[SET_MAX_OUTPUT]);
-    else json_add_u64(&w->o.w, S("max_tokens"), max_tokens(w));
+    else json_add_u64(&w->o.w, S("max_tokens"), anthropic_messages_max_tokens(w));
 }
 
 enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
                                           struct buf *out, struct fault *why)
 {
-    struct writing w = {
+    struct anthropic_messages_writing w = {
         .o = {.a = c->arena, .losses = to->losses, .same_family = str_eq(c->family, S("anthropic"))},
         .c = c,
         .to = to,
@@ -646,11 +368,11 @@ enum err anthropic_messages_write_request(struct chat *c, const struct wire_targ
     put_bound(&w);
     TRY(put_system(&w));
     TRY(put_messages(&w));
-    put_tools(&w);
-    put_choice(&w);
-    const struct think think = think_of(&w);
-    put_thinking(&w, &think);
-    TRY(put_output(&w));
+    anthropic_messages_put_tools(&w);
+    anthropic_messages_put_choice(&w);
+    const struct anthropic_messages_think think = anthropic_messages_think_of(&w);
+    anthropic_messages_put_thinking(&w, &think);
+    TRY(anthropic_messages_put_output(&w));
     put_sampling(&w, think.on && !w.o.same_family);
     put_user(&w);
     put_vendor_settings(&w);
