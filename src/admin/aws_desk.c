@@ -26,19 +26,50 @@ static void put(struct desk *d, struct str provider, struct str hex)
     free(was.owned);
 }
 
+static void drop(struct aws_sealed *s)
+{
+    union {
+        const char *read;
+        char *owned;
+    } name = {.read = s->provider.p}, hex = {.read = s->hex.p};
+    free(name.owned);
+    free(hex.owned);
+}
+
 void desk_done_aws(struct desk *d)
 {
-    for (unsigned i = 0; i < d->n_aws; i++) {
-        union {
-            const char *read;
-            char *owned;
-        } name = {.read = d->aws[i].provider.p}, hex = {.read = d->aws[i].hex.p};
-        free(name.owned);
-        free(hex.owned);
-    }
+    for (unsigned i = 0; i < d->n_aws; i++) drop(&d->aws[i]);
     free(d->aws);
     d->aws = NULL;
     d->n_aws = 0;
+}
+
+static bool is_wanted(const struct config *c, struct str provider)
+{
+    for (unsigned i = 0; i < c->providers.n; i++)
+        if (str_eq(c->providers.at[i].name, provider)) return c->providers.at[i].credentials != AWS_GIVEN;
+    return false;
+}
+
+static enum err forget(struct desk *d, struct str provider, struct fault *why)
+{
+    struct buf name;
+    buf_init(&name, 256);
+    buf_fmt(&name, SETTING "%.*s", STR_ARG(provider));
+    enum err got = store_exec(d->store, "DELETE FROM settings WHERE name = ?1", BINDS(V_TEXT(buf_view(&name))), NULL, why);
+    buf_done(&name);
+    return got;
+}
+
+void desk_forget_aws(struct desk *d)
+{
+    struct fault why = {0};
+    unsigned kept = 0;
+    for (unsigned i = 0; i < d->n_aws; i++) {
+        if (is_wanted(d->config, d->aws[i].provider) || forget(d, d->aws[i].provider, &why) != OK) d->aws[kept++] = d->aws[i];
+        else drop(&d->aws[i]);
+    }
+    d->n_aws = kept;
 }
 
 enum err desk_load_aws(struct desk *d, struct fault *why)

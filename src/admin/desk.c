@@ -91,6 +91,19 @@ static enum err make_seal_key(const char *dir, const char *path, struct fault *w
     return FAIL(why, ERR_IO, "cannot write %.200s: %s", path, strerror(errno));
 }
 
+/* A data directory without AWS key pairs gets its sealing key before anything is served: with it, vendors' state travels through
+ * other formats. Where pairs exist a lost key is not made anew, so that restoring it brings them back. */
+static enum err first_seal_key(const struct desk *d, const struct config *c, struct fault *why)
+{
+    char dir[4096], path[4200];
+    if (c->seal_key.n) return OK;
+    for (unsigned i = 0; i < d->n_keys; i++)
+        if (d->keys[i]->key.has_aws) return OK;
+    snprintf(dir, sizeof dir, "%.*s", STR_ARG(c->data));
+    snprintf(path, sizeof path, "%s/" SEAL_KEY_FILE, dir);
+    return make_seal_key(dir, path, why);
+}
+
 enum err desk_seal_key(const struct desk *d, struct seal_key *ret_key, struct fault *why)
 {
     char dir[4096], path[4200];
@@ -214,7 +227,8 @@ enum err desk_publish_with(struct desk *d, const struct config *c, const struct 
     uint64_t newest = atomic_load(&d->board->generation), on_disk = each_file(c->data, NULL, NULL);
     uint64_t number = 1 + (newest > on_disk ? newest : on_disk);
     buf_init(&text, MIB(512));
-    enum err got = write_generation(d, c, k, number, &text, why);
+    enum err got = first_seal_key(d, c, why);
+    if (got == OK) got = write_generation(d, c, k, number, &text, why);
     bool same = got == OK && d->number && newest == d->number && generation_is_same(buf_view(&d->published), buf_view(&text));
     if (got == OK && !same) got = prove(d, buf_view(&text), hash, why);
     if (got == OK && !same) got = write_file(c->data, number, buf_view(&text), why);
@@ -343,6 +357,7 @@ enum err desk_reload(struct desk *d, struct fault *why)
     enum err got = read_fresh(d, &f, report, why);
     if (got == OK) {
         take_fresh(d, &f);
+        desk_forget_aws(d);
         d->refused = (struct fault){0};
         d->seen = fingerprint(d); /* now of the new one's catalogue files as well */
         if (again) atomic_fetch_add(&d->board->counters.reloads, 1);

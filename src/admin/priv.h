@@ -106,6 +106,8 @@ MUST_USE enum err desk_make_dir(const char *path, struct fault *why); /* mode 07
 /* aws_desk.c, lane DESK: seals what was found, keeps it in the store (so that a restart has it at once) and in `aws`. */
 MUST_USE enum err desk_load_aws(struct desk *d, struct fault *why);
 MUST_USE enum err desk_take_aws(struct desk *d, struct str provider, const struct aws_found *f, struct fault *why);
+/* Nothing is kept for a provider that the configuration does not have any more; should the store fail, next time. */
+void desk_forget_aws(struct desk *d);
 void desk_done_aws(struct desk *d);
 
 /* aws_ask.c: asks a source, waiting for its answers; on a pool thread. Texts are in the arena. */

@@ -66,6 +66,18 @@ void exchange_jump(struct exchange *x, enum step_id step)
 /* A waiting stream holds a model's name and a peer's address; a held answer brings its own piece. */
 enum { ARENA_CHUNK = 128, ARENA_MAX = 64 * 1024, SPARE_MAX = 256 };
 
+enum { CALLER_ID_MAX = 64 };
+
+/* The caller's own name for this request, for the log alone: whoever searches by it finds ours beside it. */
+static void keep_caller_id(struct exchange *x)
+{
+    struct http_fields fields = x->stream->request->fields;
+    struct str id = http_field_get(fields, S("x-client-request-id"));
+    if (!id.n) id = http_field_get(fields, S("x-request-id"));
+    if (id.n > CALLER_ID_MAX) id.n = CALLER_ID_MAX;
+    if (id.n && !arena_str(&x->arena, id, &x->caller_id)) x->caller_id = STR_NONE;
+}
+
 struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
 {
     struct exchange *x = gl->spare;
@@ -86,6 +98,7 @@ struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
     random_id(x->id, LEDGER_ID_LEN);
     x->arrived_ns = clock_mono_ns();
     if (!arena_str(&x->arena, s->request->peer, &x->peer)) x->peer = STR_NONE;
+    if (x->generation->settings.access_log) keep_caller_id(x);
     s->user = x;
     atomic_fetch_add_explicit(&gl->gateway->slot->exchanges, 1, memory_order_relaxed);
     return x;

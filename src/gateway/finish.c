@@ -101,12 +101,12 @@ static void log_done(const struct exchange *x, int status)
 {
     const struct deployment *d = x->attempt.deployment;
     bool failed = x->outcome == OUTCOME_FAULT || x->outcome == OUTCOME_GONE || x->outcome == OUTCOME_BREAK;
-    LOG(LOG_INFO, "exchange.done", failed ? x->fault.text : "", F_Z("request_id", x->id), F_STR("peer", x->peer),
-        F_Z("key", x->key ? x->key->id : ""), F_Z("format", x->wire->name), F_STR("model", x->request.model),
-        F_STR("provider", d ? d->provider->name : STR_NONE), F_INT("status", status), F_INT("attempts", x->walk.attempts),
-        F_UINT("input_tokens", usage_input(&x->usage)), F_UINT("output_tokens", usage_output(&x->usage)),
-        F_INT("cost_pico", x->pico_spent), F_UINT("us", (clock_mono_ns() - x->arrived_ns) / 1000),
-        F_Z("code", failed ? err_code(x->fault.code) : ""));
+    LOG(LOG_INFO, "exchange.done", failed ? x->fault.text : "", F_Z("request_id", x->id),
+        F_STR("caller_request_id", x->caller_id), F_STR("peer", x->peer), F_Z("key", x->key ? x->key->id : ""),
+        F_Z("format", x->wire->name), F_STR("model", x->request.model), F_STR("provider", d ? d->provider->name : STR_NONE),
+        F_INT("status", status), F_INT("attempts", x->walk.attempts), F_UINT("input_tokens", usage_input(&x->usage)),
+        F_UINT("output_tokens", usage_output(&x->usage)), F_INT("cost_pico", x->pico_spent),
+        F_UINT("us", (clock_mono_ns() - x->arrived_ns) / 1000), F_Z("code", failed ? err_code(x->fault.code) : ""));
 }
 
 enum next step_finish(struct exchange *x)

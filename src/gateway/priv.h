@@ -137,6 +137,7 @@ struct exchange {
     struct arena arena; /* small and capped: names, edits, copied fields */
     char id[LEDGER_ID_LEN + 1];
     struct str peer;          /* the client's address */
+    struct str caller_id;     /* what the caller named the request; empty: nothing, or nobody logs it */
     unsigned char step;       /* enum step_id */
     unsigned char outcome;    /* enum outcome */
     bool driving;             /* drive() is on the stack */

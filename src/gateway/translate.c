@@ -67,6 +67,7 @@ static struct translation *translation_new(struct exchange *x, const struct wire
         .now_s = clock_wall_ms() / 1000,
         .include_usage = x->request.wants_usage,
         .origin = origin_of(x, ops),
+        .seal = x->generation->has_seal ? &x->generation->seal : NULL,
         .losses = &t->losses,
     };
     return t;
@@ -82,6 +83,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
         .origin = t->reply.origin,
         .stream = x->request.stream,
         .max_output = deployment_max_output(x->attempt.deployment, x->request.model),
+        .seal = t->reply.seal,
         .losses = &t->losses,
         .tape = tape,
     };

@@ -137,6 +137,8 @@ struct generation {
     unsigned n_providers;
     struct route *routes; /* file order */
     unsigned n_routes;
+    bool has_seal; /* else vendors' state does not travel through other formats */
+    struct chat_seal seal;
     struct map exact;        /* name or alias → struct route */
     struct route **patterns; /* longest first */
     unsigned n_patterns;

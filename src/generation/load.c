@@ -135,6 +135,7 @@ static enum err load_all(struct load *l)
                     "the generation file is of another version than this program; restart Aquifer as a whole");
     l->g->number = load_u64(l, 0, "number", 0);
     if (settings) load_settings(l, settings);
+    if (settings) load_seal(l);
     load_catalogs(l);
     if (!l->bad && !l->full) TRY(load_providers(l));
     if (!l->bad && !l->full) load_routes(l);

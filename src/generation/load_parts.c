@@ -144,28 +144,43 @@ static int nibble(char c)
     return at ? (int)(at - "0123456789abcdef") : -1;
 }
 
+static bool read_master(struct load *l, struct seal_key *ret_key, struct fault *why)
+{
+    struct buf text;
+    uint32_t settings = json_find(l->tape, 0, S("settings"));
+    buf_init(&text, KIB(64) + 1);
+    enum err got = config_secret(settings ? load_str(l, settings, "seal_key") : STR_NONE, &text, why);
+    if (got == OK && !seal_key_read(buf_view(&text), ret_key))
+        got = FAIL(why, ERR_CONFIG, "seal_key must be 64 hexadecimal digits in lower case");
+    if (text.cap) explicit_bzero(text.p, text.cap);
+    buf_done(&text);
+    return got == OK;
+}
+
 /* Looked for when the first sealed secret needs it. Without it the keys still work as bearer keys, so that a lost sealing key locks
  * nobody out of everything. */
 static const struct seal_key *seal_key(struct load *l)
 {
-    struct buf text;
     struct fault what = {0};
     if (l->seal_tried) return l->sealed ? &l->seal : NULL;
     l->seal_tried = true;
-    buf_init(&text, KIB(64) + 1);
-    uint32_t settings = json_find(l->tape, 0, S("settings"));
-    if (config_secret(settings ? load_str(l, settings, "seal_key") : STR_NONE, &text, &what) == OK) {
-        l->sealed = seal_key_read(buf_view(&text), &l->seal);
-        if (!l->sealed) FAIL(&what, ERR_CONFIG, "seal_key must be 64 hexadecimal digits in lower case");
-    }
-    if (text.cap) explicit_bzero(text.p, text.cap);
-    buf_done(&text);
+    l->sealed = read_master(l, &l->seal, &what);
     if (!l->sealed)
         LOG(LOG_ERROR, "seal.missing",
             "sealed AWS secrets cannot be opened: callers who sign are refused, and so are calls with credentials that were "
             "found",
             F_Z("why", what.text));
     return l->sealed ? &l->seal : NULL;
+}
+
+/* Projects are what sealed state of a conversation belongs to; until there are several, all keys are of one. Without a key such
+ * state is dropped and counted, as that of a foreign vendor is. */
+void load_seal(struct load *l)
+{
+    struct seal_key master;
+    l->g->has_seal = read_master(l, &master, NULL);
+    if (l->g->has_seal) chat_seal_key(&l->g->seal, str_make((const char *)master.bytes, sizeof master.bytes), S("default"));
+    explicit_bzero(&master, sizeof master);
 }
 
 /* What control found; lines of access key id, secret and token. */

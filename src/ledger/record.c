@@ -221,6 +221,12 @@ static bool read_result(const struct result_half *half, uint32_t start_crc, uint
     return read_cells(half, &ret_result->usage);
 }
 
+bool slot_has_ended(const char *slot)
+{
+    const struct result_half *result = (const struct result_half *)(const void *)(slot + SLOT_RESULT);
+    return atomic_load_explicit(&result->crc, memory_order_acquire) != 0;
+}
+
 /* The second half's checksum is read first: where it stands, the first half is older and whole. */
 enum slot_state slot_read(const char *slot, struct record *ret_record)
 {

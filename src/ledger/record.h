@@ -58,3 +58,4 @@ void slot_account(const char *slot, uint32_t *ret_place, int64_t *ret_started_ms
 void slot_enter(char *slot); /* the meter has it */
 /* Never trusts the bytes. Of an open slot only `start` is set. */
 enum slot_state slot_read(const char *slot, struct record *ret_record);
+bool slot_has_ended(const char *slot); /* its second half is there, whole or not */

@@ -137,8 +137,9 @@ struct wire_target {
     struct str model;          /* the upstream's id, plain */
     struct chat_origin origin; /* whose opaque state may go there */
     bool stream;
-    uint64_t max_output; /* of the model, in tokens; 0 unknown. Formats that demand a bound (A14) fill it from here */
-    uint32_t quirks;     /* bits of enum wire_quirk, data of provider and model */
+    uint64_t max_output;          /* of the model, in tokens; 0 unknown. Formats that demand a bound (A14) fill it from here */
+    const struct chat_seal *seal; /* NULL: nothing sealed is opened */
+    uint32_t quirks;              /* bits of enum wire_quirk, data of provider and model */
     struct chat_losses *losses;
     struct json_tape *tape; /* free to use */
 };

@@ -5,6 +5,7 @@
 restart of control; sealed wherever they lie, and in no log."""
 import os
 import signal
+import sqlite3
 
 from lib.fake import Fake
 from lib.gateway import Gateway, config, deployment, route
@@ -102,6 +103,20 @@ def _():
                 data.append(file.read())
     for secret in secrets:
         check(not any(secret.encode() in piece for piece in data), f"{secret} lies nowhere")
+
+
+@test("nothing is kept for a provider that is gone")
+def _():
+    def kept():
+        base = sqlite3.connect(f"file:{gateway.dir}/data/aquifer.db?mode=ro", uri=True)
+        rows = base.execute("SELECT name FROM settings WHERE name LIKE 'aws credentials %'").fetchall()
+        base.close()
+        return {name.removeprefix("aws credentials ") for name, in rows}
+    eq(kept(), set(SOURCES))
+    gateway.write(config([provider("container")], [route("container", deployment("container", "gpt-5.5"))]))
+    gateway.cli("reload", json_out=False)
+    eq(kept(), {"container"})
+    check(works("container"), "what is left goes on")
 
 
 @test("no credentials, no call: the error names the provider and the log tells why")

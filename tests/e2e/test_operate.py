@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import threading
 
+from lib import http
 from lib.fake import Fake
 from lib.gateway import PROGRAM, Gateway, config, deployment, openai_provider, route
 from lib.tap import SLOW, check, eq, run, test, until
@@ -82,6 +83,15 @@ def _():
 def _():
     text = gateway.admin("GET", "/metrics").body.decode()
     check('aquifer_format="openai_chat"' in text and 'gen_ai_provider_name="openai"' in text, text[:3000])
+
+
+@test("the caller's own request id stands in the log beside ours")
+def _():
+    got = http.call(gateway.address, "POST", "/v1/chat/completions", {"Authorization": f"Bearer {key}", "x-request-id": "mine-" + 100 * "7"},
+                    {"model": "fast", "messages": [{"role": "user", "content": "x"}]})
+    eq(got.status, 200)
+    lines = until(lambda: [line for line in gateway.log().splitlines() if got.get("x-aquifer-request-id") in line and "exchange.done" in line], "the line")
+    check("caller_request_id=mine-" + 59 * "7" + " " in lines[0], lines[0])
 
 
 @test("doctor finds a healthy Aquifer healthy")
