@@ -112,10 +112,21 @@ static bool wants_engine(const struct config *c)
 
 static void schedule(struct supervisor *s, enum role role);
 
+/* A gateway of the binary before still serves during a takeover, but the one that is missing is ours. */
+static bool is_running(const struct supervisor *s, enum role role)
+{
+    for (unsigned i = 0; i < SERVE_CHILDREN; i++) {
+        const struct child *c = &s->children[i];
+        bool ours = role != ROLE_GATEWAY || c->started_ms;
+        if (c->pid && c->role == role && !c->leaving && ours) return true;
+    }
+    return false;
+}
+
 static void on_restart(struct timer *t, struct supervisor *s, enum role role)
 {
     (void)t;
-    if (s->stopping || serve_child_of(s, role)) return;
+    if (s->stopping || is_running(s, role)) return;
     if (!serve_child_start(s, role)) schedule(s, role);
 }
 

@@ -165,6 +165,19 @@ def _():
     eq(gateway.cli("key", "list", "--json")["data"][0]["name"], "lifecycle")
 
 
+@test("a new gateway that dies during the takeover is started again; the old one serves until then")
+def _():
+    old = gateway.pids("role-gateway")
+    gateway.process.send_signal(signal.SIGUSR2)
+    until(lambda: [pid for pid in gateway.pids("role-gateway") if pid not in old], "a new gateway", 30)
+    for pid in gateway.pids("role-gateway"):
+        if pid not in old:
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: gateway.pids("role-gateway") and not set(old) & set(gateway.pids("role-gateway")), "the takeover is over", 60)
+    until(gateway.is_ready, "ready", 30)
+    eq(gateway.chat(key).status, 200)
+
+
 @test("takeovers while keys are made: no admin connection is lost, and every key works")
 def _():
     made, bad, stop = [], [], threading.Event()
