@@ -106,10 +106,9 @@ struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
 
 void exchange_release(struct exchange *x)
 {
-    if (x->stream || x->attempt.call || x->safe.queued || x->turn_end.queued || x->driving) return;
+    if (x->stream || x->attempt.call || x->safe.queued || x->later.queued || x->driving) return;
     struct gateway_loop *gl = x->gl;
     timer_cancel(gl->loop, &x->timer);
-    loop_undefer(gl->loop, &x->relay_end);
     if (x->streaming) sse_done(&x->sse);
     else buf_done(&x->held);
     buf_done(&x->last);

@@ -153,7 +153,10 @@ struct exchange {
     struct attempt attempt;
     struct budget_hold hold;
     uint64_t arrived_ns, deadline_ns; /* deadline: for all attempts together; 0 none */
-    uint64_t wrote_ms;                /* loop time of the last byte to the client */
+    union {
+        uint64_t engine_deadline; /* loop time; while a local engine is waited for */
+        uint64_t wrote_ms;        /* loop time of the last byte to the client; from the head on */
+    };
     struct wire_stream wire_stream;
     struct usage usage;   /* of the attempt under way */
     uint64_t tokens_used; /* of all attempts */
@@ -168,8 +171,7 @@ struct exchange {
     unsigned n_down;
     unsigned dropped;   /* fields taken out of the request by configuration */
     struct timer timer; /* engine wait, heartbeat, or the call's lingering end: one at a time */
-    uint64_t engine_deadline;
-    struct defer relay_end, turn_end;
+    struct defer later; /* first the stream's end, then the end of the turn that sends the last byte */
     struct journal_wait safe;
     struct fault fault;
     struct exchange *next_spare;

@@ -30,7 +30,7 @@ static void drop_call(struct exchange *x)
 void relay_stop(struct exchange *x)
 {
     timer_cancel(x->gl->loop, &x->timer);
-    loop_undefer(x->gl->loop, &x->relay_end);
+    loop_undefer(x->gl->loop, &x->later);
     drop_call(x);
 }
 
@@ -228,13 +228,13 @@ static void run_add(struct exchange *x, struct run *r, struct str raw)
 static void end_stream(struct exchange *x);
 
 /* The stream is whole; the call's own end usually comes with the same bytes, and then the connection can be used again. */
-static void on_relay_end(struct defer *d) { end_stream(CONTAINER_OF(d, struct exchange, relay_end)); }
+static void on_relay_end(struct defer *d) { end_stream(CONTAINER_OF(d, struct exchange, later)); }
 
 static void keep_last(struct exchange *x, struct str raw)
 {
     buf_str(&x->last, raw);
     x->relay_done = true;
-    loop_defer(x->gl->loop, &x->relay_end, on_relay_end);
+    loop_defer(x->gl->loop, &x->later, on_relay_end);
 }
 
 /* What a translated stream has become since the last write. */
@@ -247,7 +247,7 @@ static void flush_translated(struct exchange *x)
 static void finish_translated(struct exchange *x)
 {
     x->relay_done = true;
-    loop_defer(x->gl->loop, &x->relay_end, on_relay_end);
+    loop_defer(x->gl->loop, &x->later, on_relay_end);
 }
 
 static bool take_translated(struct exchange *x, const struct sse_event *e)
@@ -309,7 +309,7 @@ static void on_linger(struct timer *t)
 static void end_stream(struct exchange *x)
 {
     bool good = x->wire_stream.finished;
-    loop_undefer(x->gl->loop, &x->relay_end);
+    loop_undefer(x->gl->loop, &x->later);
     timer_cancel(x->gl->loop, &x->timer);
     if (x->attempt.call) timer_set(x->gl->loop, &x->timer, LINGER_MS, on_linger);
     if (good) route_succeeded(x->attempt.deployment);

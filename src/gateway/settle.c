@@ -88,12 +88,12 @@ enum next step_settle(struct exchange *x)
 }
 
 static void on_safe(struct journal_wait *w) { exchange_resume(CONTAINER_OF(w, struct exchange, safe)); }
-static void on_turn_end(struct defer *d) { exchange_resume(CONTAINER_OF(d, struct exchange, turn_end)); }
+static void on_turn_end(struct defer *d) { exchange_resume(CONTAINER_OF(d, struct exchange, later)); }
 
 /* The client's last byte waits here for the record. */
 enum next step_record(struct exchange *x)
 {
     if (x->outcome == OUTCOME_GONE || !x->walk.attempts) return NEXT;
-    if (journal_wait_safe(x->gl->writer, &x->safe, on_safe)) loop_defer(x->gl->loop, &x->turn_end, on_turn_end);
+    if (journal_wait_safe(x->gl->writer, &x->safe, on_safe)) loop_defer(x->gl->loop, &x->later, on_turn_end);
     return WAIT;
 }

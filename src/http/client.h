@@ -138,7 +138,6 @@ struct lane {
     struct lent_head *lent;
     struct timer timer; /* never later than what is due; moved only when it fires */
     struct defer defer;
-    struct defer begin;
     uint64_t since;     /* dialling or idle since */
     uint32_t idle_ms;   /* how long it may be idle */
     uint32_t held;      /* bytes, as counted in the client's account */
@@ -157,7 +156,7 @@ struct http_call {
     void *user;
     struct request *request; /* NULL once the answer's head has come */
     struct fault *failed;    /* failed before it began; told from the loop */
-    struct defer defer;
+    struct defer defer;      /* told to have failed, or sent, later in this turn */
     struct http_deadlines deadlines;
     uint64_t started, last, dialling_since, sent_at;
     bool is_head, is_waiting, has_answer, is_paused, was_sent, was_retried;

@@ -173,7 +173,6 @@ void lane_close(struct lane *lane)
     dial_cancel(lane->dial);
     timer_cancel(lane->link.loop, &lane->timer);
     loop_undefer(lane->link.loop, &lane->defer);
-    loop_undefer(lane->link.loop, &lane->begin);
     take_head_back(lane);
     buf_done(&lane->carry);
     free(lane->lost);
@@ -198,8 +197,8 @@ static void send_more(struct lane *lane)
  * all, and the kernel's sending path stays warm. */
 static void on_begin(struct defer *d)
 {
-    struct lane *lane = CONTAINER_OF(d, struct lane, begin);
-    if (lane->call && lane->call->request && lane->link.state == LINK_OPEN) send_more(lane);
+    struct http_call *call = CONTAINER_OF(d, struct http_call, defer);
+    if (call->lane && call->lane->is_open && call->request && call->lane->link.state == LINK_OPEN) send_more(call->lane);
 }
 
 void lane_assign(struct lane *lane, struct http_call *call)
@@ -210,7 +209,7 @@ void lane_assign(struct lane *lane, struct http_call *call)
     call->sent_at = loop_now(lane->link.loop);
     answer_init(&lane->answer, call->is_head);
     link_read(&lane->link, !call->is_paused);
-    loop_defer(lane->link.loop, &lane->begin, on_begin);
+    loop_defer(lane->link.loop, &call->defer, on_begin);
     lane_arm(lane);
 }
 
