@@ -1,7 +1,7 @@
 /* Accounting for loss (law 3): what a writer has ticked, what it lost on purpose, and what it left over.
  * Called by writers and, after them, by whoever let them write. Owns nothing; the path of what is left over is looked up in the
  * source only when there is something to refuse. */
-#include "chat/chat.h"
+#include "chat/priv.h"
 
 static const struct {
     const char *word, *how;
@@ -181,8 +181,7 @@ static bool find_left_over(void *user, struct chat_node *n, enum node_kind kind)
     return true;
 }
 
-/* The tape that the form was read from may be gone: the text is read once more. */
-static void put_path(struct str source, uint32_t at, struct buf *out)
+void chat_put_path(struct str source, uint32_t at, struct buf *out)
 {
     struct json_tape t;
     json_tape_init(&t, 0);
@@ -194,7 +193,7 @@ static enum err refuse(const struct chat *c, const char *target, const struct le
 {
     struct buf path;
     buf_init(&path, JSON_WHERE_MAX + 8);
-    put_path(c->source, left->at, &path);
+    chat_put_path(c->source, left->at, &path);
     const char *of = path.n && !left->is_extra ? " of " : "";
     FAIL(why, ERR_FORMAT_UNSUPPORTED,
          "%s cannot express %s%s%.*s; call a model whose provider speaks the caller's format, or leave it out", target,

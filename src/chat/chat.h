@@ -576,3 +576,7 @@ bool chat_is_sealed(struct str span); /* by its beginning: what else begins so, 
 /* ERR_BAD_REQUEST: forged, of another project, or broken. ERR_LIMIT: the arena is full. The result is in the arena. */
 MUST_USE enum err chat_unseal(const struct chat_seal *s, struct arena *a, struct str span, struct chat_opaque *ret_opaque,
                               struct fault *why);
+/* Every sealed piece of a request opened where it stands: kind, origin and bytes are then the vendor's own, and writers judge it by
+ * its origin as they judge any other. Called between reader and writer. seal NULL: what is sealed belongs to nobody. Errors name
+ * the path. */
+MUST_USE enum err chat_unseal_all(struct chat *c, const struct chat_seal *s, struct fault *why);

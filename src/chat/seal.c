@@ -1,7 +1,7 @@
 /* Sealed state: what one vendor wants back, carried by a client that speaks another's format. The client cannot read it, change
  * it or take it to another project. Called by writers of answers (seal) and readers of requests (unseal); owns nothing. The nonce
  * is 24 random bytes: drawn at random it does not repeat within a key's life. */
-#include "chat/chat.h"
+#include "chat/priv.h"
 
 #include <sodium.h>
 
@@ -105,5 +105,45 @@ enum err chat_unseal(const struct chat_seal *s, struct arena *a, struct str span
         return FAIL(
             why, ERR_BAD_REQUEST,
             "the opaque state that Aquifer sealed was changed, cut, or sealed for another project: send it back as it was given");
+    return OK;
+}
+
+/* ---- all of a request -------------------------------------------------------------------------------------------------------- */
+
+static enum err open_one(struct chat *c, const struct chat_seal *s, struct chat_opaque *o, uint32_t at, struct fault *why)
+{
+    struct chat_opaque opened = {.kind = o->kind, .span = o->span};
+    struct fault inner = {0};
+    if (!chat_is_sealed(o->span)) return OK;
+    enum err e = s ? chat_unseal(s, c->arena, o->span, &opened, &inner) : OK;
+    if (e == OK) {
+        o->kind = opened.kind;
+        o->span = opened.span;
+        o->origin = opened.origin;
+        return OK;
+    }
+    struct buf path;
+    buf_init(&path, JSON_WHERE_MAX + 8);
+    chat_put_path(c->source, at, &path);
+    FAIL(why, e, "%.*s%s%s", STR_ARG(buf_view(&path)), path.n ? ": " : "", inner.text);
+    buf_done(&path);
+    return e;
+}
+
+static enum err open_list(struct chat *c, const struct chat_seal *s, struct chat_opaque *list, uint32_t at, struct fault *why)
+{
+    for (struct chat_opaque *o = list; o; o = o->next) TRY(open_one(c, s, o, at, why));
+    return OK;
+}
+
+enum err chat_unseal_all(struct chat *c, const struct chat_seal *s, struct fault *why)
+{
+    for (struct chat_item *i = c->items; i; i = i->next) {
+        TRY(open_list(c, s, i->opaque, i->node.at, why));
+        for (struct chat_part *p = i->parts; p; p = p->next) {
+            TRY(open_list(c, s, p->opaque, p->node.at, why));
+            for (struct chat_annotation *n = p->annotations; n; n = n->next) TRY(open_list(c, s, n->opaque, n->node.at, why));
+        }
+    }
     return OK;
 }

@@ -93,6 +93,31 @@ static void what_was_touched_is_refused(void **state)
     buf_done(&text);
 }
 
+/* A reader took the sealed text for the state of its own vendor, as it must. */
+static void a_request_is_opened_where_it_stands(void **state)
+{
+    struct chat_seal s = key_of(MASTER, "p1"), other = key_of(MASTER, "p2");
+    struct chat c = {.arena = &arena, .source = S("{\"messages\":[{\"content\":[{\"type\":\"thinking\"}]}]}")};
+    struct chat_item *i = chat_add_item(&arena, &c.items, &c.items_last, ITEM_REASONING, NULL);
+    struct chat_part *p = chat_add_part(&arena, i, PART_THOUGHT);
+    struct buf text;
+    seal(&s, &OPAQUE, &text);
+    struct chat_opaque *o = chat_add_opaque(&arena, &p->opaque, OPAQUE_SIGNATURE, buf_view(&text));
+    struct chat_opaque *plain = chat_add_opaque(&arena, &i->opaque, OPAQUE_SIGNATURE, S("EqQB"));
+    o->origin.family = plain->origin.family = S("anthropic");
+    p->node.at = 25;
+    assert_int_equal(chat_unseal_all(&c, &other, &why), ERR_BAD_REQUEST);
+    assert_true(str_starts(str_z(why.text), S("messages[0].content[0]: the opaque state that Aquifer sealed was changed")));
+    assert_int_equal(chat_unseal_all(&c, &s, &why), OK);
+    assert_true(o->kind == OPAQUE.kind && o->origin.deployment == OPAQUE.origin.deployment && str_eq(o->span, OPAQUE.span));
+    assert_str(o->origin.family, "gemini");
+    assert_str(plain->origin.family, "anthropic"); /* not sealed: as the reader said */
+    o->span = buf_view(&text);
+    assert_int_equal(chat_unseal_all(&c, NULL, &why), OK);
+    assert_true(!o->origin.family.n && o->span.p == text.p); /* nobody's: no writer sends it on */
+    buf_done(&text);
+}
+
 static void a_full_arena_is_told(void **state)
 {
     struct chat_seal s = key_of(MASTER, "p1");
@@ -109,9 +134,8 @@ static void a_full_arena_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_sealed_comes_back),
-        cmocka_unit_test(the_same_sealed_twice_differs),
-        cmocka_unit_test(what_was_touched_is_refused),
+        cmocka_unit_test(what_was_sealed_comes_back),  cmocka_unit_test(the_same_sealed_twice_differs),
+        cmocka_unit_test(what_was_touched_is_refused), cmocka_unit_test(a_request_is_opened_where_it_stands),
         cmocka_unit_test(a_full_arena_is_told),
     };
     return cmocka_run_group_tests_name("seal", tests, start, stop);

@@ -83,12 +83,12 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
         .origin = t->reply.origin,
         .stream = x->request.stream,
         .max_output = deployment_max_output(x->attempt.deployment, x->request.model),
-        .seal = t->reply.seal,
         .losses = &t->losses,
         .tape = tape,
     };
     TRY(json_scan(tape, chat.source, &JSON_LIMITS, &x->fault));
     TRY(t->down->read_request(tape, &chat, &x->fault));
+    TRY(chat_unseal_all(&chat, t->reply.seal, &x->fault));
     buf_reserve(&t->body, chat.source.n + BODY_SLACK);
     TRY(t->up->write_request(&chat, &to, &t->reply.names, &t->body, &x->fault));
     TRY(chat_account(&chat, ops->name, &x->fault));

@@ -137,9 +137,8 @@ struct wire_target {
     struct str model;          /* the upstream's id, plain */
     struct chat_origin origin; /* whose opaque state may go there */
     bool stream;
-    uint64_t max_output;          /* of the model, in tokens; 0 unknown. Formats that demand a bound (A14) fill it from here */
-    const struct chat_seal *seal; /* NULL: nothing sealed is opened */
-    uint32_t quirks;              /* bits of enum wire_quirk, data of provider and model */
+    uint64_t max_output; /* of the model, in tokens; 0 unknown. Formats that demand a bound (A14) fill it from here */
+    uint32_t quirks;     /* bits of enum wire_quirk, data of provider and model */
     struct chat_losses *losses;
     struct json_tape *tape; /* free to use */
 };
@@ -170,13 +169,13 @@ struct wire_name {
 
 /* What the answer's writer must know of the request; lives in the exchange's arena. */
 struct wire_reply {
-    struct str model;          /* as the caller asked, plain */
-    struct str id;             /* of the exchange: what synthesised ids are made of */
-    int64_t now_s;             /* Unix seconds */
-    bool include_usage;        /* Chat */
-    struct wire_name *names;   /* respelled tools */
-    struct chat_origin origin; /* of the deployment that answers */
-    const struct chat_seal *seal;
+    struct str model;             /* as the caller asked, plain */
+    struct str id;                /* of the exchange: what synthesised ids are made of */
+    int64_t now_s;                /* Unix seconds */
+    bool include_usage;           /* Chat */
+    struct wire_name *names;      /* respelled tools */
+    struct chat_origin origin;    /* of the deployment that answers */
+    const struct chat_seal *seal; /* NULL: none; foreign state is then lost */
     struct chat_losses *losses;
 };
 
