@@ -23,6 +23,7 @@ static bool openai_path(const struct provider_call *c, struct buf *out)
 {
     static const struct fixed_path PATHS[] = {
         {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
+        {WIRE_OPENAI_RESPONSES, WIRE_GENERATE, "/responses"},
     };
     return put_fixed(PATHS, COUNTOF(PATHS), c, out);
 }
@@ -58,6 +59,7 @@ static bool bedrock_path(const struct provider_call *c, struct buf *out)
 static bool mantle_path(const struct provider_call *c, struct buf *out)
 {
     static const struct fixed_path PATHS[] = {
+        {WIRE_OPENAI_RESPONSES, WIRE_GENERATE, "/openai/v1/responses"},
         {WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, "/anthropic/v1/messages"},
         {WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, "/anthropic/v1/messages/count_tokens"},
     };

@@ -13,6 +13,7 @@ static void paths_by_kind(void **state)
         const char *path;
     } CASES[] = {
         {"openai", WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
+        {"openai", WIRE_OPENAI_RESPONSES, WIRE_GENERATE, "/responses"},
         {"openai", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, NULL},
         {"anthropic", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, "/v1/messages"},
         {"anthropic", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, "/v1/messages/count_tokens"},

@@ -80,7 +80,7 @@ bool wire_read_tail(const struct wire_ops *ops, struct str tail, struct json_tap
     struct usage u;
     buf_clear(room);
     if (!find_usage(tail, &rest)) return false;
-    buf_str(room, S("{\"type\":\"message\",\"choices\":[],"));
+    buf_str(room, S("{\"type\":\"message\",\"choices\":[],\"output\":[],"));
     buf_str(room, rest);
     bool good = !room->over && ops->answer(WIRE_GENERATE, buf_view(room), t, &u, NULL) == OK;
     buf_clear(room);

@@ -6,6 +6,7 @@
 
 static const struct wire_ops *const FORMATS[WIRE_FORMATS] = {
     [WIRE_OPENAI_CHAT] = &openai_chat_ops,
+    [WIRE_OPENAI_RESPONSES] = &openai_responses_ops,
     [WIRE_ANTHROPIC_MESSAGES] = &anthropic_messages_ops,
 };
 
@@ -20,6 +21,7 @@ static const char *const NAMES[WIRE_FORMATS] = {
 
 static const struct wire_endpoint ENDPOINTS[] = {
     {"POST", "/v1/chat/completions", WIRE_OPENAI_CHAT, WIRE_GENERATE},
+    {"POST", "/v1/responses", WIRE_OPENAI_RESPONSES, WIRE_GENERATE},
     {"POST", "/v1/messages", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE},
     {"POST", "/v1/messages/count_tokens", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS},
     {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS}, /* the shape follows anthropic-version: wire_guess() */
@@ -86,18 +88,31 @@ enum wire_format wire_guess(struct str path, struct http_fields fields)
 {
     if (str_starts(path, S("/v1/messages")) || str_starts(path, S("/anthropic"))) return WIRE_ANTHROPIC_MESSAGES;
     if (http_field_get(fields, S("anthropic-version")).p) return WIRE_ANTHROPIC_MESSAGES;
-    return WIRE_OPENAI_CHAT;
+    return str_starts(path, S("/v1/responses")) ? WIRE_OPENAI_RESPONSES : WIRE_OPENAI_CHAT;
 }
 
 /* Names ending in '-' are prefixes. Credentials, cookies and hop-by-hop fields stand in neither table and never pass;
  * accept-encoding does not either, since usage is read from the answer. The commonest come first. */
 static const struct str UP[] = {
-    {"x-stainless-", 12}, {"content-type", 12},        {"user-agent", 10},      {"accept", 6}, {"anthropic-", 10},
-    {"openai-", 7},       {"x-client-request-id", 19}, {"idempotency-key", 15}, {"x-app", 5},  {"x-claude-code-", 14},
+    {"x-stainless-", 12},
+    {"content-type", 12},
+    {"user-agent", 10},
+    {"accept", 6},
+    {"anthropic-", 10},
+    {"openai-", 7},
+    {"x-client-request-id", 19},
+    {"idempotency-key", 15},
+    {"x-app", 5},
+    {"x-claude-code-", 14},
+    {"x-codex-", 8},
+    {"x-openai-", 9},
+    {"originator", 10},
+    {"session-id", 10},
+    {"thread-id", 9},
 };
 static const struct str DOWN[] = {
     {"content-type", 12}, {"x-ratelimit-", 12}, {"openai-", 7},         {"x-request-id", 12},   {"request-id", 10},
-    {"anthropic-", 10},   {"retry-after", 11},  {"retry-after-ms", 14}, {"x-should-retry", 14},
+    {"anthropic-", 10},   {"retry-after", 11},  {"retry-after-ms", 14}, {"x-should-retry", 14}, {"x-codex-", 8},
 };
 
 static bool listed(const struct str *table, size_t n, struct str name)

@@ -55,6 +55,8 @@ static void the_closed_table_of_edits(void **state)
          "{\"model\":\"f\",\"messages\":[],\"stream\":false}"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"mod\\u0065l\":\"c\\u006caude\",\"messages\":[],\"max_tokens\":5,\"stream\":true}", "\"o\"",
          "{\"mod\\u0065l\":\"o\",\"messages\":[],\"max_tokens\":5,\"stream\":true}"},
+        {WIRE_OPENAI_RESPONSES, "{\"input\":\"hi\",\"model\":\"f\",\"stream\":true,\"new\":1e0}", "\"o\"",
+         "{\"input\":\"hi\",\"model\":\"o\",\"stream\":true,\"new\":1e0}"},
     };
     struct buf out;
     buf_init(&out, KIB(4));
@@ -87,6 +89,14 @@ static void requests_that_cannot_go(void **state)
         {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":1}}",
          "stream_options.include_usage: must be true or false"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"messages\":[],\"max_tokens\":1}", "model: missing"},
+        {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\"}", "input: missing"},
+        {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":{}}", "input: must be a string or an array"},
+        {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":[],\"previous_response_id\":\"resp_1\"}",
+         "previous_response_id: responses are not kept here"},
+        {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":[],\"conversation\":{}}",
+         "conversation: responses are not kept here"},
+        {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":[],\"background\":true}", "background: responses are not kept here"},
+        {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":[],\"max_output_tokens\":\"9\"}", "max_output_tokens: must be"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":1.5}", "max_tokens: must be a whole number"},
     };
     for (unsigned i = 0; i < COUNTOF(CASES); i++) {
@@ -140,6 +150,10 @@ static void answers_tell_their_usage(void **state)
          "\"cache_creation\":{\"ephemeral_5m_input_tokens\":4,\"ephemeral_1h_input_tokens\":3},\"output_tokens\":9,\"output_"
          "tokens_details\":{\"thinking_tokens\":5}}}",
          37, 9, 10, 20, 0, 4, 3, 5},
+        {WIRE_OPENAI_RESPONSES,
+         "{\"object\":\"response\",\"output\":[],\"usage\":{\"input_tokens\":100,\"input_tokens_details\":{\"cached_tokens\":"
+         "40,\"cache_write_tokens\":10},\"output_tokens\":50,\"output_tokens_details\":{\"reasoning_tokens\":30}}}",
+         100, 50, 50, 40, 10, 0, 0, 30},
         {WIRE_ANTHROPIC_MESSAGES,
          "{\"type\":\"message\",\"usage\":{\"input_tokens\":1,\"cache_creation_input_tokens\":7,\"output_tokens\":2}}", 8, 2, 1,
          0, 7, 0, 0, 0},
@@ -171,6 +185,7 @@ static void usage_is_read_from_a_tail(void **state)
         {WIRE_OPENAI_CHAT, "xt\"}}],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5},\"service_tier\":\"default\"}\n",
          true, 7, 5},
         {WIRE_ANTHROPIC_MESSAGES, "t\"}],\"usage\" : {\"input_tokens\":7,\"output_tokens\":5}}", true, 7, 5},
+        {WIRE_OPENAI_RESPONSES, "t\"}]}],\"usage\":{\"input_tokens\":7,\"output_tokens\":5},\"user\":null}", true, 7, 5},
         /* an earlier one stands in a string, or deeper; the last one at the root counts */
         {WIRE_OPENAI_CHAT, "\\\"usage\\\":{\"}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}", true, 1, 2},
         {WIRE_OPENAI_CHAT, ",\"x\":{\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":5}}}", false, 0, 0},
@@ -206,6 +221,7 @@ static void answers_that_are_none(void **state)
         {WIRE_OPENAI_CHAT, "[1]"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"error\"}"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"type\":\"message\""},
+        {WIRE_OPENAI_RESPONSES, "{\"object\":\"response\"}"},
     };
     for (unsigned i = 0; i < COUNTOF(CASES); i++) {
         struct usage u;
@@ -231,53 +247,80 @@ static const char *letter(const struct wire_step *s)
     return s->garbage ? "g" : s->error ? "e" : s->last ? "l" : s->hide ? "h" : s->starts ? "s" : ".";
 }
 
+static const struct stream_case STREAMS[] = {
+    {WIRE_OPENAI_CHAT,
+     true,
+     {"{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":null}", "{\"choices\":[{\"delta\":{}}]}",
+      "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", "[DONE]"},
+     {"s", ".", "h", "l"},
+     3,
+     2,
+     true},
+    {WIRE_OPENAI_CHAT,
+     false,
+     {"{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{}\"}}]}",
+      "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", "[DONE]"},
+     {"s", ".", "l"},
+     3,
+     2,
+     true},
+    /* A usage with a choice in it is the client's too. */
+    {WIRE_OPENAI_CHAT,
+     true,
+     {"{\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"},
+     {"s"},
+     1,
+     1,
+     true},
+    {WIRE_OPENAI_CHAT, true, {"{\"choices\":[{}]}", "{\"error\":{\"message\":\"overloaded\"}}"}, {"s", "e"}, 0, 0, false},
+    {WIRE_OPENAI_CHAT, true, {"{\"object\":\"error\",\"message\":\"no\"}"}, {"e"}, 0, 0, false},
+    {WIRE_OPENAI_CHAT, true, {"not json"}, {"g"}, 0, 0, false},
+    {WIRE_ANTHROPIC_MESSAGES,
+     false,
+     {"{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,\"output_tokens\":1,\"cache_creation_input_"
+      "tokens\":5,\"cache_creation\":{\"ephemeral_5m_input_tokens\":5,\"ephemeral_1h_input_tokens\":0}}}}",
+      "{\"type\":\"ping\"}", "{\"type\":\"content_block_delta\",\"delta\":{}}", "{\"type\":\"some_new_event\"}",
+      "{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":40,\"input_tokens\":12,\"cache_creation_input_tokens\":5}}",
+      "{\"type\":\"message_stop\"}"},
+     {"s", ".", ".", ".", ".", "l"},
+     17,
+     40,
+     true},
+    {WIRE_ANTHROPIC_MESSAGES, false, {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}"}, {"e"}, 0, 0, false},
+    {WIRE_ANTHROPIC_MESSAGES, false, {"{\"no\":\"type\"}"}, {"g"}, 0, 0, false},
+    {WIRE_OPENAI_RESPONSES,
+     false,
+     {"{\"type\":\"response.created\",\"response\":{\"usage\":null}}",
+      "{\"type\":\"response.output_text.delta\",\"delta\":\"h\"}", "{\"type\":\"response.some_new_event\"}",
+      "{\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":2}}}"},
+     {"s", ".", ".", "l"},
+     3,
+     2,
+     true},
+    {WIRE_OPENAI_RESPONSES,
+     false,
+     {"{\"type\":\"response.created\"}",
+      "{\"type\":\"response.incomplete\",\"response\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":2}}}"},
+     {"s", "l"},
+     3,
+     2,
+     true},
+    {WIRE_OPENAI_RESPONSES,
+     false,
+     {"{\"type\":\"response.failed\",\"response\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":0}}}"},
+     {"e"},
+     3,
+     0,
+     true},
+    {WIRE_OPENAI_RESPONSES, false, {"{\"type\":\"error\",\"code\":\"server_is_overloaded\"}"}, {"e"}, 0, 0, false},
+    {WIRE_OPENAI_RESPONSES, false, {"{\"type\":7}"}, {"g"}, 0, 0, false},
+};
+
 static void streams_step_by_step(void **state)
 {
     (void)state;
-    static const struct stream_case CASES[] = {
-        {WIRE_OPENAI_CHAT,
-         true,
-         {"{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":null}", "{\"choices\":[{\"delta\":{}}]}",
-          "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", "[DONE]"},
-         {"s", ".", "h", "l"},
-         3,
-         2,
-         true},
-        {WIRE_OPENAI_CHAT,
-         false,
-         {"{\"choices\":[{\"delta\":{\"content\":\"\\\"usage\\\":{}\"}}]}",
-          "{\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", "[DONE]"},
-         {"s", ".", "l"},
-         3,
-         2,
-         true},
-        /* A usage with a choice in it is the client's too. */
-        {WIRE_OPENAI_CHAT,
-         true,
-         {"{\"choices\":[{\"delta\":{}}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}"},
-         {"s"},
-         1,
-         1,
-         true},
-        {WIRE_OPENAI_CHAT, true, {"{\"choices\":[{}]}", "{\"error\":{\"message\":\"overloaded\"}}"}, {"s", "e"}, 0, 0, false},
-        {WIRE_OPENAI_CHAT, true, {"{\"object\":\"error\",\"message\":\"no\"}"}, {"e"}, 0, 0, false},
-        {WIRE_OPENAI_CHAT, true, {"not json"}, {"g"}, 0, 0, false},
-        {WIRE_ANTHROPIC_MESSAGES,
-         false,
-         {"{\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":10,\"output_tokens\":1,\"cache_creation_input_"
-          "tokens\":5,\"cache_creation\":{\"ephemeral_5m_input_tokens\":5,\"ephemeral_1h_input_tokens\":0}}}}",
-          "{\"type\":\"ping\"}", "{\"type\":\"content_block_delta\",\"delta\":{}}", "{\"type\":\"some_new_event\"}",
-          "{\"type\":\"message_delta\",\"usage\":{\"output_tokens\":40,\"input_tokens\":12,\"cache_creation_input_tokens\":5}}",
-          "{\"type\":\"message_stop\"}"},
-         {"s", ".", ".", ".", ".", "l"},
-         17,
-         40,
-         true},
-        {WIRE_ANTHROPIC_MESSAGES, false, {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}"}, {"e"}, 0, 0, false},
-        {WIRE_ANTHROPIC_MESSAGES, false, {"{\"no\":\"type\"}"}, {"g"}, 0, 0, false},
-    };
-    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
-        const struct stream_case *c = &CASES[i];
+    for (unsigned i = 0; i < COUNTOF(STREAMS); i++) {
+        const struct stream_case *c = &STREAMS[i];
         struct usage u = {0};
         struct wire_stream s = {.format = c->format, .hide_usage = c->hide_usage, .usage = &u};
         for (unsigned k = 0; c->events[k]; k++) {
@@ -307,6 +350,13 @@ static void errors_in_the_callers_words(void **state)
     assert_string_equal(buf_z(&out),
                         "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":"
                         "\"slow \\\"down\\\"\",\"code\":\"rate_requests\"},\"request_id\":\"abc\"}\n\n");
+    buf_clear(&out);
+    wire_ops_get(WIRE_OPENAI_RESPONSES)->error_event(&f, S("abc"), &out);
+    assert_string_equal(
+        buf_z(&out),
+        "event: response.failed\ndata: {\"type\":\"response.failed\",\"sequence_number\":2147483647,\"response\":"
+        "{\"id\":\"resp_abc\",\"object\":\"response\",\"status\":\"failed\",\"error\":{\"code\":\"rate_limit_exceeded\","
+        "\"message\":\"slow \\\"down\\\"\"},\"output\":[]}}\n\n");
     buf_done(&out);
 }
 
@@ -328,6 +378,16 @@ static void the_word_of_a_failed_provider(void **state)
         buf_clear(&out);
         wire_ops_get(WIRE_OPENAI_CHAT)->blame(str_z(CASES[i][0]), &tape, &out);
         assert_string_equal(buf_z(&out), CASES[i][1]);
+    }
+    static const char *const EVENTS[][2] = {
+        {"{\"type\":\"error\",\"code\":\"server_error\",\"message\":\"busy\"}", "server_error: busy"},
+        {"{\"type\":\"error\",\"error\":{\"type\":\"server_error\",\"message\":\"busy\"}}", "server_error: busy"},
+        {"{\"type\":\"response.failed\",\"response\":{\"error\":{\"code\":\"a\",\"message\":\"b\"}}}", "a: b"},
+    };
+    for (unsigned i = 0; i < COUNTOF(EVENTS); i++) {
+        buf_clear(&out);
+        wire_ops_get(WIRE_OPENAI_RESPONSES)->blame(str_z(EVENTS[i][0]), &tape, &out);
+        assert_string_equal(buf_z(&out), EVENTS[i][1]);
     }
     buf_done(&out);
 }

@@ -1,0 +1,164 @@
+/* OpenAI Responses on the same-format road. Facts: OpenAI API reference "Responses" and "Streaming events"; docs/wire.md. Pure; used
+ * by the gateway on every request of this format. */
+#include "wire/openai_responses/priv.h"
+
+#include <stdio.h>
+
+/* ---- request ------------------------------------------------------------------------------------------------------ */
+
+static bool is_there(const struct json_tape *t, uint32_t at) { return at && !json_is(t, at, JSON_NULL); }
+
+static enum err read_input(const struct json_tape *t, struct fault *why)
+{
+    uint32_t input = json_find(t, 0, S("input"));
+    if (!is_there(t, input)) return FAIL(why, ERR_BAD_REQUEST, "input: missing");
+    if (json_is(t, input, JSON_STRING) || json_is(t, input, JSON_ARRAY)) return OK;
+    return FAIL(why, ERR_BAD_REQUEST, "input: must be a string or an array");
+}
+
+/* What a provider kept of one caller must not be had by another, and another deployment does not have it: until Aquifer keeps
+ * conversations itself they are sent whole. */
+static enum err refuse_state(const struct json_tape *t, struct fault *why)
+{
+    static const struct str KEPT[] = {{"previous_response_id", 20}, {"conversation", 12}};
+    for (unsigned i = 0; i < COUNTOF(KEPT); i++)
+        if (is_there(t, json_find(t, 0, KEPT[i])))
+            return FAIL(why, ERR_BAD_REQUEST, "%.*s: responses are not kept here; send the whole conversation as input",
+                        STR_ARG(KEPT[i]));
+    uint32_t background = json_find(t, 0, S("background"));
+    if (background && json_is(t, background, JSON_TRUE))
+        return FAIL(why, ERR_BAD_REQUEST, "background: responses are not kept here; ask without it, streamed if it takes long");
+    return OK;
+}
+
+static enum err responses_read(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *r,
+                               struct fault *why)
+{
+    *r = (struct wire_request){.operation = op, .input_bound = t->src.n, .choices = 1};
+    TRY(wire_read_model(t, a, r, why));
+    TRY(read_input(t, why));
+    TRY(refuse_state(t, why));
+    TRY(wire_read_stream(t, r, why));
+    uint32_t most = json_find(t, 0, S("max_output_tokens"));
+    if (!is_there(t, most) || json_u64(t, most, &r->max_output)) return OK;
+    return FAIL(why, ERR_BAD_REQUEST, "max_output_tokens: must be a whole number, 0 or more");
+}
+
+static unsigned responses_edits(const struct wire_request *r, struct str quoted_model, struct json_edit *ret_edits)
+{
+    if (!quoted_model.n) return 0;
+    ret_edits[0] = (struct json_edit){r->model_at, r->model_n, quoted_model};
+    return 1;
+}
+
+/* ---- answer --------------------------------------------------------------------------------------------------------- */
+
+/* Root, response, usage, its details. */
+#define USAGE_LIMITS ((struct json_limits){.max_depth = 512, .record_depth = 4})
+
+static enum err responses_answer(enum wire_operation op, struct str body, struct json_tape *t, struct usage *ret_usage,
+                                 struct fault *why)
+{
+    (void)op;
+    *ret_usage = (struct usage){0};
+    TRY(wire_scan_answer(t, body, &USAGE_LIMITS, why));
+    uint32_t output = json_find(t, 0, S("output"));
+    if (!output || !json_is(t, output, JSON_ARRAY))
+        return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a response: it has no output");
+    openai_responses_read_usage(t, 0, ret_usage);
+    return OK;
+}
+
+/* ---- stream ------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    struct str type;
+    bool last, error, starts;
+} TYPES[] = {
+    {{"response.created", 16}, false, false, true},
+    {{"response.completed", 18}, true, false, true},
+    {{"response.incomplete", 19}, true, false, true},
+    {{"response.failed", 15}, false, true, false},
+    {{"error", 5}, false, true, false},
+};
+
+static bool is_delta(const struct json_tape *t, uint32_t type) { return str_ends(json_text(t, type), S(".delta")); }
+
+static void read_last_usage(struct wire_stream *s, struct str data, struct json_tape *t)
+{
+    if (json_scan(t, data, &USAGE_LIMITS, NULL) != OK) return;
+    uint32_t usage = json_path(t, 0, "response", "usage");
+    if (!usage || !json_is(t, usage, JSON_OBJECT)) return;
+    s->told_final = true;
+    openai_responses_read_usage(t, json_find(t, 0, S("response")), s->usage);
+}
+
+static void responses_event(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step)
+{
+    *ret_step = (struct wire_step){0};
+    if (!e->has_data) return;
+    bool good = json_scan(t, e->data, &JSON_LIMITS_TOP, NULL) == OK && json_is(t, 0, JSON_OBJECT);
+    uint32_t type = good ? json_find(t, 0, S("type")) : 0;
+    ret_step->garbage = !type || !json_is(t, type, JSON_STRING);
+    if (ret_step->garbage) return;
+    if (is_delta(t, type)) s->tokens_seen += wire_tokens_of_event(e->data.n);
+    for (unsigned i = 0; i < COUNTOF(TYPES); i++) {
+        if (!json_eq(t, type, TYPES[i].type)) continue;
+        ret_step->last = TYPES[i].last;
+        ret_step->error = TYPES[i].error;
+        ret_step->starts = TYPES[i].starts && !s->started;
+    }
+    s->started |= ret_step->starts;
+    s->finished |= ret_step->last;
+    if (ret_step->last || ret_step->error) read_last_usage(s, e->data, t);
+}
+
+/* ---- errors ------------------------------------------------------------------------------------------------------- */
+
+static void responses_error(const struct fault *f, struct str request_id, struct buf *out)
+{
+    openai_chat_ops.error(f, request_id, out);
+}
+
+/* Not every client knows the event `error`; response.failed all of them do. How many events went before is not known here, so the
+ * number is one that none of them had. */
+static void responses_error_event(const struct fault *f, struct str request_id, struct buf *out)
+{
+    struct json_writer w;
+    char id[80];
+    struct str text = str_make(id, (size_t)snprintf(id, sizeof id, "resp_%.*s", STR_ARG(request_id)));
+    buf_str(out, S("event: response.failed\ndata: "));
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_str(&w, S("type"), S("response.failed"));
+    json_add_u64(&w, S("sequence_number"), INT32_MAX);
+    json_add_object(&w, S("response"));
+    json_add_str(&w, S("id"), text);
+    json_add_str(&w, S("object"), S("response"));
+    json_add_str(&w, S("status"), S("failed"));
+    json_add_object(&w, S("error"));
+    json_add_str(&w, S("code"), openai_responses_error_code(err_class_of(f->code), str_z(err_code(f->code))));
+    json_add_str(&w, S("message"), str_z(f->text));
+    json_put_end(&w);
+    json_add_raw(&w, S("output"), S("[]"));
+    json_put_end(&w);
+    json_put_end(&w);
+    buf_str(out, S("\n\n"));
+}
+
+/* ---- the format ----------------------------------------------------------------------------------------------------- */
+
+const struct wire_ops openai_responses_ops = {
+    .format = WIRE_OPENAI_RESPONSES,
+    .name = "openai_responses",
+    .family = "openai",
+    .stream_type = "text/event-stream",
+    .read = responses_read,
+    .edits = responses_edits,
+    .answer = responses_answer,
+    .event = responses_event,
+    .error = responses_error,
+    .error_event = responses_error_event,
+    .blame = openai_responses_blame,
+    .heartbeat = ": heartbeat\n\n",
+};
