@@ -109,7 +109,7 @@ void exchange_release(struct exchange *x)
     if (x->stream || x->attempt.call || x->safe.queued || x->later.queued || x->driving) return;
     struct gateway_loop *gl = x->gl;
     timer_cancel(gl->loop, &x->timer);
-    if (x->streaming) sse_done(&x->sse);
+    if (x->streaming) framing_done(&x->inflow);
     else buf_done(&x->held);
     buf_done(&x->last);
     translation_free(x);

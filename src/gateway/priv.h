@@ -109,6 +109,19 @@ enum outcome {
     OUTCOME_GONE,   /* nobody is there any more */
 };
 
+/* An upstream's stream, cut into events. */
+struct framing {
+    bool binary; /* AWS's event stream, else SSE */
+    union {
+        struct sse_reader sse;
+        struct event_stream_reader frames;
+    };
+};
+struct framed {
+    struct sse_event event; /* of a frame: raw, its type as name, its payload as data */
+    bool exception;         /* a frame that says so: the stream failed */
+};
+
 /* One upstream call. */
 struct attempt {
     const struct deployment *deployment;
@@ -162,7 +175,7 @@ struct exchange {
     uint64_t tokens_used; /* of all attempts */
     int64_t pico_spent;
     union {                    /* a waiting stream is small */
-        struct sse_reader sse; /* while `streaming` */
+        struct framing inflow; /* while `streaming` */
         struct buf held;       /* an answer that is not streamed */
     };
     struct buf last;         /* the last event, kept back until the record is safe */
@@ -212,6 +225,15 @@ extern const struct http_call_handler gateway_relay;
 void relay_writable(struct exchange *x);
 void relay_stop(struct exchange *x); /* the client is gone, or we give up: ends the call at once */
 
+/* ---- framing.c ------------------------------------------------------------------------------------------------------- */
+void framing_start(struct framing *f, const struct wire_ops *wire, size_t event_max);
+void framing_done(struct framing *f);
+/* Hands in received bytes, which stay valid until framing_next() has no more; call that until then. ERR_UPSTREAM_GARBAGE:
+ * an event that is too long, or damaged. */
+MUST_USE enum err framing_feed(struct framing *f, struct str bytes, struct fault *why);
+MUST_USE enum err framing_finish(struct framing *f, struct fault *why); /* no more bytes will come: then framing_next() again */
+MUST_USE enum err framing_next(struct framing *f, struct framed *ret_event, bool *ret_got, struct fault *why);
+
 /* ---- translate.c: an attempt whose provider speaks another format ------------------------------------------------------ */
 /* Chooses the format and writes the request. ERR_FORMAT_UNSUPPORTED: this deployment cannot express it, another one may. */
 MUST_USE enum err translate_request(struct exchange *x);
@@ -222,7 +244,7 @@ MUST_USE enum err translate_answer(struct exchange *x);
 void translate_error(struct exchange *x);
 /* A stream: what the event becomes is appended to `out`, the ending to x->last. */
 MUST_USE enum err translate_begin(struct exchange *x);
-MUST_USE enum err translate_event(struct exchange *x, const struct sse_event *e, struct buf *out, bool *ret_last);
+MUST_USE enum err translate_event(struct exchange *x, const struct framed *e, struct buf *out, bool *ret_last);
 MUST_USE enum err translate_end(struct exchange *x, struct buf *out, bool *ret_last); /* the transfer has closed */
 bool translate_losses_field(struct exchange *x, struct http_field *ret_field); /* x-aquifer-losses; false: nothing was lost */
 void translation_free(struct exchange *x);                                     /* with its attempt; NULL is fine */

@@ -55,12 +55,12 @@ static void fail(struct exchange *x, enum attempt_end end)
 
 /* ---- head --------------------------------------------------------------------------------------------------------------- */
 
-static bool is_event_stream(struct http_fields fields)
+static bool is_stream_of(const struct wire_ops *wire, struct http_fields fields)
 {
     struct str type = http_field_get(fields, S("content-type"));
     struct str head, rest;
     str_cut(type, ';', &head, &rest);
-    return str_eq_nocase(str_trim(head), S("text/event-stream"));
+    return str_eq_nocase(str_trim(head), str_z(wire->stream_type));
 }
 
 static bool is_encoded(struct http_fields fields)
@@ -135,7 +135,7 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
         fail(x, ATTEMPT_GARBAGE);
         return;
     }
-    if (status < 300 && x->request.stream && is_event_stream(fields)) {
+    if (status < 300 && x->request.stream && is_stream_of(a->wire, fields)) {
         begin_stream(x, status, fields);
         return;
     }
@@ -155,7 +155,11 @@ static void on_heartbeat(struct timer *t)
     if (!x->stream || !every) return;
     /* Only whole events were ever written, so we stand between two; a client that does not read needs no sign of life. */
     if (now - x->wrote_ms >= every && http_stream_queued(x->stream) == 0) {
-        http_stream_write(x->stream, str_z(x->wire->heartbeat));
+        buf_clear(&x->gl->room);
+        if (x->wire->heartbeat) buf_str(&x->gl->room, str_z(x->wire->heartbeat));
+        else x->wire->put_heartbeat(&x->gl->room);
+        http_stream_write(x->stream, buf_view(&x->gl->room));
+        buf_clear(&x->gl->room);
         x->wrote_ms = now;
     }
     timer_set(x->gl->loop, &x->timer, every - (now - x->wrote_ms < every ? now - x->wrote_ms : 0), on_heartbeat);
@@ -181,9 +185,9 @@ static void begin_stream(struct exchange *x, int status, struct http_fields thei
         .usage = &x->usage,
     };
     buf_done(&x->held); /* what an earlier attempt's provider said */
-    sse_init(&x->sse, x->generation->settings.event_max);
+    framing_start(&x->inflow, x->attempt.wire, x->generation->settings.event_max);
     x->wrote_ms = loop_now(x->gl->loop);
-    if (every) timer_set(x->gl->loop, &x->timer, every, on_heartbeat);
+    if (every && (x->wire->heartbeat || x->wire->put_heartbeat)) timer_set(x->gl->loop, &x->timer, every, on_heartbeat);
 }
 
 static void write_on(struct exchange *x, struct str bytes)
@@ -250,7 +254,7 @@ static void finish_translated(struct exchange *x)
     loop_defer(x->gl->loop, &x->later, on_relay_end);
 }
 
-static bool take_translated(struct exchange *x, const struct sse_event *e)
+static bool take_translated(struct exchange *x, const struct framed *e)
 {
     enum { ROOM_HIGH = 16 * 1024 };
     bool last;
@@ -262,11 +266,12 @@ static bool take_translated(struct exchange *x, const struct sse_event *e)
 }
 
 /* One event. False: no more are wanted. */
-static bool take_event(struct exchange *x, const struct sse_event *e, struct run *run)
+static bool take_event(struct exchange *x, const struct framed *framed, struct run *run)
 {
-    struct wire_step step;
-    if (x->attempt.translation) return take_translated(x, e);
-    x->wire->event(&x->wire_stream, e, &x->gl->tape, &step);
+    const struct sse_event *e = &framed->event;
+    struct wire_step step = {.error = framed->exception};
+    if (x->attempt.translation) return take_translated(x, framed);
+    if (!framed->exception) x->wire->event(&x->wire_stream, e, &x->gl->tape, &step);
     if (step.garbage) {
         run_flush(x, run);
         FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider sent an event that is not one of this format");
@@ -282,20 +287,30 @@ static bool take_event(struct exchange *x, const struct sse_event *e, struct run
     return true;
 }
 
+/* The events that are whole. False: no more are wanted. */
+static bool take_events(struct exchange *x, struct run *run)
+{
+    struct framed e;
+    bool got;
+    enum err err;
+    while ((err = framing_next(&x->inflow, &e, &got, &x->fault)) == OK && got)
+        if (!take_event(x, &e, run)) return false;
+    run_flush(x, run);
+    if (x->attempt.translation) flush_translated(x);
+    if (err != OK) fail(x, ATTEMPT_GARBAGE);
+    return err == OK;
+}
+
 static void relay_events(struct exchange *x, struct str bytes)
 {
     struct run run = {.received = bytes};
-    struct sse_event e;
     if (x->relay_done) return; /* behind the last event nothing counts */
-    if (sse_feed(&x->sse, bytes, &x->fault) != OK) {
+    if (framing_feed(&x->inflow, bytes, &x->fault) != OK) {
         fail(x, ATTEMPT_GARBAGE);
         return;
     }
     buf_clear(&x->gl->room);
-    while (sse_next(&x->sse, &e))
-        if (!take_event(x, &e, &run)) return;
-    run_flush(x, &run);
-    if (x->attempt.translation) flush_translated(x);
+    take_events(x, &run);
 }
 
 /* The client gets its end now; the call may linger for its own, so that the connection is kept. */
@@ -440,18 +455,13 @@ static void end_held(struct exchange *x)
 
 /* ---- the call's end -------------------------------------------------------------------------------------------------------------- */
 
-/* A line that ended in CR waited for an LF; now it is known that none comes. */
+/* What waited for the transfer's end. */
 static void relay_rest(struct exchange *x)
 {
     struct run run = {0};
-    struct sse_event e;
-    if (sse_finish(&x->sse, &x->fault) != OK) {
-        fail(x, ATTEMPT_GARBAGE);
-        return;
-    }
-    while (sse_next(&x->sse, &e))
-        if (!take_event(x, &e, &run)) return;
-    run_flush(x, &run);
+    buf_clear(&x->gl->room);
+    if (framing_finish(&x->inflow, &x->fault) != OK) fail(x, ATTEMPT_GARBAGE);
+    else take_events(x, &run);
 }
 
 /* The transfer's close is the last event of some formats. */

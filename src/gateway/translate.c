@@ -246,13 +246,13 @@ static bool is_over(struct exchange *x)
     return true;
 }
 
-enum err translate_event(struct exchange *x, const struct sse_event *e, struct buf *out, bool *ret_last)
+enum err translate_event(struct exchange *x, const struct framed *e, struct buf *out, bool *ret_last)
 {
     struct translation *t = x->attempt.translation;
     const struct chat_sink sink = sink_of(x, out);
-    const struct wire_frame frame = {.name = e->name, .data = e->data};
+    const struct wire_frame frame = {e->event.name, e->event.data, e->exception};
     *ret_last = false;
-    if (!e->has_data) return OK;
+    if (!e->event.has_data) return OK;
     TRY(t->up->read_event(t->reader, &frame, &x->gl->tape, &sink, &x->fault));
     *ret_last = is_over(x);
     return OK;

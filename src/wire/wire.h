@@ -77,14 +77,16 @@ struct wire_ops {
     /* The usage of a whole 2xx answer to this operation; cells that it does not tell stay unknown. ERR_UPSTREAM_GARBAGE:
      * not whole JSON, or not an answer of this format. */
     enum err (*answer)(enum wire_operation op, struct str body, struct json_tape *t, struct usage *ret_usage, struct fault *why);
-    /* One whole event of a stream; reads usage on the way. */
+    /* One whole event of a stream; reads usage on the way. Of AWS's event stream: raw the frame, name its type, data its
+     * payload; frames that are exceptions do not come here. */
     void (*event)(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step);
     /* Our own errors as this format's body, and as an event in mid-stream (with its SSE framing). */
     void (*error)(const struct fault *f, struct str request_id, struct buf *out);
     void (*error_event)(const struct fault *f, struct str request_id, struct buf *out);
     /* The upstream's word in an error body, for log and ledger ("rate_limit_error: …"); "" none. */
     void (*blame)(struct str body, struct json_tape *t, struct buf *out);
-    const char *heartbeat;                    /* an event or comment that every SDK of this format skips */
+    const char *heartbeat; /* an event or comment that every SDK of this format skips; NULL: put_heartbeat, or there is none */
+    void (*put_heartbeat)(struct buf *out);   /* where it is no text; NULL */
     const struct wire_translator *translator; /* NULL: only the same-format road */
 };
 
