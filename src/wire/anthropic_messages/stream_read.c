@@ -283,15 +283,16 @@ static enum err on_ping(struct messages_reader *r, struct json_tape *t)
 static const struct {
     struct str type;
     enum err (*on)(struct messages_reader *, struct json_tape *);
+    bool first; /* may come before the message has begun */
 } EVENTS[] = {
-    {{"content_block_delta", 19}, on_block_delta},
-    {{"content_block_start", 19}, on_block_start},
-    {{"content_block_stop", 18}, on_block_stop},
-    {{"message_start", 13}, on_start},
-    {{"message_delta", 13}, on_message_delta},
-    {{"message_stop", 12}, on_stop},
-    {{"error", 5}, on_error},
-    {{"ping", 4}, on_ping},
+    {{"content_block_delta", 19}, on_block_delta, false},
+    {{"content_block_start", 19}, on_block_start, false},
+    {{"content_block_stop", 18}, on_block_stop, false},
+    {{"message_start", 13}, on_start, true},
+    {{"message_delta", 13}, on_message_delta, false},
+    {{"message_stop", 12}, on_stop, false},
+    {{"error", 5}, on_error, true},
+    {{"ping", 4}, on_ping, true},
 };
 
 /* ---- the room's door ------------------------------------------------------------------------------------------------------------ */
@@ -312,8 +313,11 @@ enum err anthropic_messages_read_event(void *reader, const struct wire_frame *f,
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider sent an event that is not one of this format");
     struct str type = text_of(t, 0, "type");
     TRY(wire_emit_unknown(&r->emit, t, &anthropic_messages_known));
-    for (unsigned i = 0; i < COUNTOF(EVENTS); i++)
-        if (str_eq(EVENTS[i].type, type)) return EVENTS[i].on(r, t);
+    for (unsigned i = 0; i < COUNTOF(EVENTS); i++) {
+        if (!str_eq(EVENTS[i].type, type)) continue;
+        if (!r->met && !EVENTS[i].first) return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's stream has no message_start");
+        return EVENTS[i].on(r, t);
+    }
     return wire_emit_raw(&r->emit, type, json_raw(t, 0));
 }
 

@@ -185,6 +185,7 @@ static enum err start_call(struct chat_reader *r, struct choice *c, const struct
 {
     struct chat_item node = *first;
     node.choice = c->number;
+    node.arguments = (struct chat_json){0}; /* they come as deltas, this fragment's too */
     struct call *k = r->n_calls < CALLS_MAX ? arena_alloc(r->arena, sizeof *k) : NULL;
     if (!k) return too_many(r, "tool calls");
     TRY(close_reasoning(r, c));
