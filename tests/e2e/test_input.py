@@ -146,10 +146,11 @@ def _():
     well()
 
 
-@test("a format that the model's provider does not speak is refused clearly")
+@test("a call that the model's provider cannot do in any format is refused clearly")
 def _():
-    got = gateway.messages(KEY, model="fast")
-    eq((got.status, got.json()["type"]), (400, "error"))
+    body = {"model": "fast", "messages": [{"role": "user", "content": "Hello"}]}
+    got = call(gateway.address, "POST", "/v1/messages/count_tokens", {"x-api-key": KEY, "anthropic-version": "2023-06-01"}, body)
+    eq((got.status, got.json()["type"], got.json()["error"]["code"]), (400, "error", "format_unsupported"))
     well()
 
 
