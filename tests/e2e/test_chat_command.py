@@ -17,7 +17,7 @@ gateway = Gateway(config([openai_provider(fake)],
                          [route("fast", deployment("main", "gpt-4o-mini")), route("grand", deployment("main", "gpt-5.5"))])).start()
 ENV = {**gateway.env, "AQUIFER_URL": f"http://127.0.0.1:{gateway.port}", "AQUIFER_API_KEY": gateway.key("chat"),
        "AQUIFER_MODEL": "fast"}
-UP, CTRL_D = "\x1b[A", "\x04"
+UP = "\x1b[A"
 
 
 def chat(*words, env=None):
@@ -55,8 +55,7 @@ def _():
     terminal.line("/cost")
     terminal.wait("2 answers, 1011 tokens in and 107 out, $0.00021585")
     terminal.wait("you> ")
-    terminal.type(CTRL_D)
-    eq(terminal.end(), 0)
+    eq(terminal.leave(), 0)
 
 
 @test("text is there before the answer ends, and Ctrl-C stops the answer and not the program")
@@ -111,8 +110,7 @@ def _():
     terminal.line("ab\x7fc\x02d")  # backspace, one to the left
     terminal.wait("You said: adc")
     terminal.wait("you> ")
-    terminal.type(CTRL_D)
-    eq(terminal.end(), 0)
+    eq(terminal.leave(), 0)
 
 
 @test("/model changes the model with all that was said; /models lists; an unknown word is told")
@@ -146,8 +144,7 @@ def _():
     terminal.wait("You said: three")
     eq(said(), [("user", "three")])
     terminal.wait("you> ")
-    terminal.type(CTRL_D)
-    eq(terminal.end(), 0)
+    eq(terminal.leave(), 0)
 
 
 @test("an error is told and the conversation goes on without the question that failed")
@@ -171,8 +168,7 @@ def _():
     terminal.wait("You said: again")
     eq(said(), [("user", "again")])
     terminal.wait("you> ")
-    terminal.type(CTRL_D)
-    eq(terminal.end(), 0)
+    eq(terminal.leave(), 0)
 
 
 @test("an answer cannot steer the terminal")
@@ -184,8 +180,7 @@ def _():
     terminal.wait("a]0;ownedb[2Jcd")
     check("\x1b]0;" not in terminal.seen and "\x07" not in terminal.seen, "no control sequence of the answer's")
     terminal.wait("you> ")
-    terminal.type(CTRL_D)
-    eq(terminal.end(), 0)
+    eq(terminal.leave(), 0)
 
 
 @test("texts of many lines: between quotes, and lines that end in a backslash")
@@ -208,8 +203,7 @@ def _():
     terminal.wait("You said: third")
     eq(said()[-1], ("user", "third\nfourth"))
     terminal.wait("you> ")
-    terminal.type(CTRL_D)
-    eq(terminal.end(), 0)
+    eq(terminal.leave(), 0)
 
 
 @test("/save writes the conversation, as text and as JSON, and never over a file")
@@ -228,8 +222,7 @@ def _():
     terminal.line("/save talk.md")
     terminal.wait("talk.md exists already")
     terminal.wait("you> ")
-    terminal.type(CTRL_D)
-    eq(terminal.end(), 0)
+    eq(terminal.leave(), 0)
     with open(os.path.join(gateway.dir, "talk.json"), encoding="utf-8") as file:
         eq(json.load(file), {"model": "fast", "messages": [{"role": "user", "content": "keep this"},
                                                            {"role": "assistant", "content": "You said: keep this"}]})
@@ -271,8 +264,7 @@ def _():
     terminal.wait("(11 tokens in, 7 out)")
     between = terminal.wait("you> ")
     check("not known" not in between, "told once")
-    terminal.type(CTRL_D)
-    eq(terminal.end(), 0)
+    eq(terminal.leave(), 0)
 
 
 @test("a stopped answer closes the upstream's connection, and its tokens are booked")
@@ -289,8 +281,7 @@ def _():
     until(lambda: gateway.usage()["total"]["requests"] == rows + 1, "the stopped answer is in the ledger")
     gate.set()
     terminal.wait("you> ")
-    terminal.type(CTRL_D)
-    eq(terminal.end(), 0)
+    eq(terminal.leave(), 0)
 
 
 def finish():

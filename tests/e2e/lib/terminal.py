@@ -77,6 +77,17 @@ class Terminal:
         self._close()
         return self.status
 
+    def leave(self, seconds=20.0):
+        """Ctrl-D, as a person does it: again when nothing happens, since a key that is typed while the program changes the
+        terminal's mode may be lost. Its exit status."""
+        end = time.monotonic() + seconds * SLOW
+        while self.is_running() and time.monotonic() < end:
+            self.type("\x04")
+            again = time.monotonic() + 2
+            while self.is_running() and time.monotonic() < again:
+                self.seen += self._read(0.05) or ""
+        return self.end()
+
     def kill(self):
         if self.is_running():
             os.kill(self.pid, signal.SIGKILL)
