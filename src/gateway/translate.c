@@ -85,6 +85,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
         .max_output = deployment_max_output(x->attempt.deployment, x->request.model),
         .losses = &t->losses,
         .tape = tape,
+        .memo = &t->arena,
     };
     TRY(json_scan(tape, chat.source, &JSON_LIMITS, &x->fault));
     TRY(t->down->read_request(tape, &chat, &x->fault));

@@ -14,7 +14,8 @@ static struct wire_target target_of(struct bench *b, unsigned f, bool stream)
                                 .stream = stream,
                                 .max_output = 4096,
                                 .losses = &b->losses,
-                                .tape = &b->tape};
+                                .tape = &b->tape,
+                                .memo = &b->arena};
 }
 
 /* STR_NONE: refused; the fault says why. */

@@ -44,7 +44,8 @@ static void request(struct pair *p, struct str body)
                                    .stream = c.stream,
                                    .max_output = 99,
                                    .losses = &p->losses,
-                                   .tape = &second};
+                                   .tape = &second,
+                                   .memo = &p->arena};
     struct wire_name *names = NULL;
     struct buf out;
     if (json_scan(&tape, body, NULL, NULL) != OK) return;

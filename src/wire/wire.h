@@ -143,6 +143,7 @@ struct wire_target {
     uint32_t quirks;     /* bits of enum wire_quirk, data of provider and model */
     struct chat_losses *losses;
     struct json_tape *tape; /* free to use */
+    struct arena *memo;     /* outlives the form's arena: for *ret_names and what they hold */
 };
 
 /* What only some deployments of a format are like; kinds of providers, the catalogue and the configuration set them. */
