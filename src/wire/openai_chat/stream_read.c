@@ -321,6 +321,7 @@ void openai_chat_reader_start(void *reader, struct arena *a) { *(struct chat_rea
 static enum err on_done(struct chat_reader *r)
 {
     const struct chat_stop unknown = {.kind = STOP_UNKNOWN};
+    if (!r->choices) return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider's stream ended without an answer");
     r->ended = true;
     for (struct choice *c = r->choices; c; c = c->next) {
         if (c->stopped) continue;
