@@ -222,6 +222,9 @@ void buf_i64(struct buf *b, int64_t v);
 void buf_fmt(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 void buf_drop_head(struct buf *b, size_t n); /* removes the first n bytes */
 static inline struct str buf_view(const struct buf *b) { return (struct str){b->p, b->n}; }
+/* RFC 3986: what is not unreserved is encoded; a '%' that begins no code, or a full buffer: false. */
+void buf_percent_encode(struct buf *b, struct str s);
+bool buf_percent_decode(struct buf *b, struct str s) MUST_USE;
 const char *buf_z(struct buf *b); /* terminates (not counted in n); "" when over */
 
 /* ---- arenas: many small lifetimes freed as one ------------------------------------------------------------------ */

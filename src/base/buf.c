@@ -73,6 +73,45 @@ void buf_drop_head(struct buf *b, size_t n)
     if (n && b->n) memmove(b->p, b->p + n, b->n);
 }
 
+static bool is_unreserved(char c) /* RFC 3986 2.3 */
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
+           c == '~';
+}
+
+void buf_percent_encode(struct buf *b, struct str s)
+{
+    static const char DIGITS[] = "0123456789ABCDEF";
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        const char code[3] = {'%', DIGITS[c >> 4], DIGITS[c & 15]};
+        if (is_unreserved(s.p[i])) buf_char(b, s.p[i]);
+        else buf_add(b, code, sizeof code);
+    }
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool buf_percent_decode(struct buf *b, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] != '%') {
+            buf_char(b, s.p[i]);
+            continue;
+        }
+        int high = i + 2 < s.n ? hex_digit(s.p[i + 1]) : -1, low = high >= 0 ? hex_digit(s.p[i + 2]) : -1;
+        if (low < 0) return false;
+        buf_char(b, (char)(high << 4 | low));
+        i += 2;
+    }
+    return !b->over;
+}
+
 const char *buf_z(struct buf *b)
 {
     if (b->over) return "";

@@ -89,6 +89,24 @@ static void test_drop_head(void **state)
     buf_done(&b);
 }
 
+static void test_percent(void **state)
+{
+    static const char *const BROKEN[] = {"%", "%4", "a%4", "%4g", "%g4", "%%41"};
+    struct buf b;
+    buf_init(&b, 100);
+    buf_percent_encode(&b, S("a-Z_0.9~/: %\xc3\xa4"));
+    assert_str(buf_view(&b), "a-Z_0.9~%2F%3A%20%25%C3%A4");
+    buf_clear(&b);
+    assert_true(buf_percent_decode(&b, S("a%2fb%3A+%c3%A4%00")));
+    assert_int_equal(b.n, 8);
+    assert_memory_equal(b.p, "a/b:+\xc3\xa4\0", 8);
+    for (unsigned i = 0; i < COUNTOF(BROKEN); i++) assert_false(buf_percent_decode(&b, str_z(BROKEN[i])));
+    buf_done(&b);
+    buf_init(&b, 2);
+    assert_false(buf_percent_decode(&b, S("abc")));
+    buf_done(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -97,6 +115,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_fmt),
         cmocka_unit_test(test_drop_head),
+        cmocka_unit_test(test_percent),
     };
     return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
 }

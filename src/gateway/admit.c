@@ -104,6 +104,7 @@ enum next step_admit(struct exchange *x)
     struct str body = x->stream->request->body;
     if (json_scan(&x->gl->tape, body, &WIRE_LIMITS, &x->fault) != OK) return FAILED;
     if (x->wire->read(x->endpoint->operation, &x->gl->tape, &x->arena, &x->request, &x->fault) != OK) return FAILED;
+    if (wire_read_path(x->endpoint, x->stream->request->path, &x->arena, &x->request, &x->fault) != OK) return FAILED;
     if (keep_names(x) != OK || find_route(x) != OK) return FAILED;
     if (!journal_has_space(x->gl->writer)) {
         FAIL(&x->fault, ERR_JOURNAL_FULL, "the ledger's journal has no space left: free the disk or raise ledger.max_bytes");

@@ -108,28 +108,6 @@ static enum err parse_url(struct str text, struct url *u, struct fault *why)
 
 /* ---- the proxy ------------------------------------------------------------------------------------------------------ */
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool percent_decode(struct str in, struct buf *out)
-{
-    for (size_t i = 0; i < in.n; i++) {
-        if (in.p[i] != '%') {
-            buf_char(out, in.p[i]);
-            continue;
-        }
-        int high = i + 2 < in.n ? hex(in.p[i + 1]) : -1, low = high >= 0 ? hex(in.p[i + 2]) : -1;
-        if (low < 0) return false;
-        buf_char(out, (char)(high << 4 | low));
-        i += 2;
-    }
-    return !out->over;
-}
-
 /* RFC 7617: "Basic " and base64 of user:password. */
 static enum err set_authorization(struct box *b, struct str userinfo, struct fault *why)
 {
@@ -137,7 +115,7 @@ static enum err set_authorization(struct box *b, struct str userinfo, struct fau
     unsigned char coded[700];
     char value[720];
     buf_init(&plain, 510);
-    bool fine = percent_decode(userinfo, &plain);
+    bool fine = buf_percent_decode(&plain, userinfo);
     if (fine) {
         int n = EVP_EncodeBlock(coded, (const unsigned char *)plain.p, (int)plain.n);
         int all = snprintf(value, sizeof value, "Basic %.*s", n, (const char *)coded);

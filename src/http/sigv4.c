@@ -88,23 +88,6 @@ static void mac(const uint8_t *key, size_t key_n, struct str bytes, uint8_t ret_
 
 /* ---- percent-encoding ---------------------------------------------------------------------------------------------------- */
 
-static bool is_unreserved(char c) /* RFC 3986 2.3 */
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-           c == '~';
-}
-
-static void encode_char(struct buf *out, char c)
-{
-    static const char DIGITS[] = "0123456789ABCDEF";
-    if (is_unreserved(c)) {
-        buf_char(out, c);
-        return;
-    }
-    const char code[3] = {'%', DIGITS[(unsigned char)c >> 4], DIGITS[(unsigned char)c & 15]};
-    buf_add(out, code, sizeof code);
-}
-
 static int digit_of(char c)
 {
     if (c >= '0' && c <= '9') return c - '0';
@@ -146,7 +129,7 @@ static void write_path(struct str path, struct buf *out)
             continue;
         }
         buf_char(out, '/');
-        for (size_t i = 0; i < segment.n; i++) encode_char(out, segment.p[i]);
+        buf_percent_encode(out, segment);
     }
     if (slash || out->n == start) buf_char(out, '/');
 }
@@ -161,7 +144,10 @@ struct parameter {
 static size_t encode_again(struct buf *out, struct str s)
 {
     size_t was = out->n;
-    for (size_t i = 0; i < s.n;) encode_char(out, next_char(s, &i));
+    for (size_t i = 0; i < s.n;) {
+        char c = next_char(s, &i);
+        buf_percent_encode(out, str_make(&c, 1));
+    }
     return out->n - was;
 }
 

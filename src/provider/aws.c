@@ -145,23 +145,14 @@ enum err aws_sts_read(struct str xml, struct arena *a, struct aws_found *ret_fou
 
 /* ---- asking ---------------------------------------------------------------------------------------------------------------- */
 
-static void add_encoded(struct buf *out, struct str s)
-{
-    static const char PLAIN[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] && strchr(PLAIN, s.p[i])) buf_char(out, s.p[i]);
-        else buf_fmt(out, "%%%02X", (unsigned char)s.p[i]);
-    }
-}
-
 void aws_sts_body(struct str role, struct str session, struct str token, struct buf *out)
 {
     buf_str(out, S("Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn="));
-    add_encoded(out, role);
+    buf_percent_encode(out, role);
     buf_str(out, S("&RoleSessionName="));
-    add_encoded(out, session);
+    buf_percent_encode(out, session);
     buf_str(out, S("&WebIdentityToken="));
-    add_encoded(out, token);
+    buf_percent_encode(out, token);
 }
 
 /* The host of an authority, without brackets and port. */

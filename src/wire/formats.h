@@ -8,6 +8,7 @@ extern const struct wire_ops openai_responses_ops;   /* openai_responses/openai_
 extern const struct wire_ops anthropic_messages_ops; /* anthropic_messages/anthropic_messages.c */
 
 /* What they share (shared.c). Requests: root is an object with a usable model, messages an array, stream a boolean. */
+MUST_USE enum err wire_check_model(struct str model, struct fault *why);
 MUST_USE enum err wire_read_model(const struct json_tape *t, struct arena *a, struct wire_request *r, struct fault *why);
 MUST_USE enum err wire_want_messages(const struct json_tape *t, struct fault *why);
 MUST_USE enum err wire_read_stream(const struct json_tape *t, struct wire_request *r, struct fault *why);

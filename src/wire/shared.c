@@ -3,7 +3,7 @@
 
 #define MODEL_MAX 96 /* the ledger's bound for names */
 
-static enum err check_model(struct str model, struct fault *why)
+enum err wire_check_model(struct str model, struct fault *why)
 {
     if (model.n == 0) return FAIL(why, ERR_BAD_REQUEST, "model: is empty; name the route that shall answer");
     if (model.n > MODEL_MAX) return FAIL(why, ERR_BAD_REQUEST, "model: longer than %d bytes", MODEL_MAX);
@@ -34,7 +34,7 @@ enum err wire_read_model(const struct json_tape *t, struct arena *a, struct wire
     r->model = json_text(t, model);
     if (json_node(t, model)->flags & JSON_ESCAPED && !copy_unescaped(t, model, a, &r->model))
         return FAIL(why, ERR_BAD_REQUEST, "model: longer than %d bytes", MODEL_MAX);
-    return check_model(r->model, why);
+    return wire_check_model(r->model, why);
 }
 
 enum err wire_want_messages(const struct json_tape *t, struct fault *why)

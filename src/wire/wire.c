@@ -1,5 +1,4 @@
-/* The table of wire formats, of their endpoints, and of the headers that pass. A new format is one row in FORMATS and its
- * rows in ENDPOINTS. */
+/* The table of wire formats, and of the headers that pass. A new format is one row in FORMATS and its rows in endpoint.c. */
 #include "wire/wire.h"
 
 #include "wire/formats.h"
@@ -17,14 +16,6 @@ static const char *const NAMES[WIRE_FORMATS] = {
     [WIRE_BEDROCK_CONVERSE] = "bedrock_converse",
     [WIRE_BEDROCK_INVOKE] = "bedrock_invoke",
     [WIRE_GEMINI_GENERATE] = "gemini_generate",
-};
-
-static const struct wire_endpoint ENDPOINTS[] = {
-    {"POST", "/v1/chat/completions", WIRE_OPENAI_CHAT, WIRE_GENERATE},
-    {"POST", "/v1/responses", WIRE_OPENAI_RESPONSES, WIRE_GENERATE},
-    {"POST", "/v1/messages", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE},
-    {"POST", "/v1/messages/count_tokens", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS},
-    {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS}, /* the shape follows anthropic-version: wire_guess() */
 };
 
 const struct wire_ops *wire_ops_get(enum wire_format f) { return (unsigned)f < WIRE_FORMATS ? FORMATS[f] : NULL; }
@@ -62,33 +53,6 @@ bool wire_format_find(struct str name, enum wire_format *ret_format)
         return true;
     }
     return false;
-}
-
-const struct wire_endpoint *wire_endpoint_find(struct str method, struct str path, bool *ret_wrong_method)
-{
-    *ret_wrong_method = false;
-    for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++) {
-        const struct wire_endpoint *e = &ENDPOINTS[i];
-        if (!str_eq(str_z(e->path), path)) continue;
-        bool head_of_get = str_eq(method, S("HEAD")) && e->method[0] == 'G';
-        if (str_eq(str_z(e->method), method) || head_of_get) return e;
-        *ret_wrong_method = true;
-    }
-    return NULL;
-}
-
-struct str wire_endpoint_method(struct str path)
-{
-    for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++)
-        if (str_eq(str_z(ENDPOINTS[i].path), path)) return str_z(ENDPOINTS[i].method);
-    return STR_NONE;
-}
-
-enum wire_format wire_guess(struct str path, struct http_fields fields)
-{
-    if (str_starts(path, S("/v1/messages")) || str_starts(path, S("/anthropic"))) return WIRE_ANTHROPIC_MESSAGES;
-    if (http_field_get(fields, S("anthropic-version")).p) return WIRE_ANTHROPIC_MESSAGES;
-    return str_starts(path, S("/v1/responses")) ? WIRE_OPENAI_RESPONSES : WIRE_OPENAI_CHAT;
 }
 
 /* Names ending in '-' are prefixes. Credentials, cookies and hop-by-hop fields stand in neither table and never pass;

@@ -106,14 +106,27 @@ const char *wire_format_name(enum wire_format f);
 bool wire_format_find(struct str name, enum wire_format *ret_format);
 
 /* Which format and operation a request line means. */
+enum wire_in_path {
+    PATH_FIXED,  /* nothing: all stands in the body */
+    PATH_MODEL,  /* the model; the answer comes whole */
+    PATH_STREAM, /* the model; the answer is a stream */
+};
 struct wire_endpoint {
-    const char *method, *path;
+    const char *method, *path; /* where a model is in the path, a template: wire_path_match() */
     enum wire_format format;
     enum wire_operation operation;
+    enum wire_in_path in_path;
 };
+/* A template's holes are {name}, one segment of the path or the part of one that the text behind the hole leaves, and {+name},
+ * which may hold slashes and must be the last. The last hole is the model; what it stands for is returned as it was sent. */
+bool wire_path_match(struct str template, struct str path, struct str *ret_hole);
 /* NULL: no such path. *ret_wrong_method: the path exists for another method. */
 const struct wire_endpoint *wire_endpoint_find(struct str method, struct str path, bool *ret_wrong_method);
 struct str wire_endpoint_method(struct str path); /* the one that an existing path takes, for `allow` */
+/* What the path tells of the request: model (percent-decoded, in the arena) and stream; after wire_ops.read, which leaves them
+ * alone in formats that have no model in the body. Nothing for fixed paths. */
+MUST_USE enum err wire_read_path(const struct wire_endpoint *e, struct str path, struct arena *a, struct wire_request *r,
+                                 struct fault *why);
 /* The format in which to answer errors when the endpoint is unknown: by path, then by headers (anthropic-version). */
 enum wire_format wire_guess(struct str path, struct http_fields fields);
 

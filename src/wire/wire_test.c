@@ -411,6 +411,60 @@ static void endpoints_and_fields(void **state)
     assert_false(wire_header_comes_down(S("set-cookie")));
 }
 
+static void a_path_has_the_model(void **state)
+{
+    static const struct {
+        const char *template, *path, *hole; /* hole NULL: no match */
+    } CASES[] = {
+        {"/m/{id}/converse", "/m/a.b-v1:0/converse", "a.b-v1:0"},
+        {"/m/{id}/converse", "/m/arn%3Aaws%3Ax%2Fy/converse", "arn%3Aaws%3Ax%2Fy"},
+        {"/m/{id}/converse", "/m/a/b/converse", NULL},
+        {"/m/{id}/converse", "/m//converse", NULL},
+        {"/m/{id}/converse", "/m/converse", NULL},
+        {"/m/{id}/converse", "/m/a/converse/", NULL},
+        {"/m/{id}/converse", "/m/a/converse-stream", NULL},
+        {"/v1/models/{+m}:go", "/v1/models/a:b/c:go", "a:b/c"},
+        {"/v1/models/{+m}:go", "/v1/models/:go", NULL},
+        {"/v1/models/{+m}:go", "/v1/models/a:gone", NULL},
+        {"/v1/p/{p}/l/{l}/m/{+m}:go", "/v1/p/x/l/y/m/z:go", "z"},
+        {"/v1/p/{p}/l/{l}/m/{+m}:go", "/v1/p//l/y/m/z:go", NULL},
+        {"/v1/p/{p}/l/{l}/m/{+m}:go", "/v1/p/x/y/l/y/m/z:go", NULL},
+        {"/v1/p/{p}/l/{l}/m/{+m}:go", "/v1/p/x", NULL},
+    };
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct str hole = STR_NONE;
+        bool is = wire_path_match(str_z(CASES[i].template), str_z(CASES[i].path), &hole);
+        assert_int_equal(is, CASES[i].hole != NULL);
+        if (is) assert_true(str_eq(hole, str_z(CASES[i].hole)));
+    }
+}
+
+static void what_the_path_tells(void **state)
+{
+    static const struct wire_endpoint E = {"POST", "/m/{id}/s", WIRE_OPENAI_CHAT, WIRE_GENERATE, PATH_STREAM};
+    static const struct {
+        const char *path, *model, *says; /* says NULL: fine */
+    } CASES[] = {
+        {"/m/a%2Fb:1/s", "a/b:1", NULL},
+        {"/m/a%2/s", NULL, "broken"},
+        {"/m/a%20b/s", NULL, "spaces"},
+        {"/m/a%00b/s", NULL, "control"},
+        {"/m/a%ffb/s", NULL, "UTF-8"},
+        {"/m/abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrs/s", NULL,
+         "longer"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct wire_request r = {0};
+        struct fault why = {0};
+        enum err e = wire_read_path(&E, str_z(CASES[i].path), &arena, &r, &why);
+        assert_int_equal(e, CASES[i].says ? ERR_BAD_REQUEST : OK);
+        if (CASES[i].says) assert_non_null(strstr(why.text, CASES[i].says));
+        else assert_true(r.stream && str_eq(r.model, str_z(CASES[i].model)));
+    }
+}
+
 static void the_list_of_models(void **state)
 {
     (void)state;
@@ -463,6 +517,8 @@ int main(void)
         cmocka_unit_test(errors_in_the_callers_words),
         cmocka_unit_test(the_word_of_a_failed_provider),
         cmocka_unit_test(endpoints_and_fields),
+        cmocka_unit_test(a_path_has_the_model),
+        cmocka_unit_test(what_the_path_tells),
         cmocka_unit_test(the_list_of_models),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

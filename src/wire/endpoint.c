@@ -1,0 +1,111 @@
+/* Which format and operation a request line means. The door asks for every request; a new endpoint is one row. The model, the
+ * stream and the operation may stand in the path: such rows are templates. Pure. */
+#include "wire/parts.h"
+
+static const struct wire_endpoint ENDPOINTS[] = {
+    {"POST", "/v1/chat/completions", WIRE_OPENAI_CHAT, WIRE_GENERATE, PATH_FIXED},
+    {"POST", "/v1/responses", WIRE_OPENAI_RESPONSES, WIRE_GENERATE, PATH_FIXED},
+    {"POST", "/v1/messages", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, PATH_FIXED},
+    {"POST", "/v1/messages/count_tokens", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, PATH_FIXED},
+    /* the shape follows anthropic-version: wire_guess() */
+    {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS, PATH_FIXED},
+};
+
+/* ---- templates ------------------------------------------------------------------------------------------------------------ */
+
+/* What stands for the last hole of a template: all between what was matched and the text behind the hole. */
+static bool match_last(struct str rest, bool many, struct str tail, struct str *ret_hole)
+{
+    size_t slash;
+    if (rest.n <= tail.n || !str_ends(rest, tail)) return false;
+    *ret_hole = str_make(rest.p, rest.n - tail.n);
+    return many || !str_find(*ret_hole, S("/"), &slash);
+}
+
+bool wire_path_match(struct str template, struct str path, struct str *ret_hole)
+{
+    for (;;) {
+        struct str before, behind, name, tail, more;
+        bool has_hole = str_cut(template, '{', &before, &behind);
+        if (!has_hole) return str_eq(template, path);
+        if (!str_starts(path, before) || !str_cut(behind, '}', &name, &tail)) return false;
+        path = str_from(path, before.n);
+        if (!str_cut(tail, '{', &behind, &more)) return match_last(path, str_starts(name, S("+")), tail, ret_hole);
+        if (!str_cut(path, '/', ret_hole, &more) || !ret_hole->n) return false;
+        path = str_from(path, ret_hole->n);
+        template = tail;
+    }
+}
+
+static bool is_at(const struct wire_endpoint *e, struct str path)
+{
+    struct str hole;
+    return e->in_path == PATH_FIXED ? str_eq(str_z(e->path), path) : wire_path_match(str_z(e->path), path, &hole);
+}
+
+/* ---- finding -------------------------------------------------------------------------------------------------------------- */
+
+const struct wire_endpoint *wire_endpoint_find(struct str method, struct str path, bool *ret_wrong_method)
+{
+    *ret_wrong_method = false;
+    for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++) {
+        const struct wire_endpoint *e = &ENDPOINTS[i];
+        if (!is_at(e, path)) continue;
+        bool head_of_get = str_eq(method, S("HEAD")) && e->method[0] == 'G';
+        if (str_eq(str_z(e->method), method) || head_of_get) return e;
+        *ret_wrong_method = true;
+    }
+    return NULL;
+}
+
+struct str wire_endpoint_method(struct str path)
+{
+    for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++)
+        if (is_at(&ENDPOINTS[i], path)) return str_z(ENDPOINTS[i].method);
+    return STR_NONE;
+}
+
+enum err wire_read_path(const struct wire_endpoint *e, struct str path, struct arena *a, struct wire_request *r,
+                        struct fault *why)
+{
+    struct str hole;
+    struct buf plain;
+    if (e->in_path == PATH_FIXED) return OK;
+    must(wire_path_match(str_z(e->path), path, &hole)); /* the path that the endpoint was found for */
+    buf_init(&plain, KIB(4));
+    bool fine = buf_percent_decode(&plain, hole);
+    bool kept = fine && arena_str(a, buf_view(&plain), &r->model);
+    buf_done(&plain);
+    if (!fine) return FAIL(why, ERR_BAD_REQUEST, "the model in the path is too long or has a broken %%-escape");
+    if (!kept) return FAIL(why, ERR_LIMIT, "the model in the path is too long");
+    r->stream = e->in_path == PATH_STREAM;
+    if (!str_is_utf8(r->model, NULL)) return FAIL(why, ERR_BAD_REQUEST, "the model in the path is not text in UTF-8");
+    return wire_check_model(r->model, why);
+}
+
+/* ---- strangers ------------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    struct str path; /* its beginning */
+    enum wire_format format;
+} PATHS[] = {
+    {WIRE_STR("/v1/messages"), WIRE_ANTHROPIC_MESSAGES},
+    {WIRE_STR("/anthropic"), WIRE_ANTHROPIC_MESSAGES},
+    {WIRE_STR("/v1/responses"), WIRE_OPENAI_RESPONSES},
+};
+
+static const struct {
+    struct str field;
+    enum wire_format format;
+} FIELDS[] = {
+    {WIRE_STR("anthropic-version"), WIRE_ANTHROPIC_MESSAGES},
+};
+
+enum wire_format wire_guess(struct str path, struct http_fields fields)
+{
+    for (unsigned i = 0; i < COUNTOF(PATHS); i++)
+        if (str_starts(path, PATHS[i].path)) return PATHS[i].format;
+    for (unsigned i = 0; i < COUNTOF(FIELDS); i++)
+        if (http_field_get(fields, FIELDS[i].field).p) return FIELDS[i].format;
+    return WIRE_OPENAI_CHAT;
+}
