@@ -130,9 +130,10 @@ static void add_annotation(const struct maker *m, struct chat_part *p)
 
 static void add_logprobs(const struct maker *m, struct chat_part *p)
 {
-    static const char *const LISTS[] = {"[]", "[{\"token\":\"a\",\"logprob\":-0.5,\"bytes\":[97],\"top_logprobs\":[]}]",
-                                        "[{\"token\":\"b\",\"logprob\":-1e-3,\"bytes\":null,\"top_logprobs\":[]},"
-                                        "{\"token\":\"c\",\"logprob\":0,\"bytes\":[99],\"top_logprobs\":[]}]"};
+    static const char one[] = "[{\"token\":\"a\",\"logprob\":-0.5,\"bytes\":[97],\"top_logprobs\":[]}]";
+    static const char two[] = "[{\"token\":\"b\",\"logprob\":-1e-3,\"bytes\":null,\"top_logprobs\":[]},"
+                              "{\"token\":\"c\",\"logprob\":0,\"bytes\":[99],\"top_logprobs\":[]}]";
+    static const char *const LISTS[] = {"[]", one, two};
     p->logprobs = str_z(PICK(m, LISTS));
     chat_has(&p->node, PART_HAS_LOGPROBS);
 }
