@@ -119,6 +119,8 @@ enum chat_opaque_kind {
     OPAQUE_THOUGHT_SIGNATURE, /* Gemini thoughtSignature, on calls, text and thoughts */
     OPAQUE_COMPACTION,        /* Responses compaction.encrypted_content */
     OPAQUE_REASONING_DETAILS, /* vendor fields of Chat-compatible servers (reasoning_details), raw */
+    OPAQUE_SUMMARY,           /* ours: what a model said when it was asked to sum a conversation up; a span of text */
+    OPAQUE_KINDS              /* append only: sealed state holds the number */
 };
 struct chat_opaque {
     enum chat_opaque_kind kind;
@@ -385,6 +387,7 @@ struct chat {
     struct str summary; /* span: auto, concise, detailed */
     enum chat_thinking thinking;
     bool stream;
+    bool compact; /* not an answer is wanted but a summary of all this, as one ITEM_COMPACTION (Responses compaction_trigger) */
 };
 
 /* ==== answers ========================================================================================================== */

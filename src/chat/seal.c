@@ -75,7 +75,7 @@ bool chat_is_sealed(struct str span) { return str_starts(span, HEAD); }
 /* What passed the cipher was made by us; its shape is looked at all the same. */
 static bool read_plain(const unsigned char *p, size_t n, struct chat_opaque *ret_opaque)
 {
-    if (n < FIXED || p[0] > OPAQUE_REASONING_DETAILS || (size_t)FIXED + p[1] > n) return false;
+    if (n < FIXED || p[0] >= OPAQUE_KINDS || (size_t)FIXED + p[1] > n) return false;
     *ret_opaque = (struct chat_opaque){.kind = (enum chat_opaque_kind)p[0]};
     for (int i = 7; i >= 0; i--) ret_opaque->origin.deployment = ret_opaque->origin.deployment << 8 | p[2 + i];
     ret_opaque->origin.family = str_make((const char *)p + FIXED, p[1]);

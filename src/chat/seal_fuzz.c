@@ -18,7 +18,7 @@ static void any_text(const struct chat_seal *s, struct arena *a, struct str text
 
 static void round_trip(const struct chat_seal *s, struct arena *a, struct str bytes, uint8_t where)
 {
-    struct chat_opaque o = {.kind = (enum chat_opaque_kind)(where % (OPAQUE_REASONING_DETAILS + 1)), .span = bytes}, back;
+    struct chat_opaque o = {.kind = (enum chat_opaque_kind)(where % OPAQUE_KINDS), .span = bytes}, back;
     struct buf sealed;
     o.origin = (struct chat_origin){str_make(bytes.p, bytes.n % 20), where * 0x0101010101010101u};
     buf_init(&sealed, bytes.n * 2 + 300);

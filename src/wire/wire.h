@@ -192,6 +192,7 @@ struct wire_reply {
     struct wire_name *names;      /* respelled tools */
     struct chat_origin origin;    /* of the deployment that answers */
     const struct chat_seal *seal; /* NULL: none; foreign state is then lost */
+    bool compact;                 /* what the model says is the summary that was asked for (chat.compact) */
     struct chat_losses *losses;
 };
 

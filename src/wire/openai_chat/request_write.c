@@ -380,8 +380,9 @@ static void put_vendor_settings(struct openai_chat_writing *w)
 {
     struct chat *c = w->c;
     struct str tier = c->settings[SET_SERVICE_TIER];
-    bool says_it = w->o.same_family || (tier.p && str_eq(tier, S("\"auto\"")));
-    if (w->o.same_family && chat_told(&c->node, SET_METADATA)) json_add_raw(&w->o.w, S("metadata"), c->settings[SET_METADATA]);
+    bool ours = str_eq(c->family, S("openai")); /* of Responses too */
+    bool says_it = ours || (tier.p && str_eq(tier, S("\"auto\"")));
+    if (ours && chat_told(&c->node, SET_METADATA)) json_add_raw(&w->o.w, S("metadata"), c->settings[SET_METADATA]);
     if (says_it && chat_told(&c->node, SET_SERVICE_TIER)) json_add_raw(&w->o.w, S("service_tier"), tier);
     chat_lose(w->o.losses, &c->node, SET_METADATA, LOSS_HINT);
     chat_lose(w->o.losses, &c->node, SET_SERVICE_TIER, LOSS_TIER);
@@ -399,7 +400,7 @@ enum err openai_chat_write_request(struct chat *c, const struct wire_target *to,
                                    struct fault *why)
 {
     struct openai_chat_writing w = {
-        .o = {.a = c->arena, .losses = to->losses, .same_family = str_eq(c->family, S("openai"))},
+        .o = {.a = c->arena, .losses = to->losses, .same_family = str_eq(c->format, S("openai_chat"))},
         .c = c,
         .to = to,
         .same_format = str_eq(c->format, S("openai_chat")),

@@ -146,6 +146,33 @@ static void responses_error_event(const struct fault *f, struct str request_id, 
     buf_str(out, S("\n\n"));
 }
 
+/* Failed answers look as those of Chat Completions. */
+static void read_error(int status, struct http_fields fields, struct str body, struct json_tape *t, struct arena *a,
+                       struct chat_error *ret_error)
+{
+    openai_chat_ops.translator->read_error(status, fields, body, t, a, ret_error);
+}
+static void write_error(const struct chat_error *e, struct str request_id, struct buf *out)
+{
+    openai_chat_ops.translator->write_error(e, request_id, out);
+}
+
+static const struct wire_translator translator = {
+    .read_request = openai_responses_read_request,
+    .write_request = openai_responses_write_request,
+    .read_answer = openai_responses_read_answer,
+    .write_answer = openai_responses_write_answer,
+    .reader_size = OPENAI_RESPONSES_READER_SIZE,
+    .reader_start = openai_responses_reader_start,
+    .read_event = openai_responses_read_event,
+    .read_end = openai_responses_read_end,
+    .writer_size = OPENAI_RESPONSES_WRITER_SIZE,
+    .writer_start = openai_responses_writer_start,
+    .write_event = openai_responses_write_event,
+    .read_error = read_error,
+    .write_error = write_error,
+};
+
 /* ---- the format ----------------------------------------------------------------------------------------------------- */
 
 const struct wire_ops openai_responses_ops = {
@@ -161,4 +188,5 @@ const struct wire_ops openai_responses_ops = {
     .error_event = responses_error_event,
     .blame = openai_responses_blame,
     .heartbeat = ": heartbeat\n\n",
+    .translator = &translator,
 };
