@@ -7,14 +7,15 @@
 static enum err remove_day(struct store *s, int64_t day, uint64_t *ret_rows, struct fault *why)
 {
     TRY(store_exec(s, "DELETE FROM usage_days WHERE day = ?1", BINDS(V_I64(day)), NULL, why));
-    return store_exec(s, "DELETE FROM attempts WHERE day = ?1", BINDS(V_I64(day)), ret_rows, why);
+    TRY(store_exec(s, "DELETE FROM sources WHERE day = ?1", BINDS(V_I64(day)), NULL, why));
+    return store_exec(s, "DELETE FROM attempt_rows WHERE day = ?1", BINDS(V_I64(day)), ret_rows, why);
 }
 
 enum err ledger_retain(struct store *s, int32_t oldest_day, uint64_t *ret_rows, struct fault *why)
 {
     int64_t day;
     *ret_rows = 0;
-    TRY(store_get_i64(s, "SELECT coalesce(min(day), 1000000000) FROM attempts", NULL, &day, why));
+    TRY(store_get_i64(s, "SELECT coalesce(min(day), 1000000000) FROM attempt_rows", NULL, &day, why));
     if (day >= oldest_day) return OK;
     TRY(store_begin(s, why));
     enum err e = remove_day(s, day, ret_rows, why);

@@ -1,13 +1,15 @@
 /* The inside of ingest: one batch of rows and their sums, written in one transaction. For the files of this room only. */
 #pragma once
 
+#include "json/json.h"
 #include "ledger/record.h"
 #include "store/store.h"
 
-/* Of one day, key and route, within a batch. */
-struct sums {
+/* What the attempts of one day with the same names have in common, and their sums within a batch. */
+struct source {
     int32_t day;
-    struct str key_id, route;
+    struct str key_id, route, provider, model, format;
+    int64_t id; /* in the database */
     int64_t requests, input, output, unknown;
     money cost;
 };
@@ -22,7 +24,8 @@ struct charge {
 struct batch {
     struct store *store;
     struct arena arena;
-    struct map sums; /* "day/key/route" → struct sums */
+    struct map sources;    /* by day and names → struct source */
+    struct source *latest; /* many attempts follow one of their own kind */
     struct charge *charges;
     struct buf text;
     uint64_t rows, settled; /* new ones; of them orderly settled */
@@ -38,6 +41,11 @@ MUST_USE enum err batch_interrupted(struct batch *b, struct record *r, bool *ret
 MUST_USE enum err batch_charge(struct batch *b, const struct record *r, uint32_t slot, struct fault *why);
 /* The segment's position (0: none yet, or it is read to its end), then commit. No-op when nothing was added. */
 MUST_USE enum err batch_commit(struct batch *b, struct str segment, int64_t position, struct fault *why);
+
+/* Usage as a row keeps it: "0r1000 11p120", each known cell's number, its quality's first letter and the count; and as reports
+ * tell it: {"input":[1000,"reported"],…}. */
+void cells_write(struct buf *out, const struct usage *u);
+void cells_put(struct json_writer *w, struct str cells);
 
 struct store *ledger_ingest_store(const struct ledger_ingest *i);
 /* Which slots of each segment that is still there are booked, into the other database's `segments`. */

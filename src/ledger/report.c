@@ -1,6 +1,5 @@
 /* What the ledger tells: usage by key, route and day, single attempts, and the spend that a fresh board starts from.
  * Called by control for the admin API and the commands. Owns nothing. Reads the database only. */
-#include "json/json.h"
 #include "ledger/ingest.h"
 
 #define MICRO 1000000
@@ -126,7 +125,8 @@ static void put_attempt(struct json_writer *w, const struct store_rows *r)
     put_time(w, S("ended"), store_i64(r, n + 2));
     json_add_str(w, S("end"), str_z(attempt_end_name((enum attempt_end)store_i64(r, n + 3))));
     json_add_str(w, S("error"), str_z(error_code(store_i64(r, n + 4))));
-    json_add_raw(w, S("usage"), store_text(r, n + 5));
+    json_put_name(w, S("usage"));
+    cells_put(w, store_text(r, n + 5));
     if (store_is_null(r, n + 6)) json_add_null(w, S("cost"));
     else put_cost(w, cost_of(r, n + 6));
     json_put_end(w);

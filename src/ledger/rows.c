@@ -11,10 +11,14 @@
 #define MICRO 1000000
 
 static const char INSERT[] =
-    "INSERT OR IGNORE INTO attempts (day, id, request_id, number, key_id, route, provider, model, format, stream, started_ms, "
-    "ended_ms,"
-    " first_byte_us, duration_us, outcome, status, error, input_tokens, output_tokens, usage, tier, cost_micro, cost_rest)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+    "INSERT OR IGNORE INTO attempt_rows (day, id, request_id, source, number, stream, started_ms, took_ms, first_byte_us,"
+    " duration_us, outcome, status, error, input_tokens, output_tokens, usage, tier, cost_micro, cost_rest)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+
+/* The update changes nothing: it makes the row that stands already tell its id. */
+static const char SOURCE[] =
+    "INSERT INTO sources (day, key_id, route, provider, model, format) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    " ON CONFLICT (day, key_id, route, provider, model, format) DO UPDATE SET day = excluded.day RETURNING id";
 
 static const char ADD[] =
     "INSERT INTO usage_days (day, key_id, route, requests, input_tokens, output_tokens, cost_micro, cost_rest, unknown_cost)"
@@ -27,14 +31,14 @@ void batch_init(struct batch *b, struct store *s)
 {
     *b = (struct batch){.store = s};
     arena_init(&b->arena, KIB(16), MIB(64));
-    map_init(&b->sums);
+    map_init(&b->sources);
     buf_init(&b->text, KIB(4));
 }
 
 void batch_done(struct batch *b)
 {
     if (b->begun) store_rollback(b->store);
-    map_done(&b->sums);
+    map_done(&b->sources);
     arena_done(&b->arena);
     buf_done(&b->text);
 }
@@ -52,26 +56,59 @@ static enum err out_of_memory(struct fault *why)
     return FAIL(why, ERR_LIMIT, "one journal segment holds more keys and routes than fit into memory");
 }
 
-/* ---- sums -------------------------------------------------------------------------------------------------------------- */
+/* ---- sources and sums ---------------------------------------------------------------------------------------------------- */
 
-static struct sums *sums_get(struct batch *b, int32_t day, struct str key_id, struct str route)
+static bool is_of(const struct source *s, int32_t day, const struct attempt_start *a)
 {
-    struct str name, copy;
+    return s->day == day && str_eq(s->key_id, a->key_id) && str_eq(s->route, a->route) && str_eq(s->provider, a->provider) &&
+           str_eq(s->model, a->model) && str_eq(s->format, a->format);
+}
+
+/* Each name with its length, so that no two sources have one name. */
+static struct str source_name(struct batch *b, int32_t day, const struct str *parts, unsigned n)
+{
     buf_clear(&b->text);
     buf_i64(&b->text, day);
-    buf_char(&b->text, '/');
-    buf_str(&b->text, key_id);
-    buf_char(&b->text, '/');
-    buf_str(&b->text, route);
-    name = buf_view(&b->text);
-    struct sums *found = map_find(&b->sums, name);
-    if (found) return found;
-    struct sums *s = arena_alloc(&b->arena, sizeof *s);
-    if (!s || !arena_str(&b->arena, name, &copy)) return NULL;
-    s->day = day;
-    s->route = str_from(copy, copy.n - route.n);
-    s->key_id = str_make(copy.p + copy.n - route.n - 1 - key_id.n, key_id.n);
-    return map_add(&b->sums, copy, s) ? s : NULL;
+    for (unsigned i = 0; i < n; i++) {
+        buf_char(&b->text, '/');
+        buf_u64(&b->text, parts[i].n);
+        buf_char(&b->text, ':');
+        buf_str(&b->text, parts[i]);
+    }
+    return buf_view(&b->text);
+}
+
+static enum err source_make(struct batch *b, int32_t day, const struct attempt_start *a, struct source **ret_source,
+                            struct fault *why)
+{
+    struct source *s = arena_alloc(&b->arena, sizeof *s);
+    if (!s) return out_of_memory(why);
+    *s = (struct source){.day = day};
+    bool fits = arena_str(&b->arena, a->key_id, &s->key_id) && arena_str(&b->arena, a->route, &s->route) &&
+                arena_str(&b->arena, a->provider, &s->provider) && arena_str(&b->arena, a->model, &s->model) &&
+                arena_str(&b->arena, a->format, &s->format);
+    if (!fits) return out_of_memory(why);
+    *ret_source = s;
+    return store_get_i64(
+        b->store, SOURCE,
+        BINDS(V_I64(day), V_TEXT(a->key_id), V_TEXT(a->route), V_TEXT(a->provider), V_TEXT(a->model), V_TEXT(a->format)), &s->id,
+        why);
+}
+
+/* Makes the attempt's source the latest. */
+static enum err source_find(struct batch *b, const struct attempt_start *a, struct fault *why)
+{
+    const struct str parts[] = {a->key_id, a->route, a->provider, a->model, a->format};
+    int32_t day = clock_day(a->started_ms);
+    struct str name;
+    if (b->latest && is_of(b->latest, day, a)) return OK;
+    struct source *s = map_find(&b->sources, source_name(b, day, parts, COUNTOF(parts)));
+    if (!s) {
+        TRY(source_make(b, day, a, &s, why));
+        if (!arena_str(&b->arena, buf_view(&b->text), &name) || !map_add(&b->sources, name, s)) return out_of_memory(why);
+    }
+    b->latest = s;
+    return OK;
 }
 
 static int64_t bounded(uint64_t tokens) { return tokens > (uint64_t)TOKENS_MAX ? TOKENS_MAX : (int64_t)tokens; }
@@ -79,23 +116,21 @@ static int64_t bounded(uint64_t tokens) { return tokens > (uint64_t)TOKENS_MAX ?
 static money bounded_cost(money cost) { return cost > COST_MAX ? COST_MAX : cost; }
 
 /* What never reached a provider is a row, and no request. */
-static enum err sums_add(struct batch *b, const struct record *r, struct fault *why)
+static void sums_add(struct source *s, const struct attempt_result *e, int64_t input, int64_t output)
 {
-    if (r->result.end == ATTEMPT_NOT_SENT) return OK;
-    struct sums *s = sums_get(b, clock_day(r->start.started_ms), r->start.key_id, r->start.route);
-    if (!s) return out_of_memory(why);
+    if (e->end == ATTEMPT_NOT_SENT) return;
     s->requests++;
-    s->input += bounded(usage_input(&r->result.usage));
-    s->output += bounded(usage_output(&r->result.usage));
-    s->unknown += !r->result.cost_known;
-    if (r->result.cost_known) s->cost += bounded_cost(r->result.cost);
-    return OK;
+    s->input += input;
+    s->output += output;
+    s->unknown += !e->cost_known;
+    if (e->cost_known) s->cost += bounded_cost(e->cost);
 }
 
 static enum err sums_write(struct batch *b, struct fault *why)
 {
-    for (uint32_t i = 0; i < b->sums.n; i++) {
-        const struct sums *s = b->sums.entries[i].value;
+    for (uint32_t i = 0; i < b->sources.n; i++) {
+        const struct source *s = b->sources.entries[i].value;
+        if (!s->requests) continue;
         TRY(store_exec(b->store, ADD,
                        BINDS(V_I64(s->day), V_TEXT(s->key_id), V_TEXT(s->route), V_I64(s->requests), V_I64(s->input),
                              V_I64(s->output), V_I64(s->cost / MICRO), V_I64(s->cost % MICRO), V_I64(s->unknown)),
@@ -106,46 +141,30 @@ static enum err sums_write(struct batch *b, struct fault *why)
 
 /* ---- rows ---------------------------------------------------------------------------------------------------------------- */
 
-/* {"input":[1000,"reported"],…}: cell names and qualities need no escaping. */
-static struct str usage_text(struct batch *b, const struct usage *u)
-{
-    static const char *const QUALITIES[] = {"unknown", "reported", "partial", "estimated"};
-    buf_clear(&b->text);
-    buf_char(&b->text, '{');
-    for (unsigned c = 0; c < USAGE_CELLS; c++) {
-        if (u->quality[c] == USAGE_UNKNOWN) continue;
-        if (b->text.n > 1) buf_char(&b->text, ',');
-        buf_char(&b->text, '"');
-        buf_str(&b->text, str_z(usage_cell_name((enum usage_cell)c)));
-        buf_str(&b->text, S("\":["));
-        buf_u64(&b->text, u->n[c]);
-        buf_str(&b->text, S(",\""));
-        buf_str(&b->text, str_z(QUALITIES[u->quality[c]]));
-        buf_str(&b->text, S("\"]"));
-    }
-    buf_char(&b->text, '}');
-    return buf_view(&b->text);
-}
-
 static enum err insert(struct batch *b, const struct record *r, bool *ret_new, struct fault *why)
 {
     const struct attempt_start *a = &r->start;
     const struct attempt_result *e = &r->result;
+    int64_t input = bounded(usage_input(&e->usage)), output = bounded(usage_output(&e->usage));
     money cost = bounded_cost(e->cost);
     uint64_t changed;
     TRY(begin(b, why));
+    TRY(source_find(b, a, why));
+    struct source *source = b->latest;
+    buf_clear(&b->text);
+    cells_write(&b->text, &e->usage);
     TRY(store_exec(b->store, INSERT,
-                   BINDS(V_I64(clock_day(a->started_ms)), V_TEXT(str_z(a->id)), V_TEXT(str_z(a->request_id)), V_I64(a->number),
-                         V_TEXT(a->key_id), V_TEXT(a->route), V_TEXT(a->provider), V_TEXT(a->model), V_TEXT(a->format),
-                         V_I64(a->stream), V_I64(a->started_ms), V_I64(e->ended_ms), V_I64(e->first_byte_us),
-                         V_I64(e->duration_us), V_I64(e->end), V_I64(e->status), V_I64(e->err),
-                         V_I64(bounded(usage_input(&e->usage))), V_I64(bounded(usage_output(&e->usage))),
-                         V_TEXT(usage_text(b, &e->usage)), V_TEXT(str_z(e->usage.tier)), V_OPT_I64(e->cost_known, cost / MICRO),
+                   BINDS(V_I64(source->day), V_TEXT(str_make(a->id, LEDGER_ID_LEN)),
+                         V_TEXT(str_make(a->request_id, LEDGER_ID_LEN)), V_I64(source->id), V_I64(a->number), V_I64(a->stream),
+                         V_I64(a->started_ms), V_I64(e->ended_ms - a->started_ms), V_I64(e->first_byte_us), V_I64(e->duration_us),
+                         V_I64(e->end), V_I64(e->status), V_I64(e->err), V_I64(input), V_I64(output), V_TEXT(buf_view(&b->text)),
+                         V_TEXT(str_z(e->usage.tier)), V_OPT_I64(e->cost_known, cost / MICRO),
                          V_OPT_I64(e->cost_known, cost % MICRO)),
                    &changed, why));
     *ret_new = changed > 0;
     b->rows += changed;
-    return changed ? sums_add(b, r, why) : OK;
+    if (changed) sums_add(source, e, input, output);
+    return OK;
 }
 
 enum err batch_settled(struct batch *b, const struct record *r, bool *ret_new, struct fault *why)

@@ -97,10 +97,69 @@ static const char CORRECTIONS[] = "CREATE TABLE spend_corrections ("
                                   " month_rest INTEGER NOT NULL"
                                   ")";
 
+/* Since 4 an attempt's row is short, for ingest's sake: the names stand once a day in `sources`, the end as time taken, and the
+ * usage as its cells' numbers with the quality's first letter and the count: "0r1000 11p120". No NOT NULL: one statement fills
+ * it, and each costs a step per row. `attempts` stays the name that readers know, with the names in their places. */
+static const char SOURCES[] = "CREATE TABLE sources ("
+                              " id INTEGER PRIMARY KEY,"
+                              " day INTEGER NOT NULL," /* goes with its rows */
+                              " key_id TEXT NOT NULL,"
+                              " route TEXT NOT NULL,"
+                              " provider TEXT NOT NULL,"
+                              " model TEXT NOT NULL,"
+                              " format TEXT NOT NULL,"
+                              " UNIQUE (day, key_id, route, provider, model, format)"
+                              ")";
+static const char ATTEMPT_ROWS[] = "CREATE TABLE attempt_rows ("
+                                   " day INTEGER,"
+                                   " id TEXT,"
+                                   " request_id TEXT,"
+                                   " source INTEGER,"
+                                   " number INTEGER,"
+                                   " stream INTEGER,"
+                                   " started_ms INTEGER,"
+                                   " took_ms INTEGER," /* from start to end by the wall clock, which may have been set */
+                                   " first_byte_us INTEGER,"
+                                   " duration_us INTEGER,"
+                                   " outcome INTEGER,"
+                                   " status INTEGER,"
+                                   " error INTEGER,"
+                                   " input_tokens INTEGER,"
+                                   " output_tokens INTEGER,"
+                                   " usage TEXT,"
+                                   " tier TEXT,"
+                                   " cost_micro INTEGER,"
+                                   " cost_rest INTEGER,"
+                                   " PRIMARY KEY (day, id)"
+                                   ") WITHOUT ROWID";
+static const char SOURCES_FILL[] = "INSERT INTO sources (day, key_id, route, provider, model, format)"
+                                   " SELECT DISTINCT day, key_id, route, provider, model, format FROM attempts";
+/* Counts are cut out as text: they may be larger than SQLite's numbers. */
+static const char ATTEMPT_ROWS_FILL[] =
+    "WITH cells (name, number) AS (VALUES ('input', 0), ('input_cache_read', 1), ('input_cache_write', 2),"
+    " ('input_cache_write_5m', 3), ('input_cache_write_1h', 4), ('input_audio', 5), ('input_audio_cache_read', 6),"
+    " ('input_image', 7), ('input_image_cache_read', 8), ('input_video', 9), ('input_tool_prompt', 10), ('output', 11),"
+    " ('output_reasoning', 12), ('output_audio', 13), ('output_image', 14), ('output_prediction_accepted', 15),"
+    " ('output_prediction_rejected', 16), ('web_search', 17), ('web_fetch', 18), ('file_search', 19), ('code_execution', 20))"
+    " INSERT INTO attempt_rows SELECT a.day, a.id, a.request_id, s.id, a.number, a.stream, a.started_ms, a.ended_ms - "
+    "a.started_ms,"
+    " a.first_byte_us, a.duration_us, a.outcome, a.status, a.error, a.input_tokens, a.output_tokens,"
+    " (SELECT coalesce(group_concat(c.number || substr(u.value, instr(u.value, '\"') + 1, 1) ||"
+    " substr(u.value, 2, instr(u.value, ',') - 2), ' '), '')"
+    " FROM json_each(a.usage) u CROSS JOIN cells c WHERE c.name = u.key),"
+    " a.tier, a.cost_micro, a.cost_rest FROM attempts a JOIN sources s USING (day, key_id, route, provider, model, format)";
+static const char ATTEMPTS_DROP[] = "DROP TABLE attempts";
+static const char ATTEMPTS_VIEW[] =
+    "CREATE VIEW attempts AS SELECT a.day, a.id, a.request_id, a.number, s.key_id, s.route, s.provider, s.model, s.format,"
+    " a.stream, a.started_ms, a.started_ms + a.took_ms AS ended_ms, a.first_byte_us, a.duration_us, a.outcome, a.status, a.error,"
+    " a.input_tokens, a.output_tokens, a.usage, a.tier, a.cost_micro, a.cost_rest"
+    " FROM attempt_rows a LEFT JOIN sources s ON s.id = a.source";
+
 const struct migration migrations[] = {
     {1, "keys, attempts, usage by day, journal positions, settings", {KEYS, ATTEMPTS, USAGE_DAYS, SEGMENTS, SETTINGS}},
     {2, "AWS key pairs", {AWS_SECRET, AWS_OLD_SECRET}},
     {3, "restoring while all goes on", {SEGMENTS_DONE, CORRECTIONS}},
+    {4, "short rows of attempts", {SOURCES, ATTEMPT_ROWS, SOURCES_FILL, ATTEMPT_ROWS_FILL, ATTEMPTS_DROP, ATTEMPTS_VIEW}},
 };
 const size_t n_migrations = COUNTOF(migrations);
 const uint32_t store_version_newest = COUNTOF(migrations);

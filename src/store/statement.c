@@ -45,8 +45,7 @@ void store_rows_done(struct store_rows *r)
         sqlite3_finalize(statement);
         return;
     }
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
+    sqlite3_reset(statement); /* its values stay until the next use, which binds all anew */
     for (uint32_t i = 0; i < r->store->n_kept; i++)
         if (r->store->kept[i].statement == statement) r->store->kept[i].busy = false;
 }

@@ -171,7 +171,49 @@ static void run_migration(struct store *s, const struct migration *m)
                      OK);
 }
 
-/* From each version that there ever was, with a key and a day in it, as its program left it. */
+/* As a program before version 4 wrote it: every kind of quality, a count beyond SQLite's numbers, and none at all. */
+static void write_long_rows(struct store *s)
+{
+    static const char *const ROWS[] = {
+        "INSERT INTO attempts VALUES (20000, 'a1', 'r1', 1, 'k', 'fast', 'main', 'm', 'openai_chat', 1, 1000, 1250, 7, 8, 1, "
+        "200, 0,"
+        " 3, 4, '{\"input\":[18446744073709551615,\"reported\"],\"input_audio\":[0,\"partial\"],"
+        "\"code_execution\":[2,\"estimated\"]}', 'flex', 5, 6)",
+        "INSERT INTO attempts VALUES (20000, 'a2', 'r1', 2, 'k', 'fast', 'main', 'm', 'openai_chat', 0, 2000, 1999, 0, 8, 3, 0, "
+        "5,"
+        " 0, 0, '{}', '', NULL, NULL)",
+        "INSERT INTO attempts VALUES (20001, 'a1', 'r2', 1, 'k', 'slow', 'main', 'm', 'openai_chat', 0, 3000, 3000, 0, 8, 1, "
+        "200, 0,"
+        " 0, 0, '{\"output\":[1,\"reported\"]}', '', 0, 1)",
+    };
+    for (size_t i = 0; i < COUNTOF(ROWS); i++) assert_int_equal(store_exec(s, ROWS[i], NULL, NULL, &why), OK);
+}
+
+/* Every column of them, in order. */
+static void assert_long_rows(struct store *s)
+{
+    struct store_rows rows CLEANUP(store_rows_done);
+    bool more = true;
+    struct buf all;
+    int64_t sources;
+    buf_init(&all, KIB(4));
+    assert_int_equal(store_query(s, "SELECT * FROM attempts ORDER BY day, id", NULL, &rows, &why), OK);
+    while (store_next(&rows, &more, &why) == OK && more) {
+        for (unsigned c = 0; c < 23; c++) {
+            buf_str(&all, store_text(&rows, c));
+            buf_char(&all, c < 22 ? '|' : '\n');
+        }
+    }
+    assert_string_equal(buf_z(&all), "20000|a1|r1|1|k|fast|main|m|openai_chat|1|1000|1250|7|8|1|200|0|3|4|"
+                                     "0r18446744073709551615 5p0 20e2|flex|5|6\n"
+                                     "20000|a2|r1|2|k|fast|main|m|openai_chat|0|2000|1999|0|8|3|0|5|0|0||||\n"
+                                     "20001|a1|r2|1|k|slow|main|m|openai_chat|0|3000|3000|0|8|1|200|0|0|0|11r1||0|1\n");
+    buf_done(&all);
+    assert_int_equal(store_get_i64(s, "SELECT count(*) FROM sources", NULL, &sources, &why), OK);
+    assert_int_equal(sources, 2);
+}
+
+/* From each version that there ever was, with a key, a day and attempts in it, as its program left it. */
 static void test_comes_forward_from_every_version(void **state)
 {
     (void)state;
@@ -188,7 +230,9 @@ static void test_comes_forward_from_every_version(void **state)
         assert_int_equal(store_exec(s, TABLE, NULL, NULL, &why), OK);
         for (uint32_t m = 0; m < version; m++) run_migration(s, &migrations[m]);
         for (size_t i = 0; i < COUNTOF(WRITTEN); i++) assert_int_equal(store_exec(s, WRITTEN[i], NULL, NULL, &why), OK);
+        if (version < 4) write_long_rows(s);
         assert_int_equal(store_migrate(s, &why), OK);
+        if (version < 4) assert_long_rows(s);
         assert_int_equal(store_get_i64(s, "SELECT max(number) FROM migrations", NULL, &n, &why), OK);
         assert_int_equal(n, store_version_newest);
         assert_int_equal(
