@@ -18,7 +18,7 @@ struct asked {
 /* ---- one question and its answer ---------------------------------------------------------------------------------------------- */
 
 struct showing {
-    struct chat_fold *fold;
+    struct chat_reply *fold;
     const struct chat *chat;
     struct buf plain;
     bool begun;
@@ -46,7 +46,7 @@ static void show_thinking(void *user)
     fflush(stdout);
 }
 
-static void feed(struct str bytes, void *user) { chat_fold_feed(((struct showing *)user)->fold, bytes); }
+static void feed(struct str bytes, void *user) { chat_reply_feed(((struct showing *)user)->fold, bytes); }
 
 static enum err call(struct chat *c, struct showing *s, struct cli_answer *a, struct fault *why)
 {
@@ -64,7 +64,7 @@ static enum err call(struct chat *c, struct showing *s, struct cli_answer *a, st
     enum err e = cli_call(&c->target, &r, a, why);
     buf_done(&body);
     if (e == OK && a->status >= 300) e = cli_refused(a, why);
-    if (e == OK && !chat_interrupted) e = chat_fold_end(s->fold, why);
+    if (e == OK && !chat_interrupted) e = chat_reply_end(s->fold, why);
     return e;
 }
 
@@ -85,7 +85,7 @@ static void tell_cost(struct chat *c, const struct cli_answer *a, struct chat_to
 
 static void tell_end(struct chat *c, const struct showing *s, enum err e, const struct fault *why)
 {
-    struct str finish = chat_fold_finish(s->fold);
+    struct str finish = chat_reply_finish(s->fold);
     if (s->begun && s->last != '\n') putchar('\n');
     fflush(stdout);
     if (chat_interrupted) puts("(stopped)");
@@ -104,17 +104,17 @@ static void ask(struct chat *c, struct str text)
     struct fault why = {0};
     size_t before = c->history.n;
     chat_history_add(&c->history, CHAT_USER, text);
-    s.fold = chat_fold_new(c->stream, &to);
+    s.fold = chat_reply_new(c->stream, &to);
     buf_init(&s.plain, SIZE_MAX);
     enum err e = call(c, &s, &a, &why);
-    struct str answer = chat_fold_text(s.fold);
+    struct str answer = chat_reply_text(s.fold);
     tell_end(c, &s, e, &why);
     if (e == OK && answer.n) chat_history_add(&c->history, CHAT_ASSISTANT, answer);
     else chat_history_cut(&c->history, before);
-    if (a.status && a.status < 300) tell_cost(c, &a, chat_fold_tokens(s.fold));
+    if (a.status && a.status < 300) tell_cost(c, &a, chat_reply_tokens(s.fold));
     buf_done(&s.plain);
     buf_done(&a.body);
-    chat_fold_free(s.fold);
+    chat_reply_free(s.fold);
 }
 
 /* ---- the conversation ------------------------------------------------------------------------------------------------------------ */

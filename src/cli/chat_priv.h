@@ -46,13 +46,13 @@ void chat_history_json(const struct chat_history *h, struct json_writer *w);
 /* The body of a Chat Completions request. */
 void chat_request(const struct chat_history *h, struct str model, bool stream, struct buf *out);
 
-/* ---- chat_fold.c: an answer out of its bytes ------------------------------------------------------------------------------- */
+/* ---- chat_reply.c: an answer out of its bytes ------------------------------------------------------------------------------- */
 
 struct chat_tokens {
     bool known; /* the answer told */
     uint64_t input, cached, output;
 };
-struct chat_fold;
+struct chat_reply;
 /* on_text: each piece of the answer's text as it comes. on_thinking: once, when the model thinks before it answers; may be
  * NULL. stream false: the body is one JSON document. */
 struct chat_listener {
@@ -60,14 +60,14 @@ struct chat_listener {
     void (*on_thinking)(void *user);
     void *user;
 };
-struct chat_fold *chat_fold_new(bool stream, const struct chat_listener *to);
-void chat_fold_free(struct chat_fold *f);
-void chat_fold_feed(struct chat_fold *f, struct str bytes);
+struct chat_reply *chat_reply_new(bool stream, const struct chat_listener *to);
+void chat_reply_free(struct chat_reply *f);
+void chat_reply_feed(struct chat_reply *f, struct str bytes);
 /* After the last byte. ERR_UPSTREAM_…: the answer tells an error, is garbage or was cut off. */
-MUST_USE enum err chat_fold_end(struct chat_fold *f, struct fault *why);
-struct str chat_fold_text(const struct chat_fold *f); /* the answer as far as it came */
-struct chat_tokens chat_fold_tokens(const struct chat_fold *f);
-struct str chat_fold_finish(const struct chat_fold *f); /* "stop", "length" …; "" not told */
+MUST_USE enum err chat_reply_end(struct chat_reply *f, struct fault *why);
+struct str chat_reply_text(const struct chat_reply *f); /* the answer as far as it came */
+struct chat_tokens chat_reply_tokens(const struct chat_reply *f);
+struct str chat_reply_finish(const struct chat_reply *f); /* "stop", "length" …; "" not told */
 
 /* ---- chat_cost.c: what answers cost ------------------------------------------------------------------------------------------ */
 

@@ -35,20 +35,20 @@ static enum err fold(struct str bytes, size_t step, bool stream, struct heard *h
                      struct fault *why)
 {
     const struct chat_listener to = {hear, think, h};
-    struct chat_fold *f = chat_fold_new(stream, &to);
+    struct chat_reply *f = chat_reply_new(stream, &to);
     buf_init(&h->text, KIB(64));
     h->thought = 0;
     for (size_t at = 0; at < bytes.n; at += step) {
         size_t n = bytes.n - at < step ? bytes.n - at : step;
         char *piece = str_dup_z(str_make(bytes.p + at, n)); /* its own memory, so that nobody looks around */
-        chat_fold_feed(f, str_make(piece, n));
+        chat_reply_feed(f, str_make(piece, n));
         free(piece);
     }
-    enum err e = chat_fold_end(f, why);
-    assert_true(str_eq(chat_fold_text(f), buf_view(&h->text)));
-    *ret_tokens = chat_fold_tokens(f);
-    if (e == OK && stream) assert_true(str_eq(chat_fold_finish(f), S("length")));
-    chat_fold_free(f);
+    enum err e = chat_reply_end(f, why);
+    assert_true(str_eq(chat_reply_text(f), buf_view(&h->text)));
+    *ret_tokens = chat_reply_tokens(f);
+    if (e == OK && stream) assert_true(str_eq(chat_reply_finish(f), S("length")));
+    chat_reply_free(f);
     return e;
 }
 

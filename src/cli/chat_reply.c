@@ -9,7 +9,7 @@
 #define EVENT_MAX MIB(8)
 #define WHOLE_MAX MIB(64)
 
-struct chat_fold {
+struct chat_reply {
     bool stream, done, thinks;
     struct chat_listener to;
     struct sse_reader events;
@@ -21,9 +21,9 @@ struct chat_fold {
     struct fault why;
 };
 
-struct chat_fold *chat_fold_new(bool stream, const struct chat_listener *to)
+struct chat_reply *chat_reply_new(bool stream, const struct chat_listener *to)
 {
-    struct chat_fold *f = mem_alloc(sizeof *f);
+    struct chat_reply *f = mem_alloc(sizeof *f);
     f->stream = stream;
     f->to = *to;
     sse_init(&f->events, EVENT_MAX);
@@ -35,7 +35,7 @@ struct chat_fold *chat_fold_new(bool stream, const struct chat_listener *to)
     return f;
 }
 
-void chat_fold_free(struct chat_fold *f)
+void chat_reply_free(struct chat_reply *f)
 {
     if (!f) return;
     sse_done(&f->events);
@@ -54,7 +54,7 @@ static bool has_text(const struct json_tape *t, uint32_t at)
     return at && json_is(t, at, JSON_STRING) && json_node(t, at)->len;
 }
 
-static void take_tokens(struct chat_fold *f)
+static void take_tokens(struct chat_reply *f)
 {
     const struct json_tape *t = &f->tape;
     uint32_t usage = json_find(t, 0, S("usage"));
@@ -69,7 +69,7 @@ static void take_tokens(struct chat_fold *f)
 }
 
 /* delta of a stream's chunk, message of a whole answer. */
-static void take_message(struct chat_fold *f, uint32_t message)
+static void take_message(struct chat_reply *f, uint32_t message)
 {
     const struct json_tape *t = &f->tape;
     uint32_t content = json_find(t, message, S("content")), refusal = json_find(t, message, S("refusal"));
@@ -85,7 +85,7 @@ static void take_message(struct chat_fold *f, uint32_t message)
     f->to.on_text(buf_view(&f->part), f->to.user);
 }
 
-static enum err take_error(struct chat_fold *f, uint32_t error, struct fault *why)
+static enum err take_error(struct chat_reply *f, uint32_t error, struct fault *why)
 {
     const struct json_tape *t = &f->tape;
     uint32_t message = json_is(t, error, JSON_OBJECT) ? json_find(t, error, S("message")) : error;
@@ -98,7 +98,7 @@ static enum err take_error(struct chat_fold *f, uint32_t error, struct fault *wh
     return ERR_UPSTREAM_ERROR;
 }
 
-static enum err take_document(struct chat_fold *f, struct str json, struct fault *why)
+static enum err take_document(struct chat_reply *f, struct str json, struct fault *why)
 {
     const struct json_tape *t = &f->tape;
     if (json_scan(&f->tape, json, NULL, NULL) != OK || !json_is(t, 0, JSON_OBJECT))
@@ -120,7 +120,7 @@ static enum err take_document(struct chat_fold *f, struct str json, struct fault
 
 /* ---- the bytes --------------------------------------------------------------------------------------------------------------- */
 
-static enum err take_event(struct chat_fold *f, const struct sse_event *e, struct fault *why)
+static enum err take_event(struct chat_reply *f, const struct sse_event *e, struct fault *why)
 {
     if (!e->has_data || f->done) return OK;
     if (!str_eq(str_trim(e->data), S("[DONE]"))) return take_document(f, e->data, why);
@@ -128,14 +128,14 @@ static enum err take_event(struct chat_fold *f, const struct sse_event *e, struc
     return OK;
 }
 
-static void take_events(struct chat_fold *f)
+static void take_events(struct chat_reply *f)
 {
     struct sse_event e;
     while (sse_next(&f->events, &e))
         if (f->failed == OK) f->failed = take_event(f, &e, &f->why);
 }
 
-void chat_fold_feed(struct chat_fold *f, struct str bytes)
+void chat_reply_feed(struct chat_reply *f, struct str bytes)
 {
     if (f->failed != OK) return;
     if (!f->stream) {
@@ -147,7 +147,7 @@ void chat_fold_feed(struct chat_fold *f, struct str bytes)
     if (e != OK && f->failed == OK) f->failed = e;
 }
 
-static enum err end_stream(struct chat_fold *f)
+static enum err end_stream(struct chat_reply *f)
 {
     enum err e = sse_finish(&f->events, &f->why);
     take_events(f);
@@ -155,7 +155,7 @@ static enum err end_stream(struct chat_fold *f)
     return f->done ? OK : FAIL(&f->why, ERR_UPSTREAM_CUT, "the answer was cut off before its end");
 }
 
-enum err chat_fold_end(struct chat_fold *f, struct fault *why)
+enum err chat_reply_end(struct chat_reply *f, struct fault *why)
 {
     if (f->failed == OK && f->stream) f->failed = end_stream(f);
     else if (f->failed == OK && f->whole.over) f->failed = FAIL(&f->why, ERR_UPSTREAM_TOO_LARGE, "the answer is over 64 MiB");
@@ -164,6 +164,6 @@ enum err chat_fold_end(struct chat_fold *f, struct fault *why)
     return f->failed;
 }
 
-struct str chat_fold_text(const struct chat_fold *f) { return buf_view(&f->text); }
-struct chat_tokens chat_fold_tokens(const struct chat_fold *f) { return f->tokens; }
-struct str chat_fold_finish(const struct chat_fold *f) { return buf_view(&f->finish); }
+struct str chat_reply_text(const struct chat_reply *f) { return buf_view(&f->text); }
+struct chat_tokens chat_reply_tokens(const struct chat_reply *f) { return f->tokens; }
+struct str chat_reply_finish(const struct chat_reply *f) { return buf_view(&f->finish); }
