@@ -102,7 +102,9 @@ static struct str put_copy(char **at, struct str s)
 static bool keep_fields(struct exchange *x, struct http_fields theirs)
 {
     struct http_field fields[DOWN_FIELDS_MAX];
-    size_t n = down_fields(x, theirs, S("application/json"), fields, DOWN_FIELDS_MAX), bytes = (n + 1) * sizeof *x->down;
+    bool streams = x->request.stream && x->status < 300; /* a translated body that should have been a stream becomes one */
+    struct str type = streams ? str_z(x->wire->stream_type) : S("application/json");
+    size_t n = down_fields(x, theirs, type, fields, DOWN_FIELDS_MAX), bytes = (n + 1) * sizeof *x->down;
     for (size_t i = 0; i < n; i++) bytes += fields[i].name.n + fields[i].value.n;
     x->n_down = 0;
     x->down = arena_alloc(&x->arena, bytes);

@@ -151,6 +151,28 @@ static void count_losses(struct exchange *x)
         if (l->n[i]) atomic_fetch_add_explicit(&counters->losses[i], l->n[i], memory_order_relaxed);
 }
 
+struct retelling {
+    const struct wire_translator *down;
+    void *writer;
+    struct buf *out;
+};
+
+static enum err on_retold(void *user, const struct chat_event *e, struct fault *why)
+{
+    struct retelling *r = user;
+    return r->down->write_event(r->writer, e, r->out, why);
+}
+
+/* Some providers answer a request for a stream with one body: the caller gets the stream that it would have been. */
+static enum err retell(struct exchange *x, struct chat_answer *answer, struct buf *out)
+{
+    struct translation *t = x->attempt.translation;
+    struct retelling r = {t->down, arena_alloc(&t->arena, t->down->writer_size), out};
+    if (!r.writer) return FAIL(&x->fault, ERR_INTERNAL, "a stream's state does not fit its bounds");
+    t->down->writer_start(r.writer, &t->reply, &t->arena);
+    return chat_unfold(answer, &(struct chat_sink){.on_event = on_retold, .user = &r}, &x->fault);
+}
+
 static enum err rewrite(struct exchange *x, struct buf *out)
 {
     struct translation *t = x->attempt.translation;
@@ -159,6 +181,7 @@ static enum err rewrite(struct exchange *x, struct buf *out)
         return FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a whole JSON object");
     TRY(t->up->read_answer(&x->gl->tape, &answer, &x->fault));
     x->usage = answer.usage;
+    if (x->request.stream) return retell(x, &answer, out);
     return t->down->write_answer(&answer, &t->reply, out, &x->fault);
 }
 

@@ -1,7 +1,7 @@
 // The official Anthropic SDK, unmodified, on Messages through Aquifer.
 import assert from 'node:assert/strict';
 import Anthropic from '@anthropic-ai/sdk';
-import { collect, countingFetch, exact, exactTest, fails, key, model, run, test, toolTest, url } from './tap.mjs';
+import { collect, countingFetch, crossed, exact, exactTest, fails, key, model, run, test, toolTest, url } from './tap.mjs';
 
 const client = new Anthropic({ apiKey: key, baseURL: url, maxRetries: 0, timeout: 600_000 });
 const ask = (text) => [{ role: 'user', content: text }];
@@ -38,7 +38,7 @@ test('the stream helper folds to a whole message', async () => {
   assert.ok(['end_turn', 'max_tokens'].includes(message.stop_reason));
   if (exact) {
     assert.equal(textOf(message), 'You said: Say hello.');
-    assert.equal(message.usage.output_tokens, 5);
+    assert.equal(message.usage.output_tokens, crossed ? 7 : 5);
   }
 });
 
@@ -77,6 +77,7 @@ toolTest('tools, streamed: arguments come in pieces and parse', async () => {
 });
 
 test('count_tokens', async () => {
+  if (crossed) return fails(client.messages.countTokens({ model, messages: ask('Say hello.') }), Anthropic.APIError);
   const count = await client.messages.countTokens({ model, messages: ask('Say hello.') });
   assert.ok(Number.isInteger(count.input_tokens) && count.input_tokens > 0);
   if (exact) assert.equal(count.input_tokens, 11);

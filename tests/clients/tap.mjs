@@ -6,6 +6,8 @@ export const key = process.env.AQUIFER_API_KEY;
 export const model = process.env.AQUIFER_MODEL;
 // Behind Aquifer is the strict fake: answers are known to the letter. Otherwise it is a real model, and only shapes can be checked.
 export const exact = process.env.AQUIFER_EXACT === '1';
+// The provider behind Aquifer speaks the other vendor's format.
+export const crossed = process.env.AQUIFER_CROSSED === '1';
 
 const tests = [];
 export const test = (title, run) => tests.push([title, run]);

@@ -26,6 +26,14 @@ static const struct str TYPES[] = {
     [CLASS_INTERNAL] = {"server_error", 12},
 };
 
+/* What clients look for; where there is none, the provider's own word says more than nothing. */
+static struct str code_of(const struct chat_error *e)
+{
+    if (e->class == CLASS_RATE) return S("rate_limit_exceeded");
+    if (e->class == CLASS_BILLING) return S("insufficient_quota");
+    return e->word;
+}
+
 void openai_chat_write_error(const struct chat_error *e, struct str request_id, struct buf *out)
 {
     struct json_writer w;
@@ -35,7 +43,7 @@ void openai_chat_write_error(const struct chat_error *e, struct str request_id, 
     json_add_str(&w, S("message"), e->message);
     json_add_str(&w, S("type"), TYPES[e->class]);
     json_add_null(&w, S("param"));
-    if (e->word.n) json_add_str(&w, S("code"), e->word);
+    if (code_of(e).n) json_add_str(&w, S("code"), code_of(e));
     else json_add_null(&w, S("code"));
     json_put_end(&w);
     json_add_str(&w, S("request_id"), request_id);

@@ -89,12 +89,21 @@ struct turn {
     struct chat_part *only;
 };
 
+/* Empty text is never made where it did not stand. */
+static bool is_told_empty(const struct openai_chat_writing *w, struct chat_part *p)
+{
+    if (w->same_format || !openai_chat_is_empty_text(p)) return false;
+    chat_told(&p->node, PART_HAS_TEXT);
+    return true;
+}
+
 static struct turn turn_of(struct openai_chat_writing *w, struct chat_item *first)
 {
     struct turn t = {.first = first};
     struct chat_item *i = first, *before;
     do {
         for (struct chat_part *p = i->parts; i->kind == ITEM_MESSAGE && p; p = p->next) {
+            if (is_told_empty(w, p)) continue;
             t.texts++;
             t.others += p->kind != PART_TEXT || p->node.extra;
             t.only = p;
@@ -114,7 +123,7 @@ static void put_turn_content(struct openai_chat_writing *w, const struct turn *t
     if (t->texts == 0 && g->shape == SHAPE_ABSENT && (w->same_format || t->calls == 0)) return;
     json_put_name(&w->o.w, S("content"));
     if (t->texts == 0) {
-        if (g->shape == SHAPE_ARRAY) json_put_raw(&w->o.w, S("[]"));
+        if (g->shape == SHAPE_ARRAY && w->same_format) json_put_raw(&w->o.w, S("[]"));
         else json_put_null(&w->o.w);
         return;
     }
@@ -125,8 +134,7 @@ static void put_turn_content(struct openai_chat_writing *w, const struct turn *t
     json_put_array(&w->o.w);
     for (struct chat_item *i = t->first; i != t->end; i = i->next)
         for (struct chat_part *p = i->parts; i->kind == ITEM_MESSAGE && p; p = p->next)
-            if (!openai_chat_is_empty_text(p) || w->same_format) openai_chat_put_part(w, p);
-            else chat_told(&p->node, PART_HAS_TEXT);
+            if (!is_told_empty(w, p)) openai_chat_put_part(w, p);
     json_put_end(&w->o.w);
 }
 
@@ -203,10 +211,11 @@ static void put_result_parts(struct openai_chat_writing *w, struct chat_item *i,
 /* The flag has no place of its own here. */
 static void put_result_content(struct openai_chat_writing *w, struct chat_item *i)
 {
-    bool failed = i->error == FLAG_YES;
+    bool failed = i->error == FLAG_YES, says = w->same_format && i->parts;
+    for (const struct chat_part *p = i->parts; p; p = p->next) says |= is_text_part(p);
     if (chat_told(&i->node, ITEM_HAS_ERROR) && failed) w->o.losses->n[LOSS_RESULT_ERROR]++;
     json_put_name(&w->o.w, S("content"));
-    if (!i->parts && !failed) json_put_str(&w->o.w, S(""));
+    if (!says && !failed) json_put_str(&w->o.w, S(""));
     else if (!failed && openai_chat_as_string(w, i->parts, i->shape)) openai_chat_put_string(w, i->parts);
     else put_result_parts(w, i, failed);
 }
