@@ -9,8 +9,13 @@ static uint32_t window_count(uint64_t packed) { return (uint32_t)packed; }
 static uint64_t window_pack(uint32_t start, uint32_t count) { return (uint64_t)start << 32 | count; }
 static uint32_t ticks_of(int64_t wall_ms) { return (uint32_t)(wall_ms / 100); } /* wraps in 13 years; differences hold */
 
-/* A window opens with its first request and lasts a minute. */
-static bool is_over(uint64_t packed, uint32_t now) { return now - window_start(packed) >= TICKS_PER_MINUTE; }
+/* A window opens with its first request and lasts a minute. One that lies a little ahead was opened by another loop, which
+ * read the clock later; one further ahead means that the clock was set back: the clock decides. */
+static bool is_over(uint64_t packed, uint32_t now)
+{
+    uint32_t age = now - window_start(packed);
+    return age >= TICKS_PER_MINUTE && age <= UINT32_MAX - TICKS_PER_MINUTE;
+}
 
 /* Takes n of a minute's `limit`. False: *ret_wait_s until the window ends. A single wish above the whole limit is let
  * through alone in a fresh window: else it could never be served. */

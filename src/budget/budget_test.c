@@ -57,6 +57,20 @@ static void requests_of_a_minute(void **state)
     assert_int_equal(wish(&m, &l, 0, 0, NOON + 61000, &h, NULL), ERR_RATE_REQUESTS);
 }
 
+static void a_loop_with_an_older_clock_opens_no_new_window(void **state)
+{
+    (void)state;
+    struct key_meter m = {0};
+    struct key_limits l = NONE;
+    struct budget_hold h;
+    l.requests_per_minute = 2;
+    assert_int_equal(wish(&m, &l, 0, 0, NOON + 100, &h, NULL), OK);
+    assert_int_equal(wish(&m, &l, 0, 0, NOON, &h, NULL), OK);
+    assert_int_equal(wish(&m, &l, 0, 0, NOON, &h, NULL), ERR_RATE_REQUESTS);
+    assert_int_equal(wish(&m, &l, 0, 0, NOON + 100, &h, NULL), ERR_RATE_REQUESTS);
+    assert_int_equal(wish(&m, &l, 0, 0, NOON - 3600000, &h, NULL), OK); /* the clock was set back */
+}
+
 static void tokens_are_corrected_to_what_was_used(void **state)
 {
     (void)state;
@@ -193,6 +207,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_limits_all_pass),
         cmocka_unit_test(requests_of_a_minute),
+        cmocka_unit_test(a_loop_with_an_older_clock_opens_no_new_window),
         cmocka_unit_test(tokens_are_corrected_to_what_was_used),
         cmocka_unit_test(money_is_held_before_and_entered_after),
         cmocka_unit_test(a_draining_gateway_counts_too),
