@@ -97,6 +97,7 @@ enum err body_add(struct body *b, const struct http_server_options *o, struct st
 {
     if (!bytes.n) return OK;
     b->wire += bytes.n;
+    if (b->wire > o->limits.body_max) return too_large(o, why); /* empty members in a row grow nothing and never end */
     return b->decoder ? add_coded(b, o, bytes, why) : add_plain(b, o, bytes, why);
 }
 

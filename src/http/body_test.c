@@ -163,6 +163,28 @@ static void test_limit_counts_what_comes_out(void **state)
 }
 
 /* A frame may ask for a window of gigabytes; only 8 MiB are given. */
+static void test_limit_counts_what_comes_in(void **state)
+{
+    (void)state;
+    struct http_server_options o = {0};
+    http_limits_default(&o.limits);
+    o.limits.body_max = KIB(64);
+    for (size_t i = 0; i < COUNTOF(CODINGS); i++) {
+        struct body b;
+        struct fault why = {0};
+        struct buf member;
+        buf_init(&member, KIB(1));
+        CODINGS[i].pack(&member, STR_NONE);
+        size_t sent = 0;
+        assert_int_equal(body_begin(&b, &o, str_z(CODINGS[i].name), BODY_UNKNOWN, &why), OK);
+        for (; why.code == OK && sent <= KIB(128); sent += member.n) ignore_err(body_add(&b, &o, buf_view(&member), &why));
+        assert_int_equal(why.code, ERR_BODY_TOO_LARGE);
+        assert_in_range(sent, KIB(64), KIB(65));
+        body_done(&b, &o);
+        buf_done(&member);
+    }
+}
+
 static void test_zstd_window_is_bounded(void **state)
 {
     (void)state;
@@ -231,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_codings),
         cmocka_unit_test(test_bombs),
         cmocka_unit_test(test_limit_counts_what_comes_out),
+        cmocka_unit_test(test_limit_counts_what_comes_in),
         cmocka_unit_test(test_zstd_window_is_bounded),
         cmocka_unit_test(test_old_zstd_formats_are_not_read),
         cmocka_unit_test(test_over_the_wire),
