@@ -1,8 +1,11 @@
 /* The table of commands, and finding the one that is meant. */
 #include "cli/priv.h"
 
+#include <errno.h>
 #include <locale.h>
+#include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 const struct cli_command cli_commands[] = {
     {"serve", "--config FILE", "run until SIGTERM",
@@ -99,7 +102,7 @@ static int print_version(void)
     return 0;
 }
 
-int cli_main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
     if (argc < 2) {
         cli_help(1, argv);
@@ -113,4 +116,22 @@ int cli_main(int argc, char **argv)
     setlocale(LC_CTYPE, "");
     cli_env_find();
     return c->under ? run_under(c, argc - 1, argv + 1) : c->run ? c->run(argc - 1, argv + 1) : 2;
+}
+
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+/* A key that was shown to a full disk is lost: then the command has failed, whatever else it did. A reader that has seen
+ * enough and went away is no failure. */
+int cli_main(int argc, char **argv)
+{
+    int status = dispatch(argc, argv);
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    if (reader_is_gone()) return status;
+    fprintf(stderr, "aquifer: the output could not be written: %s\n", errno ? strerror(errno) : "a part of it is lost");
+    return status ? status : 1;
 }

@@ -26,6 +26,15 @@ def _():
     check(", ready" in text and "serving" in text and gateway.file in text, text)
 
 
+@test("a command whose output cannot be written has failed and says so")
+def _():
+    for words in (["version"], ["key", "create", "--name", "unseen", "--json"], ["usage"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([PROGRAM, *words], env=gateway.env, stdout=full, stderr=subprocess.PIPE, timeout=SLOW, text=True)
+        eq(done.returncode, 1)
+        check("No space left" in done.stderr, done.stderr)
+
+
 @test("reload takes a new configuration, and tells why it does not take a wrong one")
 def _():
     gateway.write(TEXT.replace('name: "fast"', 'name: "quick"'))
