@@ -136,10 +136,12 @@ static const struct config_key KEYS[] = {
     {"providers[].name", CONFIG_NAME, PROVIDER(name), .max = 32, NEEDED, LIVE, .since = "0.1",
      .help = "How deployments name it."},
     {"providers[].kind", CONFIG_TEXT, PROVIDER(kind), .max = 32, NEEDED, LIVE, .since = "0.1",
-     .help =
-         "What it speaks: openai, anthropic, bedrock and bedrock_mantle (AWS), or local for models that Aquifer runs itself."},
+     .help = "What it speaks: openai, anthropic, bedrock and bedrock_mantle (AWS), gemini, vertex (Google Cloud), or local for "
+             "models "
+             "that Aquifer runs itself."},
     {"providers[].url", CONFIG_URL, PROVIDER(url), .max = 1024, LIVE, .since = "0.1",
-     .help = "What the vendor's SDK takes as base URL: openai with /v1, anthropic without."},
+     .help = "What the vendor's SDK takes as base URL: openai with /v1, anthropic without, gemini with /v1beta, "
+             "vertex down to /locations/NAME."},
     {"providers[].key", CONFIG_SECRET, PROVIDER(key), LIVE, .since = "0.1", .help = "The account's credential."},
     {"providers[].region", CONFIG_NAME, PROVIDER(region), .max = 32, LIVE, .since = "0.1",
      .help = "AWS: the region that is signed for, and whose endpoint is called when there is no url."},
@@ -157,7 +159,7 @@ static const struct config_key KEYS[] = {
      .help = "AWS: the profile of the credentials file; else AWS_PROFILE, else `default`."},
     {"providers[].formats", CONFIG_TEXTS, PROVIDER(formats), .max = 8, LIVE, .since = "0.1",
      .help = "Wire formats it speaks, the preferred one first, when it is not the usual ones of its kind: openai_chat, "
-             "anthropic_messages."},
+             "openai_responses, anthropic_messages, gemini_generate."},
     {"providers[].ca_file", CONFIG_PATH, PROVIDER(ca_file), LIVE, .since = "0.1",
      .help = "PEM file with the authorities to trust instead of the system's."},
     {"providers[].proxy", CONFIG_URL, PROVIDER(proxy), .words = "reference", .max = 1024, LIVE, .since = "0.1",

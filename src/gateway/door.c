@@ -152,6 +152,16 @@ static enum err check_house(struct gateway_loop *gl, struct fault *why)
     return OK;
 }
 
+static void not_found(const struct http_request *r, bool wrong_method, struct fault *why)
+{
+    const char *advice = wire_endpoint_advice(r->path);
+    if (wrong_method) FAIL(why, ERR_METHOD, "%.*s is not allowed on this path", STR_ARG(r->method));
+    else if (advice) FAIL(why, ERR_NOT_FOUND, "%s", advice);
+    else
+        FAIL(why, ERR_NOT_FOUND, "no such path: %.*s; see the README for what Aquifer serves",
+             (int)(r->path.n < 100 ? r->path.n : 100), r->path.p);
+}
+
 static bool on_head(struct http_stream *s, void *user)
 {
     struct gateway_loop *gl = loop_of(user);
@@ -160,10 +170,7 @@ static bool on_head(struct http_stream *s, void *user)
     if (answered_health(gl, s)) return false;
     const struct wire_endpoint *e = wire_endpoint_find(s->request->method, s->request->path, &wrong_method);
     if (!e) {
-        if (wrong_method) FAIL(&why, ERR_METHOD, "%.*s is not allowed on this path", STR_ARG(s->request->method));
-        else
-            FAIL(&why, ERR_NOT_FOUND, "no such path: %.*s; see the README for what Aquifer serves",
-                 (int)(s->request->path.n < 100 ? s->request->path.n : 100), s->request->path.p);
+        not_found(s->request, wrong_method, &why);
         refuse_new(gl, s, &why);
         return false;
     }

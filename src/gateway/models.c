@@ -14,6 +14,7 @@ void models_answer(struct exchange *x)
         models[n++] = (struct wire_model){r->name, r->display_name, r->created_s};
     }
     if (x->wire->format == WIRE_ANTHROPIC_MESSAGES) wire_models_anthropic(models, n, x->stream->request->query, &x->held);
+    else if (x->wire->format == WIRE_GEMINI_GENERATE) wire_models_gemini(models, n, &x->held);
     else wire_models_openai(models, n, &x->held);
     free(models);
     static struct http_field json = {{"content-type", 12}, {"application/json", 16}};

@@ -483,6 +483,7 @@ static void end_events(struct exchange *x)
     if (!x->relay_done) relay_rest(x);
     if (x->step != STEP_RELAY) return; /* the rest was garbage */
     if (!x->relay_done && x->attempt.translation && !end_translated(x)) return;
+    if (!x->attempt.translation && x->wire->end && x->wire->end(&x->wire_stream)) x->relay_done = x->wire_stream.finished = true;
     if (x->relay_done) {
         end_stream(x);
         return;

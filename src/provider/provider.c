@@ -66,6 +66,34 @@ static bool mantle_path(const struct provider_call *c, struct buf *out)
     return put_fixed(PATHS, COUNTOF(PATHS), c, out) || bedrock_path(c, out);
 }
 
+/* The model of a path: its own name below `models`, or a resource's with its collection ("tunedModels/x"). */
+static bool put_gemini(const struct provider_call *c, const char *models, struct buf *out)
+{
+    struct str head, rest = c->model;
+    const char *verb = c->operation == WIRE_COUNT_TOKENS ? ":countTokens"
+                       : c->stream                       ? ":streamGenerateContent?alt=sse"
+                                                         : ":generateContent";
+    if (c->format != WIRE_GEMINI_GENERATE) return false;
+    bool is_resource = memchr(rest.p, '/', rest.n) != NULL;
+    buf_str(out, str_z(is_resource ? "" : models));
+    while (str_cut(rest, '/', &head, &rest)) {
+        buf_char(out, '/');
+        buf_percent_encode(out, head);
+    }
+    buf_char(out, '/');
+    buf_percent_encode(out, head);
+    buf_str(out, str_z(verb));
+    return true;
+}
+
+static bool gemini_path(const struct provider_call *c, struct buf *out) { return put_gemini(c, "/models", out); }
+
+/* Below the base URL …/v1/projects/P/locations/L. */
+static bool vertex_path(const struct provider_call *c, struct buf *out)
+{
+    return put_gemini(c, "/publishers/google/models", out);
+}
+
 static unsigned no_credentials(struct secret key, struct buf *room, struct http_field *ret_fields)
 {
     (void)key, (void)room, (void)ret_fields;
@@ -85,6 +113,13 @@ static unsigned x_api_key(struct secret key, struct buf *room, struct http_field
 {
     if (key.value.n == 0) return no_credentials(key, room, ret_fields);
     ret_fields[0] = (struct http_field){S("x-api-key"), key.value};
+    return 1;
+}
+
+static unsigned x_goog_api_key(struct secret key, struct buf *room, struct http_field *ret_fields)
+{
+    if (key.value.n == 0) return no_credentials(key, room, ret_fields);
+    ret_fields[0] = (struct http_field){S("x-goog-api-key"), key.value};
     return 1;
 }
 
@@ -132,6 +167,25 @@ static const struct provider_kind KINDS[] = {
         .required = NOTHING_REQUIRED,
         .aws_service = "bedrock-mantle",
         .aws_url = "https://bedrock-mantle.REGION.api.aws",
+    },
+    {
+        .name = "gemini",
+        .formats = {1, {WIRE_GEMINI_GENERATE}},
+        .needs_url = true,
+        .otel_name = "gcp.gemini",
+        .path = gemini_path,
+        .credentials = x_goog_api_key,
+        .required = NOTHING_REQUIRED,
+    },
+    {
+        .name = "vertex",
+        .formats = {1, {WIRE_GEMINI_GENERATE}},
+        .needs_url = true,
+        .otel_name = "gcp.vertex_ai",
+        .path = vertex_path,
+        .credentials = bearer,
+        .required = NOTHING_REQUIRED,
+        .quirks = QUIRK_NO_CALL_ID,
     },
     {
         .name = "local",

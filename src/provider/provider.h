@@ -27,6 +27,7 @@ struct provider_kind {
     unsigned (*credentials)(struct secret key, struct buf *room, struct http_field ret_fields[PROVIDER_FIELDS_MAX]);
     /* Fields the vendor insists on when the caller did not send them (anthropic-version); name NULL ends. */
     const struct http_field *required;
+    uint32_t quirks; /* enum wire_quirk: what all its deployments are like */
     /* AWS: calls are signed for this service unless there is a key (then a bearer key). NULL: no AWS. */
     const char *aws_service;
     const char *aws_url; /* REGION stands for the region: "https://bedrock-mantle.REGION.api.aws" */

@@ -32,6 +32,31 @@ static void paths_by_kind(void **state)
     assert_null(provider_kind_find(S("nobody")));
 }
 
+static void paths_with_the_model(void **state)
+{
+    static const struct {
+        const char *kind, *model;
+        enum wire_operation operation;
+        bool stream;
+        const char *path;
+    } CASES[] = {
+        {"gemini", "g-2.5", WIRE_GENERATE, false, "/models/g-2.5:generateContent"},
+        {"gemini", "g", WIRE_GENERATE, true, "/models/g:streamGenerateContent?alt=sse"},
+        {"gemini", "g", WIRE_COUNT_TOKENS, false, "/models/g:countTokens"},
+        {"gemini", "tunedModels/a?b", WIRE_GENERATE, false, "/tunedModels/a%3Fb:generateContent"},
+        {"vertex", "g", WIRE_GENERATE, true, "/publishers/google/models/g:streamGenerateContent?alt=sse"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct buf path;
+        const struct provider_call call = {WIRE_GEMINI_GENERATE, CASES[i].operation, str_z(CASES[i].model), CASES[i].stream};
+        buf_init(&path, 200);
+        assert_true(provider_kind_find(str_z(CASES[i].kind))->path(&call, &path));
+        assert_string_equal(buf_z(&path), CASES[i].path);
+        buf_done(&path);
+    }
+}
+
 static void credentials_by_kind(void **state)
 {
     (void)state;
@@ -85,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_by_kind),
+        cmocka_unit_test(paths_with_the_model),
         cmocka_unit_test(credentials_by_kind),
         cmocka_unit_test(what_a_failure_means),
     };

@@ -2,11 +2,26 @@
  * stream and the operation may stand in the path: such rows are templates. Pure. */
 #include "wire/parts.h"
 
+#define GEMINI(model)                                                                               \
+    {"POST", model ":generateContent", WIRE_GEMINI_GENERATE, WIRE_GENERATE, PATH_MODEL},            \
+        {"POST", model ":streamGenerateContent", WIRE_GEMINI_GENERATE, WIRE_GENERATE, PATH_STREAM}, \
+    {                                                                                               \
+        "POST", model ":countTokens", WIRE_GEMINI_GENERATE, WIRE_COUNT_TOKENS, PATH_MODEL           \
+    }
+
 static const struct wire_endpoint ENDPOINTS[] = {
     {"POST", "/v1/chat/completions", WIRE_OPENAI_CHAT, WIRE_GENERATE, PATH_FIXED},
     {"POST", "/v1/responses", WIRE_OPENAI_RESPONSES, WIRE_GENERATE, PATH_FIXED},
     {"POST", "/v1/messages", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, PATH_FIXED},
     {"POST", "/v1/messages/count_tokens", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, PATH_FIXED},
+    /* Google's SDKs come under either version; Vertex has its projects in front. */
+    GEMINI("/v1beta/models/{+m}"),
+    GEMINI("/v1/models/{+m}"),
+    GEMINI("/v1beta1/projects/{p}/locations/{l}/publishers/google/models/{+m}"),
+    GEMINI("/v1/projects/{p}/locations/{l}/publishers/google/models/{+m}"),
+    GEMINI("/v1beta1/publishers/google/models/{+m}"),
+    GEMINI("/v1/publishers/google/models/{+m}"),
+    {"GET", "/v1beta/models", WIRE_GEMINI_GENERATE, WIRE_LIST_MODELS, PATH_FIXED},
     /* the shape follows anthropic-version: wire_guess() */
     {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS, PATH_FIXED},
 };
@@ -89,9 +104,9 @@ static const struct {
     struct str path; /* its beginning */
     enum wire_format format;
 } PATHS[] = {
-    {WIRE_STR("/v1/messages"), WIRE_ANTHROPIC_MESSAGES},
-    {WIRE_STR("/anthropic"), WIRE_ANTHROPIC_MESSAGES},
-    {WIRE_STR("/v1/responses"), WIRE_OPENAI_RESPONSES},
+    {WIRE_STR("/v1/messages"), WIRE_ANTHROPIC_MESSAGES}, {WIRE_STR("/anthropic"), WIRE_ANTHROPIC_MESSAGES},
+    {WIRE_STR("/v1/responses"), WIRE_OPENAI_RESPONSES},  {WIRE_STR("/v1beta"), WIRE_GEMINI_GENERATE},
+    {WIRE_STR("/v1/projects/"), WIRE_GEMINI_GENERATE},   {WIRE_STR("/v1/publishers/"), WIRE_GEMINI_GENERATE},
 };
 
 static const struct {
@@ -99,7 +114,24 @@ static const struct {
     enum wire_format format;
 } FIELDS[] = {
     {WIRE_STR("anthropic-version"), WIRE_ANTHROPIC_MESSAGES},
+    {WIRE_STR("x-goog-api-key"), WIRE_GEMINI_GENERATE},
+    {WIRE_STR("x-goog-api-client"), WIRE_GEMINI_GENERATE},
 };
+
+static const struct {
+    struct str path; /* its beginning */
+    const char *advice;
+} NOT_SERVED[] = {
+    {WIRE_STR("/v1beta/interactions"), "Google's Interactions API is not served: call models/{model}:generateContent"},
+    {WIRE_STR("/v1/interactions"), "Google's Interactions API is not served: call models/{model}:generateContent"},
+};
+
+const char *wire_endpoint_advice(struct str path)
+{
+    for (unsigned i = 0; i < COUNTOF(NOT_SERVED); i++)
+        if (str_starts(path, NOT_SERVED[i].path)) return NOT_SERVED[i].advice;
+    return NULL;
+}
 
 enum wire_format wire_guess(struct str path, struct http_fields fields)
 {

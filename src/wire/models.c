@@ -1,5 +1,5 @@
-/* GET /v1/models in the two shapes that clients know. Facts: OpenAI API reference "Models", Anthropic API reference
- * "Models: list" (limit 1…1000, default 20; before_id and after_id are cursors). */
+/* GET /v1/models in the shapes that clients know. Facts: OpenAI API reference "Models", Anthropic API reference
+ * "Models: list" (limit 1…1000, default 20; before_id and after_id are cursors), Gemini API reference "Models: list". */
 #include "wire/wire.h"
 
 void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out)
@@ -15,6 +15,27 @@ void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out)
         json_add_str(&w, S("object"), S("model"));
         json_add_i64(&w, S("created"), m[i].created_s);
         json_add_str(&w, S("owned_by"), S("aquifer"));
+        json_put_end(&w);
+    }
+    json_put_end(&w);
+    json_put_end(&w);
+}
+
+void wire_models_gemini(const struct wire_model *m, size_t n, struct buf *out)
+{
+    struct json_writer w;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_array(&w, S("models"));
+    for (size_t i = 0; i < n; i++) {
+        json_put_object(&w);
+        json_put_name(&w, S("name"));
+        json_put_string_begin(&w);
+        buf_str(out, S("models/"));
+        json_escape(out, m[i].id);
+        json_put_string_end(&w);
+        json_add_str(&w, S("displayName"), m[i].display_name.n ? m[i].display_name : m[i].id);
+        json_add_raw(&w, S("supportedGenerationMethods"), S("[\"generateContent\",\"countTokens\"]"));
         json_put_end(&w);
     }
     json_put_end(&w);

@@ -62,11 +62,11 @@ enum err wire_scan_answer(struct json_tape *t, struct str body, const struct jso
 
 /* The last `"usage":` of the tail. A quotation mark inside of a string has a backslash before it, so this one opens a name;
  * whether it is one of the root shows when the rest is read as the end of an object. */
-static bool find_usage(struct str tail, struct str *ret_rest)
+static bool find_usage(struct str tail, struct str name, struct str *ret_rest)
 {
-    struct str name = S("\"usage\"");
-    for (size_t at = tail.n < name.n ? 0 : tail.n - name.n + 1; at-- > 1;) {
-        if (memcmp(tail.p + at, name.p, name.n) != 0 || tail.p[at - 1] == '\\') continue;
+    for (size_t at = tail.n < name.n + 2 ? 0 : tail.n - name.n - 1; at-- > 1;) {
+        if (tail.p[at] != '"' || tail.p[at + name.n + 1] != '"' || tail.p[at - 1] == '\\') continue;
+        if (memcmp(tail.p + at + 1, name.p, name.n) != 0) continue;
         *ret_rest = str_from(tail, at);
         return true;
     }
@@ -79,7 +79,7 @@ bool wire_read_tail(const struct wire_ops *ops, struct str tail, struct json_tap
     struct str rest;
     struct usage u;
     buf_clear(room);
-    if (!find_usage(tail, &rest)) return false;
+    if (!find_usage(tail, ops->usage_name ? str_z(ops->usage_name) : S("usage"), &rest)) return false;
     buf_str(room, S("{\"type\":\"message\",\"choices\":[],\"output\":[],"));
     buf_str(room, rest);
     bool good = !room->over && ops->answer(WIRE_GENERATE, buf_view(room), t, &u, NULL) == OK;

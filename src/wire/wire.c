@@ -7,6 +7,7 @@ static const struct wire_ops *const FORMATS[WIRE_FORMATS] = {
     [WIRE_OPENAI_CHAT] = &openai_chat_ops,
     [WIRE_OPENAI_RESPONSES] = &openai_responses_ops,
     [WIRE_ANTHROPIC_MESSAGES] = &anthropic_messages_ops,
+    [WIRE_GEMINI_GENERATE] = &gemini_generate_ops,
 };
 
 static const char *const NAMES[WIRE_FORMATS] = {
@@ -58,21 +59,10 @@ bool wire_format_find(struct str name, enum wire_format *ret_format)
 /* Names ending in '-' are prefixes. Credentials, cookies and hop-by-hop fields stand in neither table and never pass;
  * accept-encoding does not either, since usage is read from the answer. The commonest come first. */
 static const struct str UP[] = {
-    {"x-stainless-", 12},
-    {"content-type", 12},
-    {"user-agent", 10},
-    {"accept", 6},
-    {"anthropic-", 10},
-    {"openai-", 7},
-    {"x-client-request-id", 19},
-    {"idempotency-key", 15},
-    {"x-app", 5},
-    {"x-claude-code-", 14},
-    {"x-codex-", 8},
-    {"x-openai-", 9},
-    {"originator", 10},
-    {"session-id", 10},
-    {"thread-id", 9},
+    {"x-stainless-", 12}, {"content-type", 12},   {"user-agent", 10},          {"accept", 6},
+    {"anthropic-", 10},   {"openai-", 7},         {"x-client-request-id", 19}, {"idempotency-key", 15},
+    {"x-app", 5},         {"x-claude-code-", 14}, {"x-goog-api-client", 17},   {"x-codex-", 8},
+    {"x-openai-", 9},     {"originator", 10},     {"session-id", 10},          {"thread-id", 9},
 };
 static const struct str DOWN[] = {
     {"content-type", 12}, {"x-ratelimit-", 12}, {"openai-", 7},         {"x-request-id", 12},   {"request-id", 10},

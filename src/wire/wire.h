@@ -54,6 +54,7 @@ struct wire_stream {
     enum wire_format format;
     bool hide_usage; /* include_usage was added by us */
     bool started, finished;
+    bool may_end;         /* Gemini: what came so far is whole, should the transfer close */
     bool told_final;      /* the provider gave its final usage */
     uint64_t tokens_seen; /* an estimate of what was generated, for a cut before the provider told */
     struct usage *usage;
@@ -67,6 +68,7 @@ struct wire_ops {
     const char *name;        /* "openai_chat": as in configuration, metrics, ledger */
     const char *family;      /* whose models' opaque state it carries, unless the model's id tells */
     const char *stream_type; /* content-type of its streams */
+    const char *usage_name;  /* the member of an answer's root that has the usage; NULL: "usage" */
     /* Checks what this road needs and finds the spans; the tape was scanned with WIRE_LIMITS. ERR_BAD_REQUEST names the
      * JSON path. */
     enum err (*read)(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *ret_request,
@@ -80,6 +82,8 @@ struct wire_ops {
     /* One whole event of a stream; reads usage on the way. Of AWS's event stream: raw the frame, name its type, data its
      * payload; frames that are exceptions do not come here. */
     void (*event)(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step);
+    /* The transfer has closed: was the stream whole? NULL: not without its last event. */
+    bool (*end)(const struct wire_stream *s);
     /* Our own errors as this format's body, and as an event in mid-stream (with its SSE framing). */
     void (*error)(const struct fault *f, struct str request_id, struct buf *out);
     void (*error_event)(const struct fault *f, struct str request_id, struct buf *out);
@@ -122,19 +126,22 @@ struct wire_endpoint {
 bool wire_path_match(struct str template, struct str path, struct str *ret_hole);
 /* NULL: no such path. *ret_wrong_method: the path exists for another method. */
 const struct wire_endpoint *wire_endpoint_find(struct str method, struct str path, bool *ret_wrong_method);
+/* Of a path that is none: why not, and what to call instead; NULL: nothing is known of it. */
+const char *wire_endpoint_advice(struct str path);
 struct str wire_endpoint_method(struct str path); /* the one that an existing path takes, for `allow` */
 /* What the path tells of the request: model (percent-decoded, in the arena) and stream; after wire_ops.read, which leaves them
  * alone in formats that have no model in the body. Nothing for fixed paths. */
 MUST_USE enum err wire_read_path(const struct wire_endpoint *e, struct str path, struct arena *a, struct wire_request *r,
                                  struct fault *why);
-/* The format in which to answer errors when the endpoint is unknown: by path, then by headers (anthropic-version). */
+/* The format in which to answer errors when the endpoint is unknown: by path, then by headers (anthropic-version, x-goog-api-key). */
 enum wire_format wire_guess(struct str path, struct http_fields fields);
 
-/* GET /v1/models in both shapes. */
+/* GET /v1/models in all shapes. */
 struct wire_model {
     struct str id, display_name;
     int64_t created_s;
 };
+void wire_models_gemini(const struct wire_model *m, size_t n, struct buf *out); /* all on one page */
 void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out);
 /* limit, after_id, before_id as in the vendor's document; has_more, first_id, last_id. */
 void wire_models_anthropic(const struct wire_model *m, size_t n, struct str query, struct buf *out);
@@ -160,10 +167,11 @@ struct wire_target {
 };
 
 /* What only some deployments of a format are like; kinds of providers, the catalogue and the configuration set them. */
-#define WIRE_QUIRKS(X)                                                                     \
-    X(QUIRK_MAX_TOKENS, "max_tokens", "Chat: knows max_tokens, not max_completion_tokens") \
-    X(QUIRK_NO_DEVELOPER, "no_developer", "Chat: knows role system, not developer")        \
-    X(QUIRK_REASONING_CONTENT, "reasoning_content", "Chat: gives and takes reasoning as reasoning_content")
+#define WIRE_QUIRKS(X)                                                                                      \
+    X(QUIRK_MAX_TOKENS, "max_tokens", "Chat: knows max_tokens, not max_completion_tokens")                  \
+    X(QUIRK_NO_DEVELOPER, "no_developer", "Chat: knows role system, not developer")                         \
+    X(QUIRK_REASONING_CONTENT, "reasoning_content", "Chat: gives and takes reasoning as reasoning_content") \
+    X(QUIRK_NO_CALL_ID, "no_call_id", "Gemini: refuses ids on calls and results, pairs them by order")
 enum wire_quirk_bit {
 #define X(bit, word, what) bit##_BIT,
     WIRE_QUIRKS(X)
