@@ -3,14 +3,20 @@
 
 #include <stdio.h>
 
+static struct str id_name(enum wire_format f)
+{
+    if (f == WIRE_ANTHROPIC_MESSAGES) return S("request-id");
+    return f == WIRE_BEDROCK_CONVERSE || f == WIRE_BEDROCK_INVOKE ? S("x-amzn-requestid") : STR_NONE;
+}
+
 /* The vendor's SDKs read their own name for it; the other name is there for everybody's logs. */
 static unsigned id_fields(const struct wire_ops *wire, struct str id, struct http_fields theirs, struct http_field *ret_fields)
 {
     unsigned n = 0;
     ret_fields[n++] = (struct http_field){S("x-aquifer-request-id"), id};
     if (!http_field_get(theirs, S("x-request-id")).p) ret_fields[n++] = (struct http_field){S("x-request-id"), id};
-    if (wire->format == WIRE_ANTHROPIC_MESSAGES && !http_field_get(theirs, S("request-id")).p)
-        ret_fields[n++] = (struct http_field){S("request-id"), id};
+    struct str own = id_name(wire->format);
+    if (own.n && !http_field_get(theirs, own).p) ret_fields[n++] = (struct http_field){own, id};
     return n;
 }
 
@@ -32,11 +38,12 @@ unsigned our_fields(struct exchange *x, struct http_fields theirs, struct http_f
 static void answer_fault(struct gateway_loop *gl, struct http_stream *s, const struct wire_ops *wire, const struct fault *why,
                          struct str id)
 {
-    struct http_field fields[8];
+    struct http_field fields[12];
     char retry[12];
     size_t n = id_fields(wire, id, (struct http_fields){NULL, 0}, fields);
     fields[n++] = (struct http_field){S("content-type"), S("application/json")};
     if (!err_can_retry(why->code)) fields[n++] = (struct http_field){S("x-should-retry"), S("false")};
+    if (wire->error_type) fields[n++] = (struct http_field){S("x-amzn-errortype"), wire->error_type(err_class_of(why->code))};
     if (why->retry_after_s) {
         snprintf(retry, sizeof retry, "%u", why->retry_after_s);
         fields[n++] = (struct http_field){S("retry-after"), str_z(retry)};

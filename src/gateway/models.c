@@ -1,4 +1,4 @@
-/* GET /v1/models: what the key may call, in the shape of the caller's vendor. Patterns are not listed: they name nothing. */
+/* The lists of models: what the key may call, in the shape of the caller's vendor. Patterns are not listed: they name nothing. */
 #include "priv.h"
 
 #include <stdlib.h>
@@ -15,6 +15,8 @@ void models_answer(struct exchange *x)
     }
     if (x->wire->format == WIRE_ANTHROPIC_MESSAGES) wire_models_anthropic(models, n, x->stream->request->query, &x->held);
     else if (x->wire->format == WIRE_GEMINI_GENERATE) wire_models_gemini(models, n, &x->held);
+    else if (str_eq(x->stream->request->path, S("/inference-profiles"))) wire_models_profiles(models, n, &x->held);
+    else if (str_eq(x->stream->request->path, S("/foundation-models"))) wire_models_foundation(models, n, &x->held);
     else wire_models_openai(models, n, &x->held);
     free(models);
     static struct http_field json = {{"content-type", 12}, {"application/json", 16}};

@@ -109,7 +109,7 @@ static bool keep_fields(struct exchange *x, struct http_fields theirs)
     x->n_down = 0;
     x->down = arena_alloc(&x->arena, bytes);
     if (!x->down) return false;
-    char *at = (char *)(x->down + n + 1); /* one may come yet: translate_answer() */
+    char *at = (char *)(x->down + n + 1); /* one may come yet: translate.c */
     for (size_t i = 0; i < n; i++) {
         struct str name = put_copy(&at, fields[i].name);
         x->down[i] = (struct http_field){name, put_copy(&at, fields[i].value)};

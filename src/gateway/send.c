@@ -214,6 +214,14 @@ struct str upstream_model(const struct exchange *x)
     return str_eq(model, S("*")) ? x->request.model : model;
 }
 
+bool can_call(const struct exchange *x, enum wire_format f)
+{
+    char room[512];
+    struct buf path = {.p = room, .cap = sizeof room, .max = sizeof room};
+    const struct provider_call call = {f, x->request.operation, upstream_model(x), x->request.stream};
+    return x->attempt.deployment->provider->kind->path(&call, &path);
+}
+
 static bool quote_model(struct exchange *x, struct str *ret_quoted)
 {
     struct str model = x->attempt.deployment->model;
@@ -355,7 +363,8 @@ enum next step_send(struct exchange *x)
         x->step = STEP_ROUTE;
         return MOVED;
     }
-    if (!wire_formats_have(&x->attempt.deployment->formats, x->wire->format) && translate_request(x) != OK) {
+    bool same = wire_formats_have(&x->attempt.deployment->formats, x->wire->format) && can_call(x, x->wire->format);
+    if (!same && translate_request(x) != OK) {
         if (x->fault.code != ERR_FORMAT_UNSUPPORTED) return FAILED;
         x->outcome = OUTCOME_FAULT; /* unless another deployment can express it */
         x->step = STEP_ROUTE;

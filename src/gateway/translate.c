@@ -51,7 +51,7 @@ bool translate_losses_field(struct exchange *x, struct http_field *ret_field)
 static struct chat_origin origin_of(const struct exchange *x, const struct wire_ops *ops)
 {
     const struct deployment *d = x->attempt.deployment;
-    return (struct chat_origin){.family = str_z(ops->family), .deployment = d->identity};
+    return (struct chat_origin){.family = wire_family(ops, upstream_model(x)), .deployment = d->identity};
 }
 
 static struct translation *translation_new(struct exchange *x, const struct wire_ops *ops)
@@ -125,7 +125,7 @@ enum err translate_request(struct exchange *x)
     for (unsigned i = 0; i < d->formats.n; i++) {
         const struct wire_ops *ops = wire_ops_get((enum wire_format)d->formats.at[i]);
         struct translation *t;
-        if (!ops || !ops->translator) continue;
+        if (!ops || !ops->translator || !can_call(x, ops->format)) continue;
         enum err e = try_format(x, ops, &t);
         bool better = e == OK && (!best || lost(t) == 0);
         struct translation *loser = better ? best : t;
@@ -209,6 +209,16 @@ enum err translate_answer(struct exchange *x)
     return OK;
 }
 
+/* In the place of the provider's own, which came down for its reader. */
+static void put_error_type(struct exchange *x, enum err_class class)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < x->n_down; i++)
+        if (!str_eq(x->down[i].name, S("x-amzn-errortype"))) x->down[kept++] = x->down[i];
+    if (x->wire->error_type) x->down[kept++] = (struct http_field){S("x-amzn-errortype"), x->wire->error_type(class)};
+    x->n_down = kept;
+}
+
 void translate_error(struct exchange *x)
 {
     struct translation *t = x->attempt.translation;
@@ -218,6 +228,7 @@ void translate_error(struct exchange *x)
     t->up->read_error(x->status, fields, buf_view(&x->held), &x->gl->tape, &t->arena, &error);
     buf_init(&out, x->held.max);
     t->down->write_error(&error, str_z(x->id), &out);
+    put_error_type(x, error.class);
     hold_instead(x, &out);
 }
 

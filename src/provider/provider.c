@@ -48,12 +48,43 @@ static bool local_path(const struct provider_call *c, struct buf *out)
 
 /* Both of Bedrock's hosts serve OpenAI's format under a path of their own, mantle Anthropic's as well (AWS, Amazon Bedrock User
  * Guide, "Endpoints"). */
-static bool bedrock_path(const struct provider_call *c, struct buf *out)
+static bool openai_below_path(const struct provider_call *c, struct buf *out)
 {
     static const struct fixed_path PATHS[] = {
         {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/openai/v1/chat/completions"},
     };
     return put_fixed(PATHS, COUNTOF(PATHS), c, out);
+}
+
+/* Whose model it is, by its id: "us.anthropic.claude…"; an ARN may name a profile that tells nothing. */
+static bool is_of(struct str model, const char *maker)
+{
+    size_t at;
+    return str_find(model, str_z(maker), &at);
+}
+
+static void put_model_path(struct buf *out, struct str model, const char *call)
+{
+    buf_str(out, S("/model/"));
+    buf_percent_encode(out, model);
+    buf_str(out, str_z(call));
+}
+
+/* The runtime's own calls have the model in the path, as one encoded segment. InvokeModel takes each maker's own body, and we
+ * speak Anthropic's; OpenAI's path is not for the models of Anthropic and Amazon. */
+static bool bedrock_path(const struct provider_call *c, struct buf *out)
+{
+    bool claude = is_of(c->model, "anthropic."), counts = c->operation == WIRE_COUNT_TOKENS;
+    if (c->format == WIRE_BEDROCK_CONVERSE) {
+        put_model_path(out, c->model, counts ? "/count-tokens" : c->stream ? "/converse-stream" : "/converse");
+        return true;
+    }
+    if (c->format == WIRE_BEDROCK_INVOKE && !counts && (claude || str_starts(c->model, S("arn:")))) {
+        put_model_path(out, c->model, c->stream ? "/invoke-with-response-stream" : "/invoke");
+        return true;
+    }
+    if (c->format == WIRE_BEDROCK_INVOKE || claude || is_of(c->model, "amazon.")) return false;
+    return openai_below_path(c, out);
 }
 
 static bool mantle_path(const struct provider_call *c, struct buf *out)
@@ -63,7 +94,7 @@ static bool mantle_path(const struct provider_call *c, struct buf *out)
         {WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, "/anthropic/v1/messages"},
         {WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, "/anthropic/v1/messages/count_tokens"},
     };
-    return put_fixed(PATHS, COUNTOF(PATHS), c, out) || bedrock_path(c, out);
+    return put_fixed(PATHS, COUNTOF(PATHS), c, out) || openai_below_path(c, out);
 }
 
 /* The model of a path: its own name below `models`, or a resource's with its collection ("tunedModels/x"). */
@@ -150,7 +181,7 @@ static const struct provider_kind KINDS[] = {
     },
     {
         .name = "bedrock",
-        .formats = {1, {WIRE_OPENAI_CHAT}},
+        .formats = {3, {WIRE_BEDROCK_CONVERSE, WIRE_BEDROCK_INVOKE, WIRE_OPENAI_CHAT}},
         .otel_name = "aws.bedrock",
         .path = bedrock_path,
         .credentials = bearer,

@@ -24,6 +24,11 @@ static const struct wire_endpoint ENDPOINTS[] = {
     {"GET", "/v1beta/models", WIRE_GEMINI_GENERATE, WIRE_LIST_MODELS, PATH_FIXED},
     /* the shape follows anthropic-version: wire_guess() */
     {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS, PATH_FIXED},
+    {"POST", "/model/{+id}/converse", WIRE_BEDROCK_CONVERSE, WIRE_GENERATE, PATH_MODEL},
+    {"POST", "/model/{+id}/converse-stream", WIRE_BEDROCK_CONVERSE, WIRE_GENERATE, PATH_STREAM},
+    {"POST", "/model/{+id}/count-tokens", WIRE_BEDROCK_CONVERSE, WIRE_COUNT_TOKENS, PATH_MODEL},
+    {"GET", "/inference-profiles", WIRE_BEDROCK_CONVERSE, WIRE_LIST_MODELS, PATH_FIXED},
+    {"GET", "/foundation-models", WIRE_BEDROCK_CONVERSE, WIRE_LIST_MODELS, PATH_FIXED},
 };
 
 /* ---- templates ------------------------------------------------------------------------------------------------------------ */
@@ -52,6 +57,14 @@ bool wire_path_match(struct str template, struct str path, struct str *ret_hole)
     }
 }
 
+/* Bedrock's two hosts have OpenAI's and Anthropic's paths below a name of their own; so have gateways in front of either. */
+static struct str without_alias(struct str path)
+{
+    if (str_starts(path, S("/openai/v1/"))) return str_from(path, S("/openai").n);
+    bool messages = str_starts(path, S("/anthropic/v1/messages")) || str_eq(path, S("/anthropic/v1/models"));
+    return messages ? str_from(path, S("/anthropic").n) : path;
+}
+
 static bool is_at(const struct wire_endpoint *e, struct str path)
 {
     struct str hole;
@@ -63,6 +76,7 @@ static bool is_at(const struct wire_endpoint *e, struct str path)
 const struct wire_endpoint *wire_endpoint_find(struct str method, struct str path, bool *ret_wrong_method)
 {
     *ret_wrong_method = false;
+    path = without_alias(path);
     for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++) {
         const struct wire_endpoint *e = &ENDPOINTS[i];
         if (!is_at(e, path)) continue;
@@ -75,6 +89,7 @@ const struct wire_endpoint *wire_endpoint_find(struct str method, struct str pat
 
 struct str wire_endpoint_method(struct str path)
 {
+    path = without_alias(path);
     for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++)
         if (is_at(&ENDPOINTS[i], path)) return str_z(ENDPOINTS[i].method);
     return STR_NONE;
@@ -104,9 +119,11 @@ static const struct {
     struct str path; /* its beginning */
     enum wire_format format;
 } PATHS[] = {
-    {WIRE_STR("/v1/messages"), WIRE_ANTHROPIC_MESSAGES}, {WIRE_STR("/anthropic"), WIRE_ANTHROPIC_MESSAGES},
-    {WIRE_STR("/v1/responses"), WIRE_OPENAI_RESPONSES},  {WIRE_STR("/v1beta"), WIRE_GEMINI_GENERATE},
-    {WIRE_STR("/v1/projects/"), WIRE_GEMINI_GENERATE},   {WIRE_STR("/v1/publishers/"), WIRE_GEMINI_GENERATE},
+    {WIRE_STR("/v1/messages"), WIRE_ANTHROPIC_MESSAGES},       {WIRE_STR("/anthropic"), WIRE_ANTHROPIC_MESSAGES},
+    {WIRE_STR("/v1/responses"), WIRE_OPENAI_RESPONSES},        {WIRE_STR("/v1beta"), WIRE_GEMINI_GENERATE},
+    {WIRE_STR("/v1/projects/"), WIRE_GEMINI_GENERATE},         {WIRE_STR("/v1/publishers/"), WIRE_GEMINI_GENERATE},
+    {WIRE_STR("/openai/v1/responses"), WIRE_OPENAI_RESPONSES}, {WIRE_STR("/model/"), WIRE_BEDROCK_CONVERSE},
+    {WIRE_STR("/inference-profiles"), WIRE_BEDROCK_CONVERSE},  {WIRE_STR("/foundation-models"), WIRE_BEDROCK_CONVERSE},
 };
 
 static const struct {

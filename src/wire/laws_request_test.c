@@ -131,6 +131,16 @@ static bool is_in_lost_setting(const struct chat *c, struct str body, size_t at)
     return false;
 }
 
+/* Tools that the target leaves out are counted once, too. */
+static bool is_in_lost_tool(const struct bench *b, const struct chat *c, struct str body, size_t at)
+{
+    for (const struct chat_tool *t = c->tools; b->losses.n[LOSS_CHOICE] && t; t = t->next) {
+        size_t start = (size_t)(t->schema.p - body.p);
+        if (t->schema.p && at >= start && at < start + t->schema.n) return true;
+    }
+    return false;
+}
+
 static bool needle(struct bench *b, unsigned f, unsigned g, uint64_t seed)
 {
     struct chat c, same;
@@ -142,7 +152,8 @@ static bool needle(struct bench *b, unsigned f, unsigned g, uint64_t seed)
     if (!through(b, f, g, body, &same, &before).p) return false; /* g cannot express it anyway */
     needled = with_needle(b, &d, body, &at);
     out = through(b, f, g, needled, &c, &after);
-    bool told = !out.p || has_needle(out) || after > before || (after && is_in_lost_setting(&c, needled, at));
+    bool told = !out.p || has_needle(out) || after > before || (after && is_in_lost_setting(&c, needled, at)) ||
+                is_in_lost_tool(b, &c, needled, at);
     if (!told) broken(f, g, "the needle is gone", needled, out);
     return out.p;
 }

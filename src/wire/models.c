@@ -1,5 +1,6 @@
-/* GET /v1/models in the shapes that clients know. Facts: OpenAI API reference "Models", Anthropic API reference
- * "Models: list" (limit 1…1000, default 20; before_id and after_id are cursors), Gemini API reference "Models: list". */
+/* Lists of models in the shapes that clients know. Facts: OpenAI API reference "Models", Anthropic API reference
+ * "Models: list" (limit 1…1000, default 20; before_id and after_id are cursors), Gemini API reference "Models: list", Amazon
+ * Bedrock API reference "ListInferenceProfiles", "ListFoundationModels". */
 #include "wire/wire.h"
 
 void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out)
@@ -100,5 +101,67 @@ void wire_models_anthropic(const struct wire_model *m, size_t n, struct str quer
     json_add_bool(&w, S("has_more"), more);
     put_id_or_null(&w, S("first_id"), from < to ? &m[from] : NULL);
     put_id_or_null(&w, S("last_id"), from < to ? &m[to - 1] : NULL);
+    json_put_end(&w);
+}
+
+/* ---- Bedrock ------------------------------------------------------------------------------------------------------------- */
+
+static void put_arn(struct json_writer *w, const char *name, const char *kind, struct str id)
+{
+    json_put_name(w, str_z(name));
+    json_put_string_begin(w);
+    buf_fmt(w->out, "arn:aws:bedrock:::%s/", kind);
+    json_escape(w->out, id);
+    json_put_string_end(w);
+}
+
+static struct str name_of(const struct wire_model *m) { return m->display_name.n ? m->display_name : m->id; }
+
+void wire_models_profiles(const struct wire_model *m, size_t n, struct buf *out)
+{
+    struct json_writer w;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_array(&w, S("inferenceProfileSummaries"));
+    for (size_t i = 0; i < n; i++) {
+        char when[25];
+        clock_rfc3339(m[i].created_s * 1000, when);
+        json_put_object(&w);
+        put_arn(&w, "inferenceProfileArn", "inference-profile", m[i].id);
+        json_add_str(&w, S("inferenceProfileId"), m[i].id);
+        json_add_str(&w, S("inferenceProfileName"), name_of(&m[i]));
+        json_add_str(&w, S("createdAt"), str_z(when));
+        json_add_str(&w, S("status"), S("ACTIVE"));
+        json_add_str(&w, S("type"), S("SYSTEM_DEFINED"));
+        json_add_array(&w, S("models"));
+        json_put_object(&w);
+        put_arn(&w, "modelArn", "foundation-model", m[i].id);
+        json_put_end(&w);
+        json_put_end(&w);
+        json_put_end(&w);
+    }
+    json_put_end(&w);
+    json_put_end(&w);
+}
+
+void wire_models_foundation(const struct wire_model *m, size_t n, struct buf *out)
+{
+    struct json_writer w;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_array(&w, S("modelSummaries"));
+    for (size_t i = 0; i < n; i++) {
+        json_put_object(&w);
+        put_arn(&w, "modelArn", "foundation-model", m[i].id);
+        json_add_str(&w, S("modelId"), m[i].id);
+        json_add_str(&w, S("modelName"), name_of(&m[i]));
+        json_add_raw(&w, S("inputModalities"), S("[\"TEXT\"]"));
+        json_add_raw(&w, S("outputModalities"), S("[\"TEXT\"]"));
+        json_add_bool(&w, S("responseStreamingSupported"), true);
+        json_add_raw(&w, S("inferenceTypesSupported"), S("[\"ON_DEMAND\"]"));
+        json_add_raw(&w, S("modelLifecycle"), S("{\"status\":\"ACTIVE\"}"));
+        json_put_end(&w);
+    }
+    json_put_end(&w);
     json_put_end(&w);
 }

@@ -8,6 +8,7 @@ static const struct wire_ops *const FORMATS[WIRE_FORMATS] = {
     [WIRE_OPENAI_RESPONSES] = &openai_responses_ops,
     [WIRE_ANTHROPIC_MESSAGES] = &anthropic_messages_ops,
     [WIRE_GEMINI_GENERATE] = &gemini_generate_ops,
+    [WIRE_BEDROCK_CONVERSE] = &bedrock_converse_ops,
 };
 
 static const char *const NAMES[WIRE_FORMATS] = {
@@ -44,6 +45,12 @@ uint32_t wire_reach(enum wire_format f, enum wire_operation op)
     return reach;
 }
 
+struct str wire_family(const struct wire_ops *ops, struct str model)
+{
+    size_t at;
+    return str_find(model, S("anthropic."), &at) ? S("anthropic") : str_z(ops->family);
+}
+
 const char *wire_format_name(enum wire_format f) { return (unsigned)f < WIRE_FORMATS ? NAMES[f] : "unknown"; }
 
 bool wire_format_find(struct str name, enum wire_format *ret_format)
@@ -59,10 +66,23 @@ bool wire_format_find(struct str name, enum wire_format *ret_format)
 /* Names ending in '-' are prefixes. Credentials, cookies and hop-by-hop fields stand in neither table and never pass;
  * accept-encoding does not either, since usage is read from the answer. The commonest come first. */
 static const struct str UP[] = {
-    {"x-stainless-", 12}, {"content-type", 12},   {"user-agent", 10},          {"accept", 6},
-    {"anthropic-", 10},   {"openai-", 7},         {"x-client-request-id", 19}, {"idempotency-key", 15},
-    {"x-app", 5},         {"x-claude-code-", 14}, {"x-goog-api-client", 17},   {"x-codex-", 8},
-    {"x-openai-", 9},     {"originator", 10},     {"session-id", 10},          {"thread-id", 9},
+    {"x-stainless-", 12},
+    {"content-type", 12},
+    {"user-agent", 10},
+    {"accept", 6},
+    {"anthropic-", 10},
+    {"openai-", 7},
+    {"x-client-request-id", 19},
+    {"idempotency-key", 15},
+    {"x-app", 5},
+    {"x-claude-code-", 14},
+    {"x-goog-api-client", 17},
+    {"x-codex-", 8},
+    {"x-amzn-bedrock-", 15},
+    {"x-openai-", 9},
+    {"originator", 10},
+    {"session-id", 10},
+    {"thread-id", 9},
 };
 static const struct str DOWN[] = {
     {"content-type", 12}, {"x-ratelimit-", 12}, {"openai-", 7},         {"x-request-id", 12},   {"request-id", 10},
@@ -84,7 +104,8 @@ static const struct str CROSS[] = {{"user-agent", 10}, {"x-client-request-id", 1
 
 bool wire_header_crosses(struct str name) { return listed(CROSS, COUNTOF(CROSS), name); }
 
-static const struct str RECROSS[] = {{"retry-after", 11}, {"retry-after-ms", 14}, {"x-should-retry", 14}, {"x-request-id", 12}};
+static const struct str RECROSS[] = {
+    {"retry-after", 11}, {"retry-after-ms", 14}, {"x-should-retry", 14}, {"x-request-id", 12}, {"x-amzn-errortype", 16}};
 
 bool wire_header_recrosses(struct str name) { return listed(RECROSS, COUNTOF(RECROSS), name); }
 

@@ -87,6 +87,7 @@ struct wire_ops {
     /* Our own errors as this format's body, and as an event in mid-stream (with its SSE framing). */
     void (*error)(const struct fault *f, struct str request_id, struct buf *out);
     void (*error_event)(const struct fault *f, struct str request_id, struct buf *out);
+    struct str (*error_type)(enum err_class class); /* the name of an error that stands in a field of its own; NULL: none does */
     /* The upstream's word in an error body, for log and ledger ("rate_limit_error: …"); "" none. */
     void (*blame)(struct str body, struct json_tape *t, struct buf *out);
     const char *heartbeat; /* an event or comment that every SDK of this format skips; NULL: put_heartbeat, or there is none */
@@ -106,6 +107,8 @@ const struct wire_ops *wire_ops_get(enum wire_format f); /* NULL: not built yet 
 /* Formats in which a request of `f` for this operation can be passed on, as a bit mask: itself, and all that it can be
  * translated to. */
 uint32_t wire_reach(enum wire_format f, enum wire_operation op);
+/* Whose opaque state a model takes in this format: Bedrock's formats carry that of whoever made the model. */
+struct str wire_family(const struct wire_ops *ops, struct str model);
 const char *wire_format_name(enum wire_format f);
 bool wire_format_find(struct str name, enum wire_format *ret_format);
 
@@ -136,7 +139,7 @@ MUST_USE enum err wire_read_path(const struct wire_endpoint *e, struct str path,
 /* The format in which to answer errors when the endpoint is unknown: by path, then by headers (anthropic-version, x-goog-api-key). */
 enum wire_format wire_guess(struct str path, struct http_fields fields);
 
-/* GET /v1/models in all shapes. */
+/* The lists of models in all shapes. */
 struct wire_model {
     struct str id, display_name;
     int64_t created_s;
@@ -145,6 +148,10 @@ void wire_models_gemini(const struct wire_model *m, size_t n, struct buf *out); 
 void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out);
 /* limit, after_id, before_id as in the vendor's document; has_more, first_id, last_id. */
 void wire_models_anthropic(const struct wire_model *m, size_t n, struct str query, struct buf *out);
+
+/* Amazon Bedrock's ListInferenceProfiles and ListFoundationModels. */
+void wire_models_profiles(const struct wire_model *m, size_t n, struct buf *out);
+void wire_models_foundation(const struct wire_model *m, size_t n, struct buf *out);
 
 /* Headers by table: which of the caller's go up, which of the provider's come down. */
 bool wire_header_goes_up(struct str name);
