@@ -74,6 +74,8 @@
     X(LOSS_CITATION, "citation", "citations and annotations that the target cannot hold", "dropped")                      \
     X(LOSS_DETAIL, "detail", "image detail or media resolution", "dropped")                                               \
     X(LOSS_TOOL_NAME, "tool_name", "a tool's name respelled for the target and back again", "approximated")               \
+    X(LOSS_GRAMMAR, "tool_grammar", "the grammar of a free-text tool, told in its description", "approximated")           \
+    X(LOSS_SERVER_TOOL, "server_tool", "a tool that only the other vendor runs (web search, tool search)", "dropped")     \
     X(LOSS_PARALLEL, "parallel_calls", "parallel calls forbidden of a target that has no such switch", "dropped")         \
     X(LOSS_VERBOSITY, "verbosity", "verbosity where the target has no such setting", "dropped")                           \
     X(LOSS_CHOICE, "tool_choice", "tools left out where none may be called, since the target has no such choice", "approximated")

@@ -14,7 +14,8 @@ struct translation {
     struct wire_reply reply;
     struct chat_losses losses;
     void *reader, *writer;
-    bool finished, failed; /* the provider's last event, or its error event, has come */
+    struct wire_restorer *restorer; /* NULL: no tool was respelled */
+    bool finished, failed;          /* the provider's last event, or its error event, has come */
     /* While the reader is called: */
     struct exchange *exchange;
     struct buf *out;
@@ -78,6 +79,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
 {
     struct chat chat = {.arena = form, .source = x->stream->request->body, .stream = x->request.stream};
     struct json_tape *tape = &x->gl->tape;
+    struct wire_name *names, **end = &t->reply.names;
     const struct wire_target to = {
         .model = upstream_model(x),
         .origin = t->reply.origin,
@@ -91,8 +93,12 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
     TRY(json_scan(tape, chat.source, &JSON_LIMITS, &x->fault));
     TRY(t->down->read_request(tape, &chat, &x->fault));
     TRY(chat_unseal_all(&chat, t->reply.seal, &x->fault));
+    TRY(wire_adapt(&chat, ops->format, &to, &t->reply.names, &x->fault));
+    t->reply.compact = chat.compact && ops->format != WIRE_OPENAI_RESPONSES;
     buf_reserve(&t->body, chat.source.n + BODY_SLACK);
-    TRY(t->up->write_request(&chat, &to, &t->reply.names, &t->body, &x->fault));
+    TRY(t->up->write_request(&chat, &to, &names, &t->body, &x->fault));
+    while (*end) end = &(*end)->next;
+    *end = names;
     TRY(chat_account(&chat, ops->name, &x->fault));
     return t->body.over ? FAIL(&x->fault, ERR_INTERNAL, "the translated request does not fit its bounds") : OK;
 }
@@ -182,6 +188,7 @@ static enum err rewrite(struct exchange *x, struct buf *out)
         return FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a whole JSON object");
     TRY(t->up->read_answer(&x->gl->tape, &answer, &x->fault));
     x->usage = answer.usage;
+    TRY(wire_restore_answer(&answer, t->reply.names, &x->fault));
     if (x->request.stream) return retell(x, &answer, out);
     return t->down->write_answer(&answer, &t->reply, out, &x->fault);
 }
@@ -234,19 +241,6 @@ void translate_error(struct exchange *x)
 
 /* ---- streams --------------------------------------------------------------------------------------------------------------- */
 
-enum err translate_begin(struct exchange *x)
-{
-    struct translation *t = x->attempt.translation;
-    t->reader = arena_alloc(&t->arena, t->up->reader_size);
-    t->writer = arena_alloc(&t->arena, t->down->writer_size);
-    if (!t->reader || !t->writer) return FAIL(&x->fault, ERR_INTERNAL, "a stream's state does not fit its bounds");
-    t->up->reader_start(t->reader, &t->arena);
-    t->down->writer_start(t->writer, &t->reply, &t->arena);
-    count_losses(x); /* of the request; the stream's own come at its end */
-    t->losses = (struct chat_losses){0};
-    return OK;
-}
-
 /* What the gateway itself wants to know of an event, before the caller's format gets it. */
 static void note(struct exchange *x, struct translation *t, const struct chat_event *e)
 {
@@ -266,11 +260,27 @@ static enum err on_chat_event(void *user, const struct chat_event *e, struct fau
     return t->down->write_event(t->writer, e, ending ? &x->last : t->out, why);
 }
 
+enum err translate_begin(struct exchange *x)
+{
+    struct translation *t = x->attempt.translation;
+    t->reader = arena_alloc(&t->arena, t->up->reader_size);
+    t->writer = arena_alloc(&t->arena, t->down->writer_size);
+    if (!t->reader || !t->writer) return FAIL(&x->fault, ERR_INTERNAL, "a stream's state does not fit its bounds");
+    if (t->reply.names && !(t->restorer = wire_restorer_new(&t->arena, t->reply.names, &(struct chat_sink){on_chat_event, t})))
+        return FAIL(&x->fault, ERR_INTERNAL, "a stream's state does not fit its bounds");
+    t->up->reader_start(t->reader, &t->arena);
+    t->down->writer_start(t->writer, &t->reply, &t->arena);
+    count_losses(x); /* of the request; the stream's own come at its end */
+    t->losses = (struct chat_losses){0};
+    return OK;
+}
+
 static struct chat_sink sink_of(struct exchange *x, struct buf *out)
 {
     struct translation *t = x->attempt.translation;
     t->exchange = x;
     t->out = out;
+    if (t->restorer) return (struct chat_sink){.on_event = wire_restore_event, .user = t->restorer};
     return (struct chat_sink){.on_event = on_chat_event, .user = t};
 }
 

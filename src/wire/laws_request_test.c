@@ -26,7 +26,8 @@ static struct str written(struct bench *b, unsigned f, struct chat *c)
     b->losses = (struct chat_losses){0};
     struct wire_target to = target_of(b, f, c->stream);
     buf_init(&out, MIB(8));
-    enum err e = translator_of(f)->write_request(c, &to, &names, &out, &b->why);
+    enum err e = wire_adapt(c, (enum wire_format)f, &to, &names, &b->why);
+    if (e == OK) e = translator_of(f)->write_request(c, &to, &names, &out, &b->why);
     if (e == OK) e = chat_account(c, ops_of(f)->name, &b->why);
     if (e == OK) return keep(b, &out);
     assert_true(e == ERR_FORMAT_UNSUPPORTED || e == ERR_BAD_REQUEST || e == ERR_LIMIT);

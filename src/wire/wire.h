@@ -248,3 +248,15 @@ struct wire_translator {
     /* An upstream's error in the caller's shape; as a body. */
     void (*write_error)(const struct chat_error *e, struct str request_id, struct buf *out);
 };
+
+/* ---- adapt.c, restore.c: what only some formats can say ---------------------------------------------------------------------- */
+
+/* Between reader and writer, behind chat_unseal_all(): free-text tools, namespaces, tools from mid-conversation, summaries and the
+ * wish for one, told so that `target` can say them. *ret_names: how calls are turned back, in to->memo. */
+MUST_USE enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_target *to, struct wire_name **ret_names,
+                             struct fault *why);
+/* Between the answer's reader and its writer. The restorer is a sink; in the arena, NULL: it is full. */
+MUST_USE enum err wire_restore_answer(struct chat_answer *a, const struct wire_name *names, struct fault *why);
+struct wire_restorer;
+struct wire_restorer *wire_restorer_new(struct arena *a, const struct wire_name *names, const struct chat_sink *next) MUST_USE;
+enum err wire_restore_event(void *restorer, const struct chat_event *e, struct fault *why);

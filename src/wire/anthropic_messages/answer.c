@@ -196,16 +196,8 @@ static enum err put_reasoning(struct out *o, const struct chat_item *i)
     return OK;
 }
 
-static const struct wire_name *name_of(const struct wire_reply *to, struct str theirs)
-{
-    for (const struct wire_name *n = to->names; n; n = n->next)
-        if (str_eq(n->theirs, theirs)) return n;
-    return NULL;
-}
-
 static enum err put_call(struct out *o, const struct chat_item *i)
 {
-    const struct wire_name *n = name_of(o->to, i->name);
     struct json_tape tape;
     struct str input;
     json_tape_init(&tape, 0);
@@ -218,7 +210,7 @@ static enum err put_call(struct out *o, const struct chat_item *i)
     json_put_name(&o->w, S("id"));
     json_put_span(&o->w, i->call_id);
     json_put_name(&o->w, S("name"));
-    json_put_span(&o->w, n ? n->ours : i->name);
+    json_put_span(&o->w, i->name);
     json_add_raw(&o->w, S("input"), input);
     json_put_end(&o->w);
     return OK;

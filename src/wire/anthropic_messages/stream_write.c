@@ -109,22 +109,14 @@ static void put_delta(struct messages_writer *w, const char *type, const char *m
 
 /* ---- calls ------------------------------------------------------------------------------------------------------------------ */
 
-static const struct wire_name *name_of(const struct wire_reply *to, struct str theirs)
-{
-    for (const struct wire_name *n = to->names; n; n = n->next)
-        if (str_eq(n->theirs, theirs)) return n;
-    return NULL;
-}
-
 static void call_begin(struct messages_writer *w, struct str call_id, struct str name, struct buf *out)
 {
     struct json_writer j;
-    const struct wire_name *n = name_of(w->to, name);
     block_begin(w, &j, S("tool_use"), out);
     json_put_name(&j, S("id"));
     json_put_span(&j, call_id);
     json_put_name(&j, S("name"));
-    json_put_span(&j, n ? n->ours : name);
+    json_put_span(&j, name);
     json_add_raw(&j, S("input"), S("{}"));
     block_begun(&j, out);
 }

@@ -153,7 +153,7 @@ static bool put_texts(struct json_writer *w, const struct chat_answer *a, uint32
     return any;
 }
 
-static void put_calls(struct json_writer *w, const struct chat_answer *a, uint32_t choice, const struct wire_reply *to)
+static void put_calls(struct json_writer *w, const struct chat_answer *a, uint32_t choice)
 {
     bool any = false;
     for (const struct chat_item *i = a->items; i; i = i->next) {
@@ -163,7 +163,7 @@ static void put_calls(struct json_writer *w, const struct chat_answer *a, uint32
         any = true;
         if (!chat_json_span(&i->arguments, a->arena, &arguments)) arguments = STR_NONE;
         json_put_object(w);
-        openai_chat_put_call(w, i, to, arguments.n ? arguments : S("{}"));
+        openai_chat_put_call(w, i, arguments.n || i->form == CALL_CUSTOM ? arguments : S("{}"));
         json_put_end(w);
     }
     if (any) json_put_end(w);
@@ -197,7 +197,7 @@ static void put_choice(struct json_writer *w, const struct chat_answer *a, uint3
     if (!put_texts(w, a, choice, S("refusal"), 1u << PART_REFUSAL)) json_add_null(w, S("refusal"));
     put_texts(w, a, choice, S("reasoning_content"), 1u << PART_THOUGHT | 1u << PART_SUMMARY);
     put_notes(w, a, choice, to);
-    put_calls(w, a, choice, to);
+    put_calls(w, a, choice);
     json_put_end(w);
     openai_chat_put_logprobs(w, PART_TEXT, text ? text->logprobs : STR_NONE);
     json_add_str(w, S("finish_reason"), openai_chat_stop_word(&a->stops[choice]));

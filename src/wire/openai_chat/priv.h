@@ -23,7 +23,7 @@ extern const struct wire_tree openai_chat_known; /* known.c */
 struct str openai_chat_stop_word(const struct chat_stop *stop);
 /* id, object, created, model. */
 void openai_chat_put_head(struct json_writer *w, const struct wire_reply *to, const struct chat_meta *meta, struct str object);
-void openai_chat_put_call(struct json_writer *w, const struct chat_item *call, const struct wire_reply *to, struct str arguments);
+void openai_chat_put_call(struct json_writer *w, const struct chat_item *call, struct str arguments);
 void openai_chat_put_logprobs(struct json_writer *w, enum chat_part_kind kind, struct str tokens); /* none: null */
 void openai_chat_put_usage(struct json_writer *w, const struct usage *u);                          /* the object's value */
 void openai_chat_put_annotation(struct json_writer *w, const struct chat_annotation *note, struct chat_losses *losses);

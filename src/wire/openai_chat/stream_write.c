@@ -10,6 +10,7 @@ struct place {
     enum chat_item_kind kind;
     enum chat_part_kind part; /* the one started last */
     uint32_t call;            /* index among the choice's calls */
+    bool custom;              /* a call of a free-text tool */
 };
 
 struct chat_writer {
@@ -99,7 +100,7 @@ static void put_call(struct chat_writer *w, const struct chat_event *e, uint32_t
     json_add_array(&j, S("tool_calls"));
     json_put_object(&j);
     json_add_u64(&j, S("index"), index);
-    openai_chat_put_call(&j, item, w->to, STR_NONE);
+    openai_chat_put_call(&j, item, STR_NONE);
     json_put_end(&j);
     json_put_end(&j);
     choice_end(w, &j, PART_TEXT, STR_NONE, out);
@@ -112,6 +113,7 @@ static enum err on_item_start(struct chat_writer *w, const struct chat_event *e,
     *p = (struct place){.kind = e->node->kind, .call = NO_CALL};
     if (e->node->kind != ITEM_TOOL_CALL) return OK;
     p->call = w->calls[e->choice]++;
+    p->custom = e->node->form == CALL_CUSTOM;
     put_call(w, e, p->call, out);
     return OK;
 }
@@ -151,8 +153,8 @@ static void put_arguments(struct chat_writer *w, const struct chat_event *e, con
     json_add_array(&j, S("tool_calls"));
     json_put_object(&j);
     json_add_u64(&j, S("index"), p->call);
-    json_add_object(&j, S("function"));
-    json_put_name(&j, S("arguments"));
+    json_add_object(&j, p->custom ? S("custom") : S("function"));
+    json_put_name(&j, p->custom ? S("input") : S("arguments"));
     json_put_span(&j, e->text);
     json_put_end(&j);
     json_put_end(&j);

@@ -82,25 +82,17 @@ void openai_chat_put_head(struct json_writer *w, const struct wire_reply *to, co
     else json_put_str(w, to->model);
 }
 
-static const struct wire_name *name_of(const struct wire_reply *to, struct str theirs)
-{
-    for (const struct wire_name *n = to->names; n; n = n->next)
-        if (str_eq(n->theirs, theirs)) return n;
-    return NULL;
-}
-
 /* The members of one call behind its index: id, type, function. `arguments`: the inside of a string. */
-void openai_chat_put_call(struct json_writer *w, const struct chat_item *call, const struct wire_reply *to, struct str arguments)
+void openai_chat_put_call(struct json_writer *w, const struct chat_item *call, struct str arguments)
 {
-    const struct wire_name *n = name_of(to, call->name);
-    struct str name = n ? n->ours : call->name;
+    bool custom = call->form == CALL_CUSTOM;
     json_put_name(w, S("id"));
     json_put_span(w, call->call_id);
-    json_add_str(w, S("type"), S("function"));
-    json_add_object(w, S("function"));
+    json_add_str(w, S("type"), custom ? S("custom") : S("function"));
+    json_add_object(w, custom ? S("custom") : S("function"));
     json_put_name(w, S("name"));
-    json_put_span(w, name);
-    json_put_name(w, S("arguments"));
+    json_put_span(w, call->name);
+    json_put_name(w, custom ? S("input") : S("arguments"));
     json_put_span(w, arguments);
     json_put_end(w);
 }

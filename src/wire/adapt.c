@@ -1,0 +1,323 @@
+/* What only Responses can say, said otherwise for the formats that lack it: free-text tools as functions with one string, namespaces
+ * in the tools' names, tools from mid-conversation among the others, a summary as a message. Called by the gateway between reader and
+ * writer; what the answer must be turned back with goes to wire_target.memo. restore.c turns it back. */
+#include <stdio.h>
+
+#include "wire/parts.h"
+
+enum { TOOLS_MAX = 512, NAME_MAX_BYTES = 64, HASH_DIGITS = 8 };
+
+struct adapting {
+    struct chat *c;
+    const struct wire_target *to;
+    struct wire_name *names, **names_end;
+    struct chat_tool *tools; /* the flat list that comes in place of the tree */
+    unsigned n_tools;
+    struct fault *why;
+};
+
+static enum err full(const struct adapting *w)
+{
+    return FAIL(w->why, ERR_LIMIT, "the request is too large to be translated; call a model whose provider speaks its format");
+}
+
+/* Several spans as one, in the form's arena. */
+static bool join(const struct adapting *w, const struct str *pieces, size_t n, struct str *ret_span)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += pieces[i].n;
+    char *p = arena_alloc(w->c->arena, sum + 1);
+    if (!p) return false;
+    *ret_span = str_make(p, sum);
+    for (size_t i = 0; i < n; i++) {
+        if (pieces[i].n) memcpy(p, pieces[i].p, pieces[i].n);
+        p += pieces[i].n;
+    }
+    return true;
+}
+#define JOIN(w, ret, ...) \
+    join((w), (const struct str[]){__VA_ARGS__}, sizeof((const struct str[]){__VA_ARGS__}) / sizeof(struct str), (ret))
+
+/* ---- names ------------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t hash_of(struct str space, struct str name)
+{
+    uint32_t h = 2166136261u; /* FNV-1a */
+    for (size_t i = 0; i < space.n; i++) h = (h ^ (unsigned char)space.p[i]) * 16777619u;
+    h = (h ^ 0x1f) * 16777619u;
+    for (size_t i = 0; i < name.n; i++) h = (h ^ (unsigned char)name.p[i]) * 16777619u;
+    return h;
+}
+
+/* "space__name" of the letters that every vendor takes; where that is too long or taken, its end is a hash of both. */
+static bool spell(const struct adapting *w, struct str space, struct str name, bool hashed, struct str *ret_span)
+{
+    char text[NAME_MAX_BYTES + 1];
+    struct str whole;
+    if (!JOIN(w, &whole, space, space.n ? S("__") : S(""), name)) return false;
+    size_t n = whole.n < NAME_MAX_BYTES ? whole.n : NAME_MAX_BYTES;
+    bool cut = n < whole.n;
+    for (size_t i = 0; i < n; i++) {
+        char c = whole.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+        text[i] = plain ? c : '_';
+        cut |= !plain;
+    }
+    if (cut || hashed) {
+        if (n > NAME_MAX_BYTES - HASH_DIGITS - 1) n = NAME_MAX_BYTES - HASH_DIGITS - 1;
+        n += (size_t)snprintf(text + n, sizeof text - n, "_%08x", hash_of(space, name));
+    }
+    return arena_str(w->c->arena, str_make(text, n), ret_span);
+}
+
+static bool is_taken(const struct adapting *w, struct str name)
+{
+    for (const struct chat_tool *t = w->tools; t; t = t->next)
+        if (str_eq(t->name, name)) return true;
+    return false;
+}
+
+static const struct wire_name *find_name(const struct adapting *w, struct str space, struct str name)
+{
+    for (const struct wire_name *n = w->names; n; n = n->next)
+        if (str_eq(n->ours, name) && str_eq(n->name_space, space)) return n;
+    return NULL;
+}
+
+static bool keep_name(struct adapting *w, struct str space, struct str ours, struct str theirs, enum chat_call_form form)
+{
+    struct arena *memo = w->to->memo;
+    struct wire_name *n = arena_alloc(memo, sizeof *n);
+    if (!n) return false;
+    *n = (struct wire_name){.form = form};
+    if (!arena_str(memo, ours, &n->ours) || !arena_str(memo, theirs, &n->theirs)) return false;
+    if (space.n && !arena_str(memo, space, &n->name_space)) return false;
+    *w->names_end = n;
+    w->names_end = &n->next;
+    return true;
+}
+
+/* ---- tools ------------------------------------------------------------------------------------------------------------------- */
+
+static void append(struct adapting *w, struct chat_tool *t)
+{
+    t->next = NULL;
+    t->last = t;
+    if (w->tools) {
+        w->tools->last->next = t;
+        w->tools->last = t;
+    } else {
+        w->tools = t;
+    }
+}
+
+/* A grammar cannot be enforced there; the model is told of it. */
+static enum err as_function(struct adapting *w, struct chat_tool *t)
+{
+    struct str grammar = STR_NONE, text = t->description;
+    struct chat_json raw = {t->grammar, false};
+    if (t->grammar.p && !chat_json_span(&raw, w->c->arena, &grammar)) return full(w);
+    chat_lose(w->to->losses, &t->node, TOOL_HAS_GRAMMAR, LOSS_GRAMMAR);
+    if (!JOIN(w, &t->description, text, text.n ? S("\\n\\n") : S(""), S("Put the whole free text into `input`."),
+              grammar.n ? S(" It must have this format: ") : S(""), grammar))
+        return full(w);
+    chat_has(&t->node, TOOL_HAS_DESCRIPTION);
+    chat_has(&t->node, TOOL_HAS_SCHEMA);
+    t->kind = TOOL_FUNCTION;
+    t->schema = S("{\"type\":\"object\",\"properties\":{\"input\":{\"type\":\"string\"}},\"required\":[\"input\"],"
+                  "\"additionalProperties\":false}");
+    return OK;
+}
+
+static enum err add_tool(struct adapting *w, struct chat_tool *t, struct str space)
+{
+    struct str ours = t->name;
+    bool custom = t->kind == TOOL_CUSTOM, respelled = custom || space.n;
+    if (++w->n_tools > TOOLS_MAX)
+        return FAIL(w->why, ERR_BAD_REQUEST, "tools: more than %d of them cannot be translated", TOOLS_MAX);
+    if (find_name(w, space, ours) || (!respelled && is_taken(w, ours))) { /* announced twice: the first counts */
+        chat_lose_rest(w->to->losses, &t->node, LOSS_HINT);
+        return OK;
+    }
+    if (custom) TRY(as_function(w, t));
+    if (respelled && !spell(w, space, ours, false, &t->name)) return full(w);
+    if (respelled && is_taken(w, t->name) && !spell(w, space, ours, true, &t->name)) return full(w);
+    if (is_taken(w, t->name)) return FAIL(w->why, ERR_BAD_REQUEST, "tools: two of them cannot be told apart by their names");
+    append(w, t);
+    if (!respelled) return OK;
+    w->to->losses->n[LOSS_TOOL_NAME]++;
+    return keep_name(w, space, ours, t->name, custom ? CALL_CUSTOM : CALL_FUNCTION) ? OK : full(w);
+}
+
+/* Tools that only add to what the model may do, and that run or are searched at the other vendor. Others are left to be refused. */
+static bool is_optional(struct str word)
+{
+    static const struct str WORDS[] = {{"web_search", 10}, {"tool_search", 11}};
+    for (unsigned i = 0; i < COUNTOF(WORDS); i++)
+        if (str_starts(word, WORDS[i])) return true;
+    return false;
+}
+
+static enum err add_namespace(struct adapting *w, struct chat_tool *space)
+{
+    struct chat_tool *first = space->children, *next;
+    struct str about = space->description;
+    chat_told(&space->node, TOOL_HAS_NAME);
+    chat_told(&space->node, TOOL_HAS_CHILDREN);
+    chat_told(&space->node, TOOL_HAS_DESCRIPTION);
+    chat_lose_rest(w->to->losses, &space->node, LOSS_EXTRA);
+    if (about.n && first && !JOIN(w, &first->description, about, S("\\n\\n"), first->description)) return full(w);
+    if (about.n && first) chat_has(&first->node, TOOL_HAS_DESCRIPTION);
+    for (struct chat_tool *t = first; t; t = next) {
+        next = t->next;
+        if (t->kind == TOOL_NAMESPACE)
+            return FAIL(w->why, ERR_BAD_REQUEST, "tools: a namespace within another cannot be translated");
+        if (t->kind == TOOL_SERVER) append(w, t); /* left to be refused */
+        else TRY(add_tool(w, t, space->name));
+    }
+    return OK;
+}
+
+static enum err add_tools(struct adapting *w, struct chat_tool *list)
+{
+    struct chat_tool *next;
+    for (struct chat_tool *t = list; t; t = next) {
+        next = t->next;
+        if (t->kind == TOOL_SERVER && is_optional(t->word)) chat_lose(w->to->losses, &t->node, TOOL_HAS_RAW, LOSS_SERVER_TOOL);
+        else if (t->kind == TOOL_SERVER) append(w, t);
+        else if (t->kind == TOOL_NAMESPACE) TRY(add_namespace(w, t));
+        else TRY(add_tool(w, t, STR_NONE));
+    }
+    return OK;
+}
+
+static void choose(struct adapting *w)
+{
+    struct chat_choice *choice = &w->c->choice;
+    for (unsigned i = 0; i < choice->n_names; i++)
+        for (const struct wire_name *n = w->names; n; n = n->next)
+            if (str_eq(n->ours, choice->names[i])) choice->names[i] = n->theirs;
+    choice->form = CALL_FUNCTION;
+}
+
+/* ---- items ------------------------------------------------------------------------------------------------------------------- */
+
+static enum err adapt_call(struct adapting *w, struct chat_item *i)
+{
+    bool custom = i->form == CALL_CUSTOM;
+    const struct wire_name *n = find_name(w, i->name_space, i->name);
+    if (!custom && !i->name_space.n && !n) return OK;
+    if (custom && !JOIN(w, &i->arguments.text, S("{\"input\":\""), i->arguments.text, S("\"}"))) return full(w);
+    if (custom) i->arguments.quoted = false;
+    i->form = CALL_FUNCTION;
+    if (chat_told(&i->node, ITEM_HAS_NAMESPACE)) w->to->losses->n[LOSS_TOOL_NAME]++;
+    if (!n) return spell(w, i->name_space, i->name, false, &i->name) ? OK : full(w);
+    i->name = n->theirs;
+    return OK;
+}
+
+/* State of another vendor comes in one place of the item; where it was made it belonged to a part. */
+static enum err place_opaque(struct adapting *w, struct chat_item *i)
+{
+    struct chat_opaque *o = i->opaque;
+    if (!o || o->kind == OPAQUE_ENCRYPTED || o->kind == OPAQUE_SUMMARY) return OK;
+    struct chat_part *p = i->parts;
+    while (p && (p->opaque || o->kind == OPAQUE_REDACTED)) p = p->next;
+    if (!p) p = chat_add_part(w->c->arena, i, o->kind == OPAQUE_REDACTED ? PART_REDACTED : PART_THOUGHT);
+    if (!p) return full(w);
+    p->opaque = o;
+    chat_has(&p->node, PART_HAS_OPAQUE);
+    chat_told(&i->node, ITEM_HAS_OPAQUE);
+    i->opaque = NULL;
+    return OK;
+}
+
+static enum err say(struct adapting *w, struct chat_item *i, struct str text)
+{
+    struct chat_part *p = chat_add_part(w->c->arena, i, PART_TEXT);
+    if (!p) return full(w);
+    p->text = text;
+    chat_has(&p->node, PART_HAS_TEXT);
+    i->kind = ITEM_MESSAGE;
+    i->group->shape = SHAPE_STRING;
+    return OK;
+}
+
+/* Ours become text again; a vendor's own are left to be refused: the conversation is in them. */
+static enum err open_summary(struct adapting *w, struct chat_item *i)
+{
+    struct str text;
+    if (!i->opaque || i->opaque->kind != OPAQUE_SUMMARY) return OK;
+    if (!JOIN(w, &text, S("What follows is a summary of this conversation up to here.\\n\\n"), i->opaque->span)) return full(w);
+    chat_told(&i->node, ITEM_HAS_OPAQUE);
+    i->opaque = NULL;
+    return say(w, i, text);
+}
+
+static enum err ask_for_summary(struct adapting *w)
+{
+    struct chat *c = w->c;
+    struct chat_group *g = chat_add_group(c->arena, ROLE_USER, 0);
+    struct chat_item *i = g ? chat_add_item(c->arena, &c->items, &c->items_last, ITEM_MESSAGE, g) : NULL;
+    if (!i) return full(w);
+    g->loose = true;
+    if (c->tools) c->choice = (struct chat_choice){.mode = CHOICE_NONE};
+    if (c->tools) chat_has(&c->node, CHAT_HAS_CHOICE);
+    return say(
+        w, i,
+        S("The conversation up to here will be taken away and your answer to this put in its place. Write a summary with which "
+          "the work can go on without it: what was asked for and by which rules, what has been done and found out (names of "
+          "files, commands, figures, exact words where they matter), what is decided, what is still to be done and what comes "
+          "next. Answer with the summary only, and call no tool."));
+}
+
+static bool leaves(struct adapting *w, struct chat_item *i)
+{
+    bool search = i->kind == ITEM_UNKNOWN && is_optional(i->word);
+    if (i->kind != ITEM_TOOLS && !search) return false;
+    if (search) chat_lose(w->to->losses, &i->node, ITEM_HAS_RAW, LOSS_SERVER_TOOL);
+    i->node.told |= 1ull << ITEM_HAS_TOOLS;
+    chat_lose_rest(w->to->losses, &i->node, LOSS_ITEM_ID);
+    return true;
+}
+
+static enum err adapt_items(struct adapting *w)
+{
+    struct chat *c = w->c;
+    struct chat_item **at = &c->items;
+    c->items_last = NULL;
+    while (*at) {
+        struct chat_item *i = *at;
+        if (leaves(w, i)) {
+            *at = i->next;
+            continue;
+        }
+        if (i->kind == ITEM_TOOL_CALL) TRY(adapt_call(w, i));
+        if (i->kind == ITEM_TOOL_RESULT) i->form = CALL_FUNCTION;
+        if (i->kind == ITEM_REASONING) TRY(place_opaque(w, i));
+        c->items_last = i;
+        at = &i->next;
+    }
+    return OK;
+}
+
+/* ---- the room's door --------------------------------------------------------------------------------------------------------- */
+
+enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_target *to, struct wire_name **ret_names,
+                    struct fault *why)
+{
+    struct adapting w = {.c = c, .to = to, .names_end = &w.names, .why = why};
+    *ret_names = NULL;
+    for (struct chat_item *i = c->items; i; i = i->next)
+        if (i->kind == ITEM_COMPACTION) TRY(open_summary(&w, i));
+    if (target == WIRE_OPENAI_RESPONSES || str_eq(c->format, str_z(wire_format_name(target)))) return OK;
+    TRY(add_tools(&w, c->tools));
+    for (struct chat_item *i = c->items; i; i = i->next)
+        if (i->kind == ITEM_TOOLS) TRY(add_tools(&w, i->tools));
+    c->tools = w.tools;
+    choose(&w);
+    TRY(adapt_items(&w));
+    if (c->compact) TRY(ask_for_summary(&w));
+    *ret_names = w.names;
+    return OK;
+}
