@@ -8,11 +8,13 @@
 
 #include "ledger/priv.h"
 
+enum { LIMIT_QUICK_MS = 250 };
+
 /* ---- open and close ---------------------------------------------------------------------------------------------------- */
 
 static void check_options(const struct journal_options *o)
 {
-    must(o->segment_bytes % 4096 == 0 && o->segment_bytes >= SEGMENT_HEAD + SEGMENT_BATCH * SLOT_BYTES);
+    must(o->segment_bytes % 4096 == 0 && o->segment_bytes >= SEGMENT_HEAD + SEGMENT_STEP * SLOT_BYTES);
 }
 
 void journal_set_options(struct journal *j, const struct journal_options *o)
@@ -198,6 +200,20 @@ static bool segment_next(struct journal_writer *w)
     return true;
 }
 
+/* Each move dirties the header's page, which costs a sync a write of its own; each slot below the limit is looked at by ingest
+ * at every turn. So whoever is quick at taking slots moves in longer steps. */
+static void limit_move(struct journal_writer *w, struct journal_segment *s)
+{
+    struct segment_head *head = (struct segment_head *)(void *)s->map;
+    uint64_t now = loop_now(w->loop);
+    bool quick = w->limit_step && now - w->limit_moved_ms < LIMIT_QUICK_MS;
+    w->limit_step = !quick ? SEGMENT_STEP : w->limit_step < SEGMENT_STEP_MOST ? 2 * w->limit_step : SEGMENT_STEP_MOST;
+    w->limit_moved_ms = now;
+    uint32_t left = s->n_slots - s->next_slot;
+    s->limit += w->limit_step < left ? w->limit_step : left;
+    atomic_store_explicit(&head->limit, s->limit, memory_order_release);
+}
+
 enum err journal_take(struct journal_writer *w, struct journal_place *ret_place, struct fault *why)
 {
     struct journal_segment *s = w->segment;
@@ -212,11 +228,7 @@ enum err journal_take(struct journal_writer *w, struct journal_place *ret_place,
         }
         s = w->segment;
     }
-    if (s->next_slot % SEGMENT_BATCH == 0) {
-        struct segment_head *head = (struct segment_head *)(void *)s->map;
-        uint32_t limit = s->next_slot + SEGMENT_BATCH;
-        atomic_store_explicit(&head->limit, limit < s->n_slots ? limit : s->n_slots, memory_order_release);
-    }
+    if (UNLIKELY(s->next_slot == s->limit)) limit_move(w, s);
     *ret_place = (struct journal_place){s, s->next_slot++};
     s->open++;
     return OK;
@@ -238,7 +250,7 @@ static void place_done(struct journal_writer *w, struct journal_place *p)
 void journal_give_back(struct journal_writer *w, struct journal_place *p)
 {
     struct journal_segment *s = p->segment;
-    if (p->index + 1 == s->next_slot && p->index % SEGMENT_BATCH) s->next_slot--;
+    if (p->index + 1 == s->next_slot) s->next_slot--;
     place_done(w, p);
 }
 

@@ -28,6 +28,7 @@ struct journal_segment {
     size_t bytes;
     int fd;                      /* holds the lock that tells control we live */
     uint32_t n_slots, next_slot; /* the writer's loop alone */
+    uint32_t limit;              /* as the header tells it; its loop alone */
     uint32_t open;               /* taken and not settled; the writer's loop alone */
     bool full;                   /* the writer has moved on; its loop alone */
     bool retired;                /* under lock: the writer is done with it */
@@ -51,6 +52,8 @@ struct journal_writer {
     bool gone;        /* freed by its loop while a post was on the way */
     uint64_t syncing; /* the ticket that the sync under way covers; the sync thread, under lock */
     uint32_t number;
+    uint32_t limit_step; /* of the segment's limit; the loop alone */
+    uint64_t limit_moved_ms;
 };
 
 struct journal {

@@ -10,7 +10,8 @@
 enum {
     SEGMENT_VERSION = 1,
     SEGMENT_HEAD = 4096,
-    SEGMENT_BATCH = 64, /* `limit` moves in such steps, so that the header's page is rarely dirtied */
+    SEGMENT_STEP = 64, /* `limit` moves in such steps, and in longer ones under load, so that its page is rarely dirtied */
+    SEGMENT_STEP_MOST = 1024,
     SLOT_BYTES = 640,   /* the worst case is 626: names of 240 bytes, all 21 cells */
     SLOT_ENTERED = 351, /* a byte between the halves: 1 when the meter has the money */
     SLOT_RESULT = 352,  /* where the second half begins */
