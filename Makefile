@@ -3,7 +3,7 @@ BUILD := build
 PREFIX ?= /usr/local
 PROGRAMS := aquifer aquifer-control aquifer-pull
 
-.PHONY: build run stop check bench torture fuzz install clean format
+.PHONY: build run stop check bench torture fuzz golden install clean format
 
 build:
 	@tools/setup build
@@ -30,6 +30,12 @@ torture:
 
 fuzz:
 	@tools/check --only fuzz
+
+# The pair matrix' golden files and docs/compatibility.md, written anew.
+golden: build
+	@tools/setup check clients
+	@tools/build $(BUILD) src/wire/wire_matrix
+	@python3 tests/matrix/matrix.py --write
 
 install: build
 	@meson configure $(BUILD) --prefix=$(PREFIX)

@@ -229,6 +229,14 @@ static enum err (*const PUT[ITEM_KINDS])(struct out *, const struct chat_item *)
     [ITEM_REFERENCE] = put_raw,   [ITEM_UNKNOWN] = put_raw,
 };
 
+static bool refuses(const struct chat_answer *answer)
+{
+    for (const struct chat_item *i = answer->items; i; i = i->next)
+        for (const struct chat_part *p = i->parts; p; p = p->next)
+            if (p->kind == PART_REFUSAL) return true;
+    return false;
+}
+
 enum err anthropic_messages_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out,
                                          struct fault *why)
 {
@@ -246,7 +254,7 @@ enum err anthropic_messages_write_answer(struct chat_answer *answer, const struc
     json_add_array(&o.w, S("content"));
     for (const struct chat_item *i = answer->items; i; i = i->next) TRY(PUT[i->kind](&o, i));
     json_put_end(&o.w);
-    json_add_str(&o.w, S("stop_reason"), anthropic_messages_stop_word(stop));
+    json_add_str(&o.w, S("stop_reason"), anthropic_messages_stop_word(stop->kind, refuses(answer)));
     json_put_name(&o.w, S("stop_sequence"));
     if (stop->sequence.p) json_put_span(&o.w, stop->sequence);
     else json_put_null(&o.w);

@@ -18,7 +18,7 @@ bool anthropic_messages_is_server_result(struct str type);
 bool anthropic_messages_is_server_call(struct str type);
 
 /* ---- write.c ------------------------------------------------------------------------------------------------------------- */
-struct str anthropic_messages_stop_word(const struct chat_stop *stop);
+struct str anthropic_messages_stop_word(enum chat_stop_kind kind, bool refused); /* refused: a part of the answer says so */
 void anthropic_messages_put_usage(struct json_writer *w, const struct usage *u);
 void anthropic_messages_put_id(struct json_writer *w, const struct wire_reply *to, const struct chat_meta *meta);
 /* The signature that the caller shall give back: the vendor's own, or another vendor's state sealed; false: there is none. */
@@ -47,6 +47,8 @@ void anthropic_messages_put_cache(struct anthropic_messages_writing *w, struct c
                                   const struct chat_cache *cache);
 void anthropic_messages_put_part(struct anthropic_messages_writing *w, struct chat_part *p);
 bool anthropic_messages_is_silent(const struct chat_part *p); /* a text that says nothing, which the vendor refuses (A13) */
+/* The state of a part of reasoning that may go to the target; NULL: there is none. */
+struct chat_opaque *anthropic_messages_own_opaque(const struct anthropic_messages_writing *w, const struct chat_part *p);
 void anthropic_messages_put_tools(struct anthropic_messages_writing *w);
 void anthropic_messages_put_choice(struct anthropic_messages_writing *w);
 struct anthropic_messages_think {

@@ -71,6 +71,21 @@ uint64_t anthropic_messages_max_tokens(const struct anthropic_messages_writing *
     return w->to->max_output ? w->to->max_output : MAX_TOKENS;
 }
 
+/* The vendor thinks in a turn of calls and results only when the turn begins with a thought that it signed itself (A5). */
+static bool is_turn_without_thought(const struct anthropic_messages_writing *w)
+{
+    bool calls = false, thought = false, after_result = false;
+    for (const struct chat_item *i = w->c->items; i; i = i->next) {
+        bool asks = i->kind == ITEM_MESSAGE && i->group && i->group->role == ROLE_USER && !after_result;
+        if (asks) calls = thought = false;
+        calls |= i->kind == ITEM_TOOL_CALL;
+        for (const struct chat_part *p = i->parts; i->kind == ITEM_REASONING && p; p = p->next)
+            thought |= anthropic_messages_own_opaque(w, p) != NULL;
+        after_result = i->kind == ITEM_TOOL_RESULT;
+    }
+    return calls && !thought;
+}
+
 /* Another format's effort becomes a budget that fits below the bound; where a tool is forced the vendor allows no thinking. */
 struct anthropic_messages_think anthropic_messages_think_of(struct anthropic_messages_writing *w)
 {
@@ -80,7 +95,7 @@ struct anthropic_messages_think anthropic_messages_think_of(struct anthropic_mes
     bool wanted = c->node.has & (1ull << CHAT_HAS_EFFORT | 1ull << CHAT_HAS_BUDGET);
     if (c->budget.p) str_u64(c->budget, &t.budget);
     else t.budget = chat_effort_budget(c->effort);
-    if (wanted && t.budget && !forces_a_tool(c) && most > BUDGET_MIN) {
+    if (wanted && t.budget && !forces_a_tool(c) && most > BUDGET_MIN && !is_turn_without_thought(w)) {
         if (t.budget < BUDGET_MIN) t.budget = BUDGET_MIN;
         if (t.budget >= most) t.budget = most - 1;
         t.on = true;

@@ -27,7 +27,7 @@ static enum err put_message(struct anthropic_messages_writing *w, struct chat_it
 }
 
 /* Only what this family signed, and in its own words, may come back (A5). */
-static struct chat_opaque *own_opaque(const struct anthropic_messages_writing *w, const struct chat_part *p)
+struct chat_opaque *anthropic_messages_own_opaque(const struct anthropic_messages_writing *w, const struct chat_part *p)
 {
     struct chat_opaque *o = p->opaque;
     bool kind = o && o->kind == (p->kind == PART_REDACTED ? OPAQUE_REDACTED : OPAQUE_SIGNATURE);
@@ -38,7 +38,7 @@ static struct chat_opaque *own_opaque(const struct anthropic_messages_writing *w
 
 static void put_thought(struct anthropic_messages_writing *w, struct chat_part *p)
 {
-    struct chat_opaque *o = own_opaque(w, p);
+    struct chat_opaque *o = anthropic_messages_own_opaque(w, p);
     bool redacted = p->kind == PART_REDACTED;
     if (!o) {
         chat_lose(w->o.losses, &p->node, PART_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
@@ -200,7 +200,8 @@ static bool says(const struct anthropic_messages_writing *w, const struct chat_i
 {
     if (i->kind != ITEM_MESSAGE && i->kind != ITEM_REASONING) return true;
     for (const struct chat_part *p = i->parts; p; p = p->next) {
-        if (i->kind == ITEM_REASONING ? own_opaque(w, p) != NULL : !anthropic_messages_is_silent(p)) return true;
+        if (i->kind == ITEM_REASONING ? anthropic_messages_own_opaque(w, p) != NULL : !anthropic_messages_is_silent(p))
+            return true;
     }
     return false;
 }

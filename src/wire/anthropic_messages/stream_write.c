@@ -26,6 +26,7 @@ struct messages_writer {
     bool thought_signed; /* the open thought's signature was written */
     struct usage usage;
     struct chat_stop stop;
+    bool refused;
 };
 _Static_assert(sizeof(struct messages_writer) <= ANTHROPIC_MESSAGES_WRITER_SIZE, "told in priv.h");
 
@@ -233,6 +234,7 @@ static void text_begin(struct messages_writer *w, struct buf *out)
 static enum err on_part_start(struct messages_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
 {
     (void)why;
+    w->refused |= e->what->kind == PART_REFUSAL;
     if (e->item != w->open) return OK;
     block_end(w, out); /* of a thought that nobody signed */
     w->part = e->what->kind;
@@ -361,7 +363,7 @@ static enum err on_end(struct messages_writer *w, const struct chat_event *e, st
     block_end(w, out);
     event_begin(&j, "message_delta", out);
     json_add_object(&j, S("delta"));
-    json_add_str(&j, S("stop_reason"), anthropic_messages_stop_word(&w->stop));
+    json_add_str(&j, S("stop_reason"), anthropic_messages_stop_word(w->stop.kind, w->refused));
     json_put_name(&j, S("stop_sequence"));
     if (w->stop.sequence.p) json_put_span(&j, w->stop.sequence);
     else json_put_null(&j);

@@ -19,7 +19,10 @@ static const struct str STOP_WORDS[STOP_KINDS] = {
     [STOP_CUT] = {"max_tokens", 10},
 };
 
-struct str anthropic_messages_stop_word(const struct chat_stop *stop) { return STOP_WORDS[stop->kind]; }
+struct str anthropic_messages_stop_word(enum chat_stop_kind kind, bool refused)
+{
+    return STOP_WORDS[kind == STOP_END && refused ? STOP_REFUSAL : kind];
+}
 
 /* A7, A8: input without what was cached, output with what was thought. */
 void anthropic_messages_put_usage(struct json_writer *w, const struct usage *u)

@@ -186,6 +186,19 @@ def _messages(messages, takes_system):
     return _results(len(messages), [], open_ids) if open_ids else None
 
 
+def _thought_first(body):
+    """With thinking on, the message that the results at the end answer begins with a thought."""
+    messages = body["messages"]
+    if (body.get("thinking") or {}).get("type") != "enabled" or len(messages) < 2 or not isinstance(messages[-1]["content"], list):
+        return None
+    answers = any(block["type"] == "tool_result" for block in messages[-1]["content"])
+    first = messages[-2]["content"][0]["type"] if answers else "thinking"
+    if first in ("thinking", "redacted_thinking"):
+        return None
+    return _wrong(f"messages.{len(messages) - 2}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{first}`. When "
+                  "`thinking` is enabled, a final `assistant` message must start with a thinking block.")
+
+
 def refuse(fake, request):
     """(status, body) when the vendor would refuse, else None."""
     wrong = _head(fake, request)
@@ -202,7 +215,8 @@ def refuse(fake, request):
     if kind != "application/json" or not isinstance(request.json, dict):
         return _wrong("The request body is not valid JSON.")
     body = request.json
-    wrong = _fields(body, counting) or _ranges(body) or _tools(body) or _messages(body["messages"], _takes_system(request))
+    wrong = _fields(body, counting) or _ranges(body) or _tools(body) or _messages(body["messages"], _takes_system(request)) \
+        or _thought_first(body)
     if wrong:
         return wrong
     marks = _cache_marks(body)
@@ -270,7 +284,7 @@ def _finish(reply):
 
 def whole(body, reply):
     return {"id": "msg_fake", "type": "message", "role": "assistant", "model": body["model"] + "-20261101", "content": _content(reply),
-            "stop_reason": _finish(reply), "stop_sequence": None, "usage": usage_of(reply)}
+            "stop_reason": _finish(reply), "stop_sequence": reply.sequence, "usage": usage_of(reply)}
 
 
 def _deltas(block, reply):
@@ -288,7 +302,7 @@ def _deltas(block, reply):
 def events(body, reply):
     """The stream as a list of SSE events, message_stop included. The first usage's output is a cursor, not a count."""
     usage = usage_of(reply)
-    start = {**whole(body, reply), "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    start = {**whole(body, reply), "content": [], "stop_reason": None, "stop_sequence": None, "usage": {**usage, "output_tokens": 1}}
     out = [_event("message_start", {"message": start})]
     for index, block in enumerate(_content(reply)):
         opened, deltas = _deltas(block, reply)
@@ -297,6 +311,6 @@ def events(body, reply):
             out.append(_event("ping", {}))
         out += [_event("content_block_delta", {"index": index, "delta": delta}) for delta in deltas]
         out.append(_event("content_block_stop", {"index": index}))
-    out.append(_event("message_delta", {"delta": {"stop_reason": _finish(reply), "stop_sequence": None},
+    out.append(_event("message_delta", {"delta": {"stop_reason": _finish(reply), "stop_sequence": reply.sequence},
                                         "usage": {"output_tokens": usage["output_tokens"]}}))
     return out + [_event("message_stop", {})]

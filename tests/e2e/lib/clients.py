@@ -11,10 +11,15 @@ CLIENTS = os.path.join(ROOT, "build", "clients")
 NODE = next(iter(glob.glob(os.path.join(CLIENTS, "node_modules", "node-linux-*", "bin", "node"))), "")
 
 
-def run_client(name, env, seconds=250):
+def place_client(*names):
+    """Puts our scripts beside the packages that they import."""
     check(NODE, "the test clients are not installed (tools/setup clients)")
-    for file in (name, "tap.mjs"):
-        shutil.copy(os.path.join(ROOT, "tests", "clients", file), CLIENTS)
+    for name in names:
+        shutil.copy(os.path.join(ROOT, "tests", "clients", name), CLIENTS)
+
+
+def run_client(name, env, seconds=250):
+    place_client(name, "tap.mjs")
     done = subprocess.run([NODE, name], cwd=CLIENTS, env={**os.environ, **env}, capture_output=True, text=True, check=False,
                           timeout=seconds * SLOW)
     for line in (done.stdout + done.stderr).splitlines():

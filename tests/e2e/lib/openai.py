@@ -238,7 +238,9 @@ def _finish(reply):
 
 
 def whole(body, reply):
-    message = {"role": "assistant", "content": reply.text or None, "refusal": None, "annotations": []}
+    message = {"role": "assistant", "content": reply.text or None, "refusal": reply.refusal, "annotations": []}
+    if reply.thinking:
+        message["reasoning_content"] = reply.thinking  # as servers of open models say it; OpenAI's own say nothing
     if reply.tools:
         message["tool_calls"] = _tool_calls(reply)
     return {"id": "chatcmpl-fake", "object": "chat.completion", "created": 1700000000, "model": body["model"] + "-2026-11-01",
@@ -261,6 +263,10 @@ def events(body, reply):
         return chunk([{"index": 0, "delta": what, "logprobs": None, "finish_reason": finish}])
 
     out = [delta({"role": "assistant", "content": "" if reply.text else None, "refusal": None})]
+    if reply.thinking:
+        out.append(delta({"reasoning_content": reply.thinking}))
+    if reply.refusal:
+        out.append(delta({"refusal": reply.refusal}))
     out += [delta({"content": piece}) for piece in reply.pieces]
     for at, call in enumerate(_tool_calls(reply)):
         out.append(delta({"tool_calls": [{"index": at, **call, "function": {"name": call["function"]["name"], "arguments": ""}}]}))

@@ -1,0 +1,89 @@
+# order: 15
+# timeout: 300
+# builds: plain asan
+"""The pair matrix (tests/matrix): every scenario from every format to every other, against golden bytes and what the caller's own
+SDK makes of them; a stream folds to the answer that is not streamed; docs/compatibility.md says what is so."""
+import difflib
+import glob
+import importlib.util
+import os
+
+from lib.gateway import ROOT
+from lib.tap import check, eq, run, test
+
+spec = importlib.util.spec_from_file_location("matrix", os.path.join(ROOT, "tests", "matrix", "matrix.py"))
+matrix = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(matrix)
+texts, made, views = matrix.everything()
+HINT = "if that is meant: tests/matrix/matrix.py --write, and look at the difference"
+
+
+def read(path):
+    if not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def difference(old, new):
+    return "\n".join(list(difflib.unified_diff(old.splitlines(), new.splitlines(), "golden", "now", lineterm="", n=1))[:40])
+
+
+@test("every cell is as its golden file says")
+def _():
+    kept = {os.path.relpath(path, matrix.GOLDEN) for path in glob.glob(os.path.join(matrix.GOLDEN, "*", "*.txt"))}
+    eq(sorted(kept - set(texts)), [], "golden files of no cell")
+    for path, text in texts.items():
+        golden = read(os.path.join(matrix.GOLDEN, path))
+        check(golden == text, f"{path}\n{difference(golden, text)}\n{HINT}")
+
+
+@test("every pair of formats that can be translated is there, and more than a few cells")
+def _():
+    pairs = {(cell["client"], cell["provider"]) for cell in made}
+    check({("openai_chat", "anthropic_messages"), ("anthropic_messages", "openai_chat")} <= pairs, pairs)
+    eq(len(made), len(pairs) * len(matrix.scenarios()))
+
+
+UNLIKE = {"parsed", "parsed_output", "parsed_arguments", "output_parsed", "annotations", "service_tier", "logprobs", "completed_at"}
+
+
+def same(value):
+    """Without what an SDK adds to a stream's fold, and ids that are drawn for each answer."""
+    if isinstance(value, dict):
+        return {key: same(inner) for key, inner in value.items() if key not in UNLIKE}
+    return [same(inner) for inner in value] if isinstance(value, list) else value
+
+
+@test("what the SDK folds from the stream is what it reads from the answer")
+def _():
+    compared = 0
+    for cell, view in zip(made, views):
+        if view["answer"] and view["stream"] and "error" not in view["answer"]:
+            eq(same(view["stream"]), same(view["answer"]), matrix.path_of(cell))
+            compared += 1
+    check(compared > 20, f"only {compared} cells have both")
+
+
+@test("failures are errors of the SDK's own, never an answer")
+def _():
+    told = matrix.scenarios()
+    for cell, view in zip(made, views):
+        scenario = told[cell["scenario"]]
+        for kind in ("answer", "stream"):
+            failed = "status" in scenario or "ending" in scenario
+            if not view[kind]:
+                continue
+            error = view[kind].get("error")
+            eq(bool(error), failed, f"{matrix.path_of(cell)}, {kind}: {view[kind]}")
+            if "status" in scenario:
+                eq((error, view[kind]["status"]), ("RateLimitError", 429), matrix.path_of(cell))
+
+
+@test("docs/compatibility.md is what the matrix wrote")
+def _():
+    new = matrix.page(matrix.scenarios(), made)
+    check(read(matrix.PAGE) == new, difference(read(matrix.PAGE), new) + "\n" + HINT)
+
+
+run()
