@@ -312,7 +312,7 @@ def _():
 @test("what the target cannot express is refused with a clear message, and nothing is sent")
 def _():
     for caller, fields, word in (("openai", {"n": 2}, "n"), ("openai", {"modalities": ["audio"], "audio": {"voice": "x"}}, "modalities"),
-                                 ("anthropic", {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "server tool of tools[0]"),
+                                 ("anthropic", {"tools": [{"type": "code_execution_20250825", "name": "code_execution"}]}, "server tool of tools[0]"),
                                  ("anthropic", {"container": "c"}, "container")):
         got = ask(caller, **fields)
         eq((got.status, len(fake.requests)), (400, 0), f"{caller} {fields} {got.body}")
@@ -327,7 +327,7 @@ def _():
     eq((got.status, fake.last().path), (200, "/v1/chat/completions"))
     got = ask("openai", model="either")
     eq((got.status, fake.last().path), (200, "/v1/messages"))
-    got = ask("anthropic", model="either-claude", tools=[{"type": "web_search_20250305", "name": "web_search"}])
+    got = ask("anthropic", model="either-claude", tools=[{"type": "code_execution_20250825", "name": "code_execution"}])
     eq((got.status, fake.last().path), (200, "/v1/messages"))
 
 
