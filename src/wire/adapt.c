@@ -149,9 +149,11 @@ static enum err add_tool(struct adapting *w, struct chat_tool *t, struct str spa
     return keep_name(w, space, ours, t->name, custom ? CALL_CUSTOM : CALL_FUNCTION) ? OK : full(w);
 }
 
-/* Tools that only add to what the model may do, and that run or are searched at the other vendor. Others are left to be refused. */
-static bool is_optional(struct str word)
+/* Tools that only add to what the model may do, and that run or are searched at the other vendor. Clients of Responses send them with
+ * every request, wanted or not; in other formats who names one wants it, and all others are left to be refused. */
+static bool is_optional(const struct adapting *w, struct str word)
 {
+    if (!str_eq(w->c->format, S("openai_responses"))) return false;
     static const struct str WORDS[] = {{"web_search", 10}, {"tool_search", 11}};
     for (unsigned i = 0; i < COUNTOF(WORDS); i++)
         if (str_starts(word, WORDS[i])) return true;
@@ -183,7 +185,7 @@ static enum err add_tools(struct adapting *w, struct chat_tool *list)
     struct chat_tool *next;
     for (struct chat_tool *t = list; t; t = next) {
         next = t->next;
-        if (t->kind == TOOL_SERVER && is_optional(t->word)) chat_lose(w->to->losses, &t->node, TOOL_HAS_RAW, LOSS_SERVER_TOOL);
+        if (t->kind == TOOL_SERVER && is_optional(w, t->word)) chat_lose(w->to->losses, &t->node, TOOL_HAS_RAW, LOSS_SERVER_TOOL);
         else if (t->kind == TOOL_SERVER) append(w, t);
         else if (t->kind == TOOL_NAMESPACE) TRY(add_namespace(w, t));
         else TRY(add_tool(w, t, STR_NONE));
@@ -273,7 +275,7 @@ static enum err ask_for_summary(struct adapting *w)
 
 static bool leaves(struct adapting *w, struct chat_item *i)
 {
-    bool search = i->kind == ITEM_UNKNOWN && is_optional(i->word);
+    bool search = i->kind == ITEM_UNKNOWN && is_optional(w, i->word);
     if (i->kind != ITEM_TOOLS && !search) return false;
     if (search) chat_lose(w->to->losses, &i->node, ITEM_HAS_RAW, LOSS_SERVER_TOOL);
     i->node.told |= 1ull << ITEM_HAS_TOOLS;

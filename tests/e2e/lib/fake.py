@@ -1,5 +1,5 @@
-"""A strict fake provider on a port of its own (a thread with an event loop): speaks OpenAI Chat and Anthropic Messages, refuses
-what the vendors refuse (openai.py, anthropic.py), and otherwise does what the test scripted (acts.py).
+"""A strict fake provider on a port of its own (a thread with an event loop): speaks OpenAI Chat and Responses and Anthropic
+Messages, refuses what the vendors refuse (openai.py, responses.py, anthropic.py), and otherwise does what the test scripted (acts.py).
 
     fake = Fake().start()
     fake.play(acts.status(500), acts.say("second try"))     # the next two requests; then the default: acts.echo
@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 
-from . import acts, anthropic, openai
+from . import acts, anthropic, openai, responses
 from .gateway import UPSTREAM_KEY
 from .sigv4 import Refused
 
@@ -37,13 +37,19 @@ class Request:
         return found[0] if found else None
 
 
+def vendor_of(path):
+    if path.startswith("/v1/messages"):
+        return anthropic
+    return responses if path == "/v1/responses" else openai
+
+
 class Exchange:
     """One request being answered; what acts see."""
 
     def __init__(self, fake, request, reader, writer):
         self.fake, self.request, self.json = fake, request, request.json
         self.reader, self.writer = reader, writer
-        self.vendor = anthropic if request.path.startswith("/v1/messages") else openai
+        self.vendor = vendor_of(request.path)
         self.keep, self.begun = True, False
 
     @property

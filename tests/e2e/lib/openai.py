@@ -39,7 +39,7 @@ def answer_headers():
 
 # -- what it refuses
 
-def _key(fake, request):
+def wrong_key(fake, request):
     given = request.get("authorization")
     if given is None:
         return 401, error(401, "You didn't provide an API key.")
@@ -170,7 +170,7 @@ def _unanswered(at, ids):
 
 def refuse(fake, request):
     """(status, body) when the vendor would refuse, else None."""
-    wrong = _key(fake, request)
+    wrong = wrong_key(fake, request)
     if wrong:
         return wrong
     if (request.method, request.path) == ("GET", "/v1/models"):
