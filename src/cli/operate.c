@@ -281,7 +281,7 @@ static bool is_running(struct str data)
 
 static enum err restore_running(const struct cli_common *c, const char *file, struct fault *why)
 {
-    struct cli_answer a;
+    struct cli_answer a = {0};
     struct json_writer w;
     struct buf body;
     char *path = realpath(file, NULL);
@@ -294,7 +294,7 @@ static enum err restore_running(const struct cli_common *c, const char *file, st
     enum err e = json_write_done(&w) ? OK : FAIL(why, ERR_LIMIT, "the path is too long");
     if (e == OK) e = cli_admin_call(c, S("POST"), S("/admin/v1/restore"), buf_view(&body), &a, why);
     if (e == OK) printf("%s is restored; the former database is kept as aquifer.db.before-restore\n", path);
-    if (e == OK) buf_done(&a.body);
+    buf_done(&a.body); /* a refusal has one, too */
     buf_done(&body);
     free(path);
     return e;
