@@ -40,6 +40,23 @@ static bool would_exceed(struct gateway *g, int64_t more)
     return max && now > 0 && (uint64_t)now > max;
 }
 
+static void on_short(struct post *p)
+{
+    struct gateway_loop *gl = CONTAINER_OF(p, struct gateway_loop, on_short);
+    atomic_store(&gl->short_posted, false);
+    json_tape_trim(&gl->tape, 0);
+}
+
+/* What a loop keeps for its next reading: a tape that has grown with one body of millions of values shrinks with the next
+ * body, and while we refuse none comes. */
+static void shed(struct gateway *g)
+{
+    for (unsigned i = 0; g->loops && i < g->n_loops; i++) {
+        struct gateway_loop *gl = &g->loops[i];
+        if (!atomic_exchange(&gl->short_posted, true)) loop_post(gl->loop, &gl->on_short, on_short);
+    }
+}
+
 /* What was freed stays with malloc and resident: after a crowd has gone we would refuse for ever. Walking the heap takes
  * locks that loops need, so it is not done at every look. */
 static void trim(struct gateway *g)
@@ -47,6 +64,7 @@ static void trim(struct gateway *g)
     if (!would_exceed(g, NEAR)) {
         g->looks_short = 0;
     } else if (g->looks_short++ % TRIM_EVERY == 0) {
+        shed(g);
         malloc_trim(0);
         look(g);
     }

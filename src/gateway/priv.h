@@ -34,8 +34,8 @@ struct gateway_loop {
     unsigned n_spare;
     struct http_origin *engines[BOARD_ENGINES]; /* by the engine's row */
     uint32_t engine_ports[BOARD_ENGINES];
-    struct post on_generation, on_drain; /* sent by the manager */
-    atomic_bool generation_posted;
+    struct post on_generation, on_drain, on_short; /* sent by the manager */
+    atomic_bool generation_posted, short_posted;
     _Atomic uint64_t serves; /* number of `generation` */
     pthread_t thread;
     unsigned number;

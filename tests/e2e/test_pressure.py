@@ -209,6 +209,21 @@ def _():
         small.stop()
 
 
+@test("a body of millions of values leaves nothing behind that keeps the gateway at its memory ceiling")
+def _():
+    small = Gateway(CONFIG + "loops: 1\nmemory: { max: 60MiB }\nproviders:\n" + openai_provider(fake)
+                    + "routes:\n" + route("fast", deployment("main", "gpt-4o-mini"))).start()
+    try:
+        key = small.key()
+        body = b'{"model": "fast", "messages": [' + b"0," * 4_400_000 + b"0]}"
+        with small.conn() as conn:
+            told = conn.request("POST", "/v1/chat/completions", [("authorization", f"Bearer {key}")], body).read()
+        eq((told.status, told.json()["error"]["code"]), (400, "bad_json"))
+        until(lambda: small.chat(key).status == 200, "it serves again")
+    finally:
+        small.stop()
+
+
 def end():
     gateway.stop()
     fake.stop()
