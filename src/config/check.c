@@ -39,6 +39,26 @@ static void read_formats(struct reader *r, const struct str *names, unsigned n, 
     }
 }
 
+static void complain_quirk(struct reader *r, unsigned line, struct str name)
+{
+    struct buf known;
+    buf_init(&known, KIB(1));
+    for (unsigned i = 0; i < WIRE_QUIRKS_N; i++) buf_fmt(&known, "%s%s", i ? ", " : "", wire_quirk_name((enum wire_quirk_bit)i));
+    config_complain(r, line, "\"%.*s\" is not a quirk; there are %s", STR_ARG(name), buf_z(&known));
+    buf_done(&known);
+}
+
+/* Those named, beside the ones that come with what it stands in. */
+static uint32_t read_quirks(struct reader *r, const struct str *names, unsigned n, uint64_t line, uint32_t inherited)
+{
+    for (unsigned i = 0; i < n; i++) {
+        enum wire_quirk q;
+        if (wire_quirk_find(names[i], &q)) inherited |= q;
+        else complain_quirk(r, (unsigned)line, names[i]);
+    }
+    return inherited;
+}
+
 static void finish_timeouts(struct config_timeouts *own, const struct config_timeouts *all)
 {
     if (own->connect == CONFIG_UNSET) own->connect = all->connect;
@@ -94,6 +114,7 @@ static void check_provider(struct reader *r, struct config_provider *p)
         return;
     }
     read_formats(r, p->formats.at, p->formats.n, p->line, p->how->formats, &p->speaks);
+    p->quirk_bits = read_quirks(r, p->quirks.at, p->quirks.n, p->line, p->how->quirks);
     if (p->how->needs_url && p->url.n == 0) config_complain(r, line, "url is missing: what the vendor's SDK takes as base URL");
     if (p->how->needs_key && p->key.n == 0) config_complain(r, line, "key is missing: write env:NAME or file:path");
     if (p->how->aws_service) check_aws(r, p);
@@ -154,6 +175,7 @@ static void check_deployment(struct reader *r, const struct config_route *route,
     check_drops(r, d);
     read_formats(r, d->formats.at, d->formats.n, d->line,
                  i < c->providers.n ? c->providers.at[i].speaks : (struct wire_formats){0}, &d->speaks);
+    d->quirk_bits = read_quirks(r, d->quirks.at, d->quirks.n, d->line, i < c->providers.n ? c->providers.at[i].quirk_bits : 0);
     if (!is_pattern(d->model)) return;
     if (d->model.n > 1) config_complain(r, line, "model is a whole name, or * alone for the name that was asked for");
     else if (!is_pattern(route->name)) config_complain(r, line, "model * needs a route whose name ends in *");

@@ -49,6 +49,8 @@ struct config_provider {
     struct config_timeouts timeouts; /* filled from the file's when not given */
     const struct provider_kind *how;
     struct wire_formats speaks; /* `formats` read, or the kind's */
+    CONFIG_LIST(struct str) quirks;
+    uint32_t quirk_bits; /* `quirks` read, and the kind's */
     uint64_t line;
 };
 struct config_deployment {
@@ -61,6 +63,8 @@ struct config_deployment {
     CONFIG_LIST(struct str) drop;
     CONFIG_LIST(struct str) formats;
     struct wire_formats speaks; /* `formats` read, or the provider's */
+    CONFIG_LIST(struct str) quirks;
+    uint32_t quirk_bits; /* `quirks` read, and the provider's */
     unsigned provider_index;
     uint64_t line;
 };

@@ -160,6 +160,10 @@ static const struct config_key KEYS[] = {
     {"providers[].formats", CONFIG_TEXTS, PROVIDER(formats), .max = 8, LIVE, .since = "0.1",
      .help = "Wire formats it speaks, the preferred one first, when it is not the usual ones of its kind: openai_chat, "
              "openai_responses, anthropic_messages, gemini_generate."},
+    {"providers[].quirks", CONFIG_TEXTS, PROVIDER(quirks), .max = 8, LIVE, .since = "0.1",
+     .help =
+         "What its dialect is like, beside what comes with the kind: max_tokens (instead of max_completion_tokens), no_developer "
+         "(knows role system alone), reasoning_content (gives and takes reasoning there), no_call_id. For translated requests."},
     {"providers[].ca_file", CONFIG_PATH, PROVIDER(ca_file), LIVE, .since = "0.1",
      .help = "PEM file with the authorities to trust instead of the system's."},
     {"providers[].proxy", CONFIG_URL, PROVIDER(proxy), .words = "reference", .max = 1024, LIVE, .since = "0.1",
@@ -211,6 +215,8 @@ static const struct config_key KEYS[] = {
      .help = "Top-level fields that are removed from requests, and counted."},
     {"routes[].deployments[].formats", CONFIG_TEXTS, DEPLOYMENT(formats), .max = 8, LIVE, .since = "0.1",
      .help = "Wire formats to use for this model, the preferred one first, instead of the provider's."},
+    {"routes[].deployments[].quirks", CONFIG_TEXTS, DEPLOYMENT(quirks), .max = 8, LIVE, .since = "0.1",
+     .help = "As `providers[].quirks`, for this model, beside the provider's."},
     {"routes[].deployments[].max_output", CONFIG_COUNT, DEPLOYMENT(max_output), .min = 1, .max = 100000000, LIVE, .since = "0.1",
      .help = "Most output tokens, instead of the catalogue's."},
     {"routes[].deployments[].context", CONFIG_COUNT, DEPLOYMENT(context), .min = 1, .max = 1000000000, LIVE, .since = "0.1",

@@ -85,7 +85,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
         .origin = t->reply.origin,
         .stream = x->request.stream,
         .max_output = deployment_max_output(x->attempt.deployment, x->request.model),
-        .quirks = x->attempt.deployment->provider->kind->quirks,
+        .quirks = x->attempt.deployment->quirks,
         .losses = &t->losses,
         .tape = tape,
         .memo = &t->arena,

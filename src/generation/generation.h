@@ -59,6 +59,7 @@ struct deployment {
     struct str model; /* the upstream's id; "*": the asked name */
     struct str region, tier;
     struct wire_formats formats;          /* what it speaks, the preferred one first */
+    uint32_t quirks;                      /* enum wire_quirk */
     uint64_t identity;                    /* a digest of (provider, model, region, tier), the same in every generation */
     struct deployment_state *state;       /* breaker; shared by all generations that name it (route room) */
     struct board_row *rows[WIRE_FORMATS]; /* metrics, by the caller's format; NULL: no call in it can come here */

@@ -275,6 +275,17 @@ static void load_formats(struct load *l, uint32_t o, struct wire_formats *ret_li
     if (ret_list->n == 0) l->bad = true;
 }
 
+static uint32_t load_quirks(struct load *l, uint32_t o)
+{
+    uint32_t list = json_find(l->tape, o, S("quirks")), at, bits = 0;
+    enum wire_quirk q;
+    for (struct json_iter it = json_each(l->tape, list); list && json_next(l->tape, &it, &at);) {
+        if (wire_quirk_find(json_text(l->tape, at), &q)) bits |= q;
+        else l->bad = true;
+    }
+    return bits;
+}
+
 enum err load_deployment(struct load *l, uint32_t o, struct deployment *d)
 {
     uint64_t provider = load_u64(l, o, "provider", UINT64_MAX), catalog = load_u64(l, o, "catalog", UINT64_MAX);
@@ -288,6 +299,7 @@ enum err load_deployment(struct load *l, uint32_t o, struct deployment *d)
     d->region = load_str(l, o, "region");
     d->tier = load_str(l, o, "tier");
     load_formats(l, o, &d->formats);
+    d->quirks = load_quirks(l, o);
     d->allow_unpriced = load_flag(l, o, "allow_unpriced");
     d->max_output = load_u64(l, o, "max_output", 0);
     d->context = load_u64(l, o, "context", 0);

@@ -241,6 +241,15 @@ static void put_formats(struct json_writer *w, const struct wire_formats *list)
     json_put_end(w);
 }
 
+static void put_quirks(struct json_writer *w, uint32_t bits)
+{
+    if (!bits) return;
+    json_add_array(w, S("quirks"));
+    for (unsigned i = 0; i < WIRE_QUIRKS_N; i++)
+        if (bits & 1u << i) json_put_str(w, str_z(wire_quirk_name((enum wire_quirk_bit)i)));
+    json_put_end(w);
+}
+
 static void put_deployment(struct writing *g, const struct config_route *r, const struct config_deployment *d)
 {
     const struct config *c = g->source->config;
@@ -253,6 +262,7 @@ static void put_deployment(struct writing *g, const struct config_route *r, cons
     json_put_object(w);
     json_add_u64(w, S("provider"), d->provider_index);
     put_formats(w, &d->speaks);
+    put_quirks(w, d->quirk_bits);
     json_add_str(w, S("model"), d->model);
     add_text(w, "region", d->region);
     add_text(w, "tier", d->tier);

@@ -225,6 +225,7 @@ static const struct provider_kind KINDS[] = {
         .path = local_path,
         .credentials = bearer,
         .required = NOTHING_REQUIRED,
+        .quirks = QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_REASONING_CONTENT, /* llama.cpp's server */
     },
 };
 

@@ -36,6 +36,24 @@ bool wire_formats_add(struct wire_formats *list, enum wire_format f)
     return true;
 }
 
+static const char *const QUIRKS[] = {
+#define X(bit, word, what) word,
+    WIRE_QUIRKS(X)
+#undef X
+};
+
+const char *wire_quirk_name(enum wire_quirk_bit b) { return QUIRKS[b]; }
+
+bool wire_quirk_find(struct str name, enum wire_quirk *ret_quirk)
+{
+    for (unsigned i = 0; i < WIRE_QUIRKS_N; i++) {
+        if (!str_eq(str_z(QUIRKS[i]), name)) continue;
+        *ret_quirk = (enum wire_quirk)(1u << i);
+        return true;
+    }
+    return false;
+}
+
 uint32_t wire_reach(enum wire_format f, enum wire_operation op)
 {
     uint32_t reach = 1u << f;

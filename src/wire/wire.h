@@ -190,6 +190,8 @@ enum wire_quirk {
     WIRE_QUIRKS(X)
 #undef X
 };
+const char *wire_quirk_name(enum wire_quirk_bit b);
+bool wire_quirk_find(struct str name, enum wire_quirk *ret_quirk);
 
 /* A name that was respelled for the target; spans. */
 struct wire_name {

@@ -28,6 +28,7 @@ def to_gpt(name, model, *more):
 gateway = Gateway(config(
     [openai_provider(fake, extra=HASTY), anthropic_provider(fake, extra=HASTY)],
     [to_claude("opus", "claude-opus-5"), to_gpt("gpt", "gpt-5.5"),
+     to_gpt("plain", "gpt-plain"), route("odd", deployment("main", "gpt-plain", PRICE, "        quirks: [max_tokens, no_developer, reasoning_content]\n")),
      to_claude("either", "claude-either", deployment("main", "gpt-either", PRICE)),
      to_gpt("either-claude", "gpt-either", deployment("claude", "claude-either", PRICE))])).start()
 KEY = gateway.key()
@@ -194,6 +195,25 @@ def _():
     eq(chat_text(chunks), "Hello there.")
     eq(chunks[-1]["choices"][0]["finish_reason"], "tool_calls")
     eq(messages_text(messages_events(ask("anthropic", whole, stream=True))), "Hello there.")
+
+
+@test("quirks of a deployment: the request speaks its dialect, reasoning goes back and forth")
+def _():
+    fake.models.add("gpt-plain")
+    thought = [{"role": "user", "content": "Why?"},
+               {"role": "assistant", "content": [{"type": "thinking", "thinking": "Because.", "signature": ""}, {"type": "text", "text": "So."}]},
+               {"role": "user", "content": "Really?"}]
+    said = {"system": [{"type": "text", "text": "Be kind."}], "messages": thought}
+    got = ask("anthropic", acts.say("Yes.", thinking="Hm."), model="odd", **said)
+    sent = fake.last().json
+    eq((sent.get("max_tokens"), "max_completion_tokens" in sent), (100, False))
+    eq([message["role"] for message in sent["messages"]], ["system", "user", "assistant", "user"])
+    eq(sent["messages"][2]["reasoning_content"], "Because.")
+    eq([block["type"] for block in got.json()["content"]], ["thinking", "text"])
+    eq(got.get("x-aquifer-losses"), None)
+    got = ask("anthropic", acts.say("Yes."), model="plain", **said)
+    eq(("max_tokens" in fake.last().json, "reasoning_content" in fake.last().json["messages"][2]), (False, False))
+    check("reasoning_text=" in got.get("x-aquifer-losses"), got.headers)
 
 
 # -- failures
