@@ -238,8 +238,9 @@ MUST_USE enum err framing_next(struct framing *f, struct framed *ret_event, bool
 /* ---- translate.c: an attempt whose provider speaks another format ------------------------------------------------------ */
 /* Chooses the format and writes the request. ERR_FORMAT_UNSUPPORTED: this deployment cannot express it, another one may. */
 MUST_USE enum err translate_request(struct exchange *x);
-struct str translate_body(const struct translation *t); /* the request for the provider */
-void translate_sent(struct translation *t);             /* the provider has answered: its body goes */
+struct str translate_betas(const struct translation *t); /* for the field anthropic-beta; STR_NONE */
+struct str translate_body(const struct translation *t);  /* the request for the provider */
+void translate_sent(struct translation *t);              /* the provider has answered: its body goes */
 /* Turn x->held, a whole answer or a provider's error, into the caller's format; the first reads the usage. */
 MUST_USE enum err translate_answer(struct exchange *x);
 void translate_error(struct exchange *x);
@@ -249,6 +250,11 @@ MUST_USE enum err translate_event(struct exchange *x, const struct framed *e, st
 MUST_USE enum err translate_end(struct exchange *x, struct buf *out, bool *ret_last); /* the transfer has closed */
 bool translate_losses_field(struct exchange *x, struct http_field *ret_field); /* x-aquifer-losses; false: nothing was lost */
 void translation_free(struct exchange *x);                                     /* with its attempt; NULL is fine */
+
+/* ---- betas.c --------------------------------------------------------------------------------------------------------- */
+/* *ret_field: anthropic-beta for the request that goes up, in to->memo; STR_NONE: none. */
+MUST_USE enum err betas_carry(struct exchange *x, const struct wire_target *to, enum wire_format f, struct chat *c,
+                              struct str *ret_field);
 
 /* ---- settle.c -------------------------------------------------------------------------------------------------------- */
 /* Ends the attempt under way: usage, cost, journal, metrics, breaker. Idempotent. */

@@ -168,6 +168,8 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
     for (size_t i = 0; i < theirs.n; i++)
         if (goes_up(theirs.at[i].name)) put_field(up, theirs.at[i].name, theirs.at[i].value);
     if (!has_field(up, S("content-type"))) put_field(up, S("content-type"), S("application/json"));
+    if (x->attempt.translation && translate_betas(x->attempt.translation).n)
+        put_field(up, S("anthropic-beta"), translate_betas(x->attempt.translation));
     put_field(up, S("accept-encoding"), S("identity")); /* usage is read from the answer */
     for (const struct http_field *f = d->provider->kind->required; f->name.p; f++)
         if (!has_field(up, f->name)) put_field(up, f->name, f->value);

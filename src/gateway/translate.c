@@ -12,6 +12,7 @@ struct translation {
     struct arena arena;                      /* what answers need to know of the request; the states of a stream */
     struct buf body;                         /* the request for the provider */
     struct wire_reply reply;
+    struct str betas; /* the field anthropic-beta that the request goes up with; STR_NONE: none */
     struct chat_losses losses;
     void *reader, *writer;
     struct wire_restorer *restorer; /* NULL: no tool was respelled */
@@ -31,6 +32,7 @@ void translation_free(struct exchange *x)
     free(t);
 }
 
+struct str translate_betas(const struct translation *t) { return t->betas; }
 struct str translate_body(const struct translation *t) { return buf_view(&t->body); }
 void translate_sent(struct translation *t) { buf_done(&t->body); }
 
@@ -93,6 +95,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
     TRY(json_scan(tape, chat.source, &JSON_LIMITS, &x->fault));
     TRY(t->down->read_request(tape, &chat, &x->fault));
     TRY(chat_unseal_all(&chat, t->reply.seal, &x->fault));
+    TRY(betas_carry(x, &to, ops->format, &chat, &t->betas));
     TRY(wire_adapt(&chat, ops->format, &to, &t->reply.names, &x->fault));
     t->reply.compact = chat.compact && ops->format != WIRE_OPENAI_RESPONSES;
     buf_reserve(&t->body, chat.source.n + BODY_SLACK);

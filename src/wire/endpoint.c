@@ -26,6 +26,8 @@ static const struct wire_endpoint ENDPOINTS[] = {
     {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS, PATH_FIXED},
     {"POST", "/model/{+id}/converse", WIRE_BEDROCK_CONVERSE, WIRE_GENERATE, PATH_MODEL},
     {"POST", "/model/{+id}/converse-stream", WIRE_BEDROCK_CONVERSE, WIRE_GENERATE, PATH_STREAM},
+    {"POST", "/model/{+id}/invoke", WIRE_BEDROCK_INVOKE, WIRE_GENERATE, PATH_MODEL},
+    {"POST", "/model/{+id}/invoke-with-response-stream", WIRE_BEDROCK_INVOKE, WIRE_GENERATE, PATH_STREAM},
     {"POST", "/model/{+id}/count-tokens", WIRE_BEDROCK_CONVERSE, WIRE_COUNT_TOKENS, PATH_MODEL},
     {"GET", "/inference-profiles", WIRE_BEDROCK_CONVERSE, WIRE_LIST_MODELS, PATH_FIXED},
     {"GET", "/foundation-models", WIRE_BEDROCK_CONVERSE, WIRE_LIST_MODELS, PATH_FIXED},

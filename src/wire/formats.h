@@ -7,6 +7,7 @@ extern const struct wire_ops openai_chat_ops;        /* openai_chat/openai_chat.
 extern const struct wire_ops openai_responses_ops;   /* openai_responses/openai_responses.c */
 extern const struct wire_ops gemini_generate_ops;    /* gemini_generate/gemini_generate.c */
 extern const struct wire_ops anthropic_messages_ops; /* anthropic_messages/anthropic_messages.c */
+extern const struct wire_ops bedrock_invoke_ops;     /* bedrock_invoke/bedrock_invoke.c */
 extern const struct wire_ops bedrock_converse_ops;   /* bedrock_converse/bedrock_converse.c */
 
 /* What they share (shared.c). Requests: root is an object with a usable model, messages an array, stream a boolean. */

@@ -9,6 +9,7 @@ static const struct wire_ops *const FORMATS[WIRE_FORMATS] = {
     [WIRE_ANTHROPIC_MESSAGES] = &anthropic_messages_ops,
     [WIRE_GEMINI_GENERATE] = &gemini_generate_ops,
     [WIRE_BEDROCK_CONVERSE] = &bedrock_converse_ops,
+    [WIRE_BEDROCK_INVOKE] = &bedrock_invoke_ops,
 };
 
 static const char *const NAMES[WIRE_FORMATS] = {

@@ -50,6 +50,7 @@ static const struct wire_known ROOT[] = {
     WIRE_LEAF("stop_sequence"),
     WIRE_LEAF("index"),
     WIRE_LEAF("error"),
+    WIRE_LEAF("amazon-bedrock-invocationMetrics"), /* behind the last event of Bedrock's streams: latencies */
     WIRE_TREE("usage", USAGE),
     WIRE_TREE("content", BLOCK),
     WIRE_TREE("message", MESSAGE),

@@ -351,37 +351,67 @@ static void put_bound(struct anthropic_messages_writing *w)
     else json_add_u64(&w->o.w, S("max_tokens"), anthropic_messages_max_tokens(w));
 }
 
-enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
-                                          struct buf *out, struct fault *why)
+static struct anthropic_messages_writing writing_of(struct chat *c, const struct wire_target *to, struct fault *why)
 {
-    struct anthropic_messages_writing w = {
+    return (struct anthropic_messages_writing){
         .o = {.a = c->arena, .losses = to->losses, .same_family = str_eq(c->family, S("anthropic"))},
         .c = c,
         .to = to,
         .same_format = str_eq(c->format, S("anthropic_messages")),
         .why = why,
     };
-    struct json_writer *j = &w.o.w;
+}
+
+/* All members but those that say where the request goes. */
+static enum err put_members(struct anthropic_messages_writing *w)
+{
+    put_bound(w);
+    TRY(put_system(w));
+    TRY(put_messages(w));
+    anthropic_messages_put_tools(w);
+    anthropic_messages_put_choice(w);
+    const struct anthropic_messages_think think = anthropic_messages_think_of(w);
+    anthropic_messages_put_thinking(w, &think);
+    TRY(anthropic_messages_put_output(w));
+    put_sampling(w, think.on && !w->o.same_family);
+    put_user(w);
+    put_vendor_settings(w);
+    tick_defaults(w->c);
+    wire_put_settings(&w->o.w, w->c, anthropic_messages_settings, 0);
+    wire_lose_settings(w->c, anthropic_messages_settings, w->to->losses);
+    return OK;
+}
+
+static enum err end_request(struct anthropic_messages_writing *w)
+{
+    wire_put_extra(&w->o, &w->c->node, STR_NONE, LOSS_EXTRA);
+    json_put_end(&w->o.w);
+    return json_write_done(&w->o.w) ? OK : FAIL(w->why, ERR_LIMIT, "the request is too large to be translated");
+}
+
+enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
+                                          struct buf *out, struct fault *why)
+{
+    struct anthropic_messages_writing w = writing_of(c, to, why);
     *ret_names = NULL;
-    json_write(j, out);
-    json_put_object(j);
-    json_add_str(j, S("model"), to->model);
-    put_bound(&w);
-    TRY(put_system(&w));
-    TRY(put_messages(&w));
-    anthropic_messages_put_tools(&w);
-    anthropic_messages_put_choice(&w);
-    const struct anthropic_messages_think think = anthropic_messages_think_of(&w);
-    anthropic_messages_put_thinking(&w, &think);
-    TRY(anthropic_messages_put_output(&w));
-    put_sampling(&w, think.on && !w.o.same_family);
-    put_user(&w);
-    put_vendor_settings(&w);
-    tick_defaults(c);
-    wire_put_settings(j, c, anthropic_messages_settings, 0);
-    wire_lose_settings(c, anthropic_messages_settings, to->losses);
-    if (to->stream) json_add_bool(j, S("stream"), true);
-    wire_put_extra(&w.o, &c->node, STR_NONE, LOSS_EXTRA);
-    json_put_end(j);
-    return json_write_done(j) ? OK : FAIL(why, ERR_LIMIT, "the request is too large to be translated");
+    json_write(&w.o.w, out);
+    json_put_object(&w.o.w);
+    json_add_str(&w.o.w, S("model"), to->model);
+    TRY(put_members(&w));
+    if (to->stream) json_add_bool(&w.o.w, S("stream"), true);
+    return end_request(&w);
+}
+
+/* Model and stream stand in the path, version and betas in the body. */
+enum err anthropic_messages_write_invoke(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
+                                         struct buf *out, struct fault *why)
+{
+    struct anthropic_messages_writing w = writing_of(c, to, why);
+    *ret_names = NULL;
+    json_write(&w.o.w, out);
+    json_put_object(&w.o.w);
+    json_add_str(&w.o.w, S("anthropic_version"), S("bedrock-2023-05-31"));
+    if (chat_told(&c->node, SET_BETAS)) json_add_raw(&w.o.w, S("anthropic_beta"), c->settings[SET_BETAS]);
+    TRY(put_members(&w));
+    return end_request(&w);
 }
