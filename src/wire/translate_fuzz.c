@@ -81,6 +81,17 @@ static enum err write_event(void *user, const struct chat_event *e, struct fault
     return o->t->write_event(o->writer, e, &o->out, why);
 }
 
+static bool is_framed(const struct wire_ops *ops) { return !str_eq(str_z(ops->stream_type), S("text/event-stream")); }
+
+/* "contentBlockDelta {…}"; an exception has a '!' before its name. What comes in chunks is told as it is inside. */
+static struct wire_frame frame_of(struct str line)
+{
+    struct wire_frame f = {0};
+    f.exception = str_starts(line, S("!"));
+    str_cut(f.exception ? str_from(line, 1) : line, ' ', &f.name, &f.data);
+    return f;
+}
+
 /* One event a line. A reader may refuse what it is given; what it emits must be lawful. */
 static void stream(struct pair *p, struct str all)
 {
@@ -100,6 +111,7 @@ static void stream(struct pair *p, struct str all)
     while (all.n && e == OK) {
         struct wire_frame f = {0};
         str_cut(all, '\n', &f.data, &all);
+        if (is_framed(p->from)) f = frame_of(f.data);
         e = from->read_event(reader, &f, &tape, &sink, &why);
     }
     if (e == OK) e = from->read_end(reader, &sink, &why);

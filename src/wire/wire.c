@@ -104,8 +104,9 @@ static const struct str UP[] = {
     {"thread-id", 9},
 };
 static const struct str DOWN[] = {
-    {"content-type", 12}, {"x-ratelimit-", 12}, {"openai-", 7},         {"x-request-id", 12},   {"request-id", 10},
-    {"anthropic-", 10},   {"retry-after", 11},  {"retry-after-ms", 14}, {"x-should-retry", 14}, {"x-codex-", 8},
+    {"content-type", 12},   {"x-ratelimit-", 12}, {"openai-", 7},      {"x-request-id", 12},
+    {"request-id", 10},     {"anthropic-", 10},   {"retry-after", 11}, {"retry-after-ms", 14},
+    {"x-should-retry", 14}, {"x-codex-", 8},      {"x-amzn-", 7},
 };
 
 static bool listed(const struct str *table, size_t n, struct str name)

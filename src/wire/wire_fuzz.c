@@ -42,6 +42,7 @@ static void stream(const struct wire_ops *ops, struct str all)
         struct sse_event e = {.has_data = true};
         struct wire_step step;
         str_cut(all, '\n', &e.data, &all);
+        if (!str_starts(e.data, S("{"))) str_cut(e.data, ' ', &e.name, &e.data); /* a frame: its type before it */
         ops->event(&s, &e, &tape, &step);
     }
     must(usage_input(&u) >= u.n[USAGE_IN_FRESH] && usage_output(&u) >= u.n[USAGE_OUT_VISIBLE]);
@@ -64,8 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n < 1) return 0;
     if (!tape.max_nodes) json_tape_init(&tape, 0);
     static const enum wire_format FORMATS[] = {WIRE_ANTHROPIC_MESSAGES, WIRE_OPENAI_CHAT};
-    static const enum wire_format MORE[] = {WIRE_GEMINI_GENERATE, WIRE_OPENAI_RESPONSES};
-    const struct wire_ops *ops = wire_ops_get((data[0] & 128 ? MORE : FORMATS)[data[0] & 1]); /* old seeds keep their meaning */
+    static const enum wire_format MORE[] = {WIRE_GEMINI_GENERATE, WIRE_OPENAI_RESPONSES, WIRE_BEDROCK_CONVERSE,
+                                            WIRE_BEDROCK_INVOKE};
+    unsigned more = (data[0] & 1) | (data[0] >> 5 & 2);
+    const struct wire_ops *ops =
+        wire_ops_get(data[0] & 128 ? MORE[more] : FORMATS[data[0] & 1]); /* old seeds keep their meaning */
     PARTS[((data[0] & 127) >> 1) % COUNTOF(PARTS)](ops, str_make((const char *)data + 1, n - 1));
     return 0;
 }

@@ -198,12 +198,18 @@ static enum err on_block_stop(struct converse_reader *r, struct json_tape *t)
 
 /* ---- the message -------------------------------------------------------------------------------------------------------------- */
 
+static enum err begin(struct converse_reader *r)
+{
+    if (r->met) return OK;
+    r->met = true;
+    return wire_emit(&r->emit, &(struct chat_event){.kind = EVENT_META, .meta = &(struct chat_meta){.family = S("bedrock")}});
+}
+
 static enum err on_start(struct converse_reader *r, struct json_tape *t)
 {
     (void)t;
     if (r->met) return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider began a message within another one");
-    r->met = true;
-    return wire_emit(&r->emit, &(struct chat_event){.kind = EVENT_META, .meta = &(struct chat_meta){.family = S("bedrock")}});
+    return begin(r);
 }
 
 static enum err on_message_stop(struct converse_reader *r, struct json_tape *t)
@@ -214,6 +220,14 @@ static enum err on_message_stop(struct converse_reader *r, struct json_tape *t)
     r->stopped = true;
     r->stop.kind = bedrock_converse_read_stop(word);
     return arena_str(r->arena, word, &r->stop.word) ? OK : full(r);
+}
+
+/* Behind the stop there is only the metadata. */
+static enum err check_order(struct converse_reader *r, bool is_metadata, bool is_start)
+{
+    if (r->stopped && !is_metadata)
+        return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider's message went on after its stop");
+    return is_start ? OK : begin(r);
 }
 
 static enum err finish(struct converse_reader *r)
@@ -266,8 +280,11 @@ enum err bedrock_converse_read_event(void *reader, const struct wire_frame *f, s
     if (json_scan(t, f->data, &JSON_LIMITS, NULL) != OK || !json_is(t, 0, JSON_OBJECT))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider sent an event that is not one of this format");
     TRY(wire_emit_unknown(&r->emit, t, &bedrock_converse_known));
-    for (unsigned i = 0; i < COUNTOF(EVENTS); i++)
-        if (str_eq(EVENTS[i].name, f->name)) return EVENTS[i].on(r, t);
+    for (unsigned i = 0; i < COUNTOF(EVENTS); i++) {
+        if (!str_eq(EVENTS[i].name, f->name)) continue;
+        TRY(check_order(r, EVENTS[i].on == on_metadata, EVENTS[i].on == on_start));
+        return EVENTS[i].on(r, t);
+    }
     return wire_emit_raw(&r->emit, f->name, json_raw(t, 0));
 }
 

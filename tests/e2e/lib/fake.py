@@ -1,5 +1,6 @@
-"""A strict fake provider on a port of its own (a thread with an event loop): speaks OpenAI Chat and Responses and Anthropic
-Messages, refuses what the vendors refuse (openai.py, responses.py, anthropic.py), and otherwise does what the test scripted (acts.py).
+"""A strict fake provider on a port of its own (a thread with an event loop): speaks OpenAI Chat and Responses, Anthropic Messages
+and Bedrock, refuses what the vendors refuse (openai.py, responses.py, anthropic.py, bedrock.py), and otherwise does what the test
+scripted (acts.py).
 
     fake = Fake().start()
     fake.play(acts.status(500), acts.say("second try"))     # the next two requests; then the default: acts.echo
@@ -13,7 +14,7 @@ import socket
 import threading
 import time
 
-from . import acts, anthropic, openai, responses
+from . import acts, anthropic, bedrock, openai, responses
 from .gateway import UPSTREAM_KEY
 from .sigv4 import Refused
 
@@ -40,6 +41,8 @@ class Request:
 def vendor_of(path):
     if path.startswith("/v1/messages"):
         return anthropic
+    if path.startswith("/model/"):
+        return bedrock
     return responses if path == "/v1/responses" else openai
 
 
@@ -54,6 +57,8 @@ class Exchange:
 
     @property
     def wants_stream(self):
+        if self.vendor is bedrock:
+            return bedrock.wants_stream(self.request)
         return isinstance(self.json, dict) and self.json.get("stream") is True
 
     async def send(self, data):
@@ -84,7 +89,8 @@ class Exchange:
         await self.answer_bytes(status, body if isinstance(body, bytes) else json.dumps(body).encode(), headers=headers)
 
     async def stream_head(self, headers=None):
-        await self.send(self.head_bytes(200, {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache",
+        kind = bedrock.STREAM_TYPE if self.vendor is bedrock else "text/event-stream; charset=utf-8"
+        await self.send(self.head_bytes(200, {"content-type": kind, "cache-control": "no-cache",
                                               "transfer-encoding": "chunked", **(headers or {})}))
 
     async def chunk(self, data):
@@ -268,6 +274,8 @@ class Fake:
             self.verifier.check(request.method, request.target, request.headers, request.body)
         except Refused as no:
             return request, (no.status, {"message": str(no)})
+        if request.path.startswith("/model/"):
+            return request, None
         _, _, path = request.target[1:].partition("/")  # /openai/v1/…, /anthropic/v1/…
         names = {"authorization", "x-api-key"}
         headers = [(name, value) for name, value in request.headers if name.lower() not in names]
@@ -277,7 +285,7 @@ class Fake:
         plain = x.vendor.plain_answer(self, x.request)
         if plain:
             return plain
-        model = (x.json or {}).get("model")
+        model = bedrock.operation(x.request)[0] if x.vendor is bedrock else (x.json or {}).get("model")
         if model in self._by_model:
             queue = self._by_model[model]
             return queue.popleft() if len(queue) > 1 else queue[0]
