@@ -279,7 +279,6 @@ static enum err put_output(writing *w)
         if (!chat_json_span(&c->schema, w->o.a, &schema))
             return FAIL(w->why, ERR_LIMIT, "the request is too large to be translated");
         chat_told(&c->node, CHAT_HAS_OUTPUT);
-        if (c->schema_strict == FLAG_YES) w->o.losses->n[LOSS_STRICT]++;
         json_add_object(j, S("textFormat"));
         json_add_str(j, S("type"), S("json_schema"));
         json_add_object(j, S("structure"));
