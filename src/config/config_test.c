@@ -333,6 +333,7 @@ static void files_are_read(void **state)
     assert_int_equal(config_load("there/is/none.yaml", &c, NULL, &why), ERR_IO);
     assert_non_null(strstr(why.text, "cannot read there/is/none.yaml"));
     assert_int_equal(config_load(".", &c, NULL, &why), ERR_IO);
+    assert_int_equal(config_load("/dev/zero", &c, NULL, &why), ERR_CONFIG); /* a file without an end */
 }
 
 int main(void)

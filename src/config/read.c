@@ -281,7 +281,7 @@ static enum err slurp(const char *file, struct buf *text, struct fault *why)
     struct stat st;
     size_t n;
     bool is_dir = fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode);
-    while (!is_dir && (n = fread(piece, 1, sizeof piece, in)) > 0) buf_add(text, piece, n);
+    while (!is_dir && !text->over && (n = fread(piece, 1, sizeof piece, in)) > 0) buf_add(text, piece, n);
     bool broken = is_dir || ferror(in);
     fclose(in);
     if (broken) return FAIL(why, ERR_IO, "cannot read %s: %s", file, is_dir ? "it is a directory" : strerror(errno));
