@@ -171,6 +171,7 @@ struct exchange {
         uint64_t wrote_ms;        /* loop time of the last byte to the client; from the head on */
     };
     struct wire_stream wire_stream;
+    struct wire_halves halves;
     struct usage usage;   /* of the attempt under way */
     uint64_t tokens_used; /* of all attempts */
     int64_t pico_spent;

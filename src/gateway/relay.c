@@ -181,6 +181,7 @@ static void begin_stream(struct exchange *x, int status, struct http_fields thei
     http_stream_release_request(x->stream);
     if (x->attempt.translation) translate_sent(x->attempt.translation);
     x->head_sent = x->streaming = true;
+    x->halves = (struct wire_halves){0};
     x->wire_stream = (struct wire_stream){
         .format = x->wire->format,
         .hide_usage = x->request.usage_edit.with.n > 0,
@@ -267,6 +268,19 @@ static bool take_translated(struct exchange *x, const struct framed *e)
     return err == OK && !last;
 }
 
+/* An event that is no JSON by itself may end or begin with half a character: it passes as it came. */
+static void look_again(struct exchange *x, const struct sse_event *e, struct wire_step *step)
+{
+    struct sse_event whole = *e;
+    struct buf mended;
+    buf_init(&mended, e->data.n + sizeof x->halves.high);
+    if (wire_join_halves(&x->halves, e->data, &mended)) {
+        whole.data = buf_view(&mended);
+        x->wire->event(&x->wire_stream, &whole, &x->gl->tape, step);
+    }
+    buf_done(&mended);
+}
+
 /* One event. False: no more are wanted. */
 static bool take_event(struct exchange *x, const struct framed *framed, struct run *run)
 {
@@ -274,6 +288,7 @@ static bool take_event(struct exchange *x, const struct framed *framed, struct r
     struct wire_step step = {.error = framed->exception};
     if (x->attempt.translation) return take_translated(x, framed);
     if (!framed->exception) x->wire->event(&x->wire_stream, e, &x->gl->tape, &step);
+    if (step.garbage) look_again(x, e, &step);
     if (step.garbage) {
         run_flush(x, run);
         FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider sent an event that is not one of this format");

@@ -295,16 +295,32 @@ static bool is_over(struct exchange *x)
     return true;
 }
 
-enum err translate_event(struct exchange *x, const struct framed *e, struct buf *out, bool *ret_last)
+/* What was not JSON has told the reader nothing yet; perhaps a character is cut in two. */
+static enum err read_again(struct exchange *x, struct wire_frame frame, const struct chat_sink *sink)
+{
+    struct translation *t = x->attempt.translation;
+    struct buf mended;
+    enum err e = ERR_UPSTREAM_GARBAGE;
+    buf_init(&mended, frame.data.n + sizeof x->halves.high);
+    if (wire_join_halves(&x->halves, frame.data, &mended)) {
+        frame.data = buf_view(&mended);
+        e = t->up->read_event(t->reader, &frame, &x->gl->tape, sink, &x->fault);
+    }
+    buf_done(&mended);
+    return e;
+}
+
+enum err translate_event(struct exchange *x, const struct framed *framed, struct buf *out, bool *ret_last)
 {
     struct translation *t = x->attempt.translation;
     const struct chat_sink sink = sink_of(x, out);
-    const struct wire_frame frame = {e->event.name, e->event.data, e->exception};
+    const struct wire_frame frame = {framed->event.name, framed->event.data, framed->exception};
     *ret_last = false;
-    if (!e->event.has_data) return OK;
-    TRY(t->up->read_event(t->reader, &frame, &x->gl->tape, &sink, &x->fault));
-    *ret_last = is_over(x);
-    return OK;
+    if (!framed->event.has_data) return OK;
+    enum err e = t->up->read_event(t->reader, &frame, &x->gl->tape, &sink, &x->fault);
+    if (e == ERR_UPSTREAM_GARBAGE) e = read_again(x, frame, &sink);
+    if (e == OK) *ret_last = is_over(x);
+    return e;
 }
 
 enum err translate_end(struct exchange *x, struct buf *out, bool *ret_last)

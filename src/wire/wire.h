@@ -60,6 +60,15 @@ struct wire_stream {
     struct usage *usage;
 };
 
+/* A character that a provider cut in two between events; of one stream, zeroed at its start. */
+struct wire_halves {
+    char high[6]; /* as it stood: \ud83d */
+    bool waits;
+};
+/* For an event that is no JSON: appends it to `out` without a half at the end of a text, which then waits, and with the one
+ * that waited before the text that begins with the other. False: there was nothing to mend. */
+bool wire_join_halves(struct wire_halves *h, struct str data, struct buf *out);
+
 uint64_t wire_tokens_of_event(size_t data_n); /* an estimate */
 
 /* One row per format; registered in wire.c. All mandatory unless said. */

@@ -216,6 +216,25 @@ def _():
     check("reasoning_text=" in got.get("x-aquifer-losses"), got.headers)
 
 
+def halves():
+    """A good stream, in which one event ends with half a character and the next begins with the other."""
+    async def act(x):
+        events = x.vendor.events(x.json, acts.Reply("a FIRST SECOND b", pieces=["a FIRST", "SECOND b"]))
+        await x.stream_head()
+        for event in events:
+            await x.chunk(event.replace(b"FIRST", b"\\ud83d").replace(b"SECOND", b"\\ude00"))
+        await x.end()
+    return act
+
+
+@test("a character cut in two between events arrives whole, translated and in the same format")
+def _():
+    eq(chat_text(chat_chunks(ask("openai", halves(), stream=True))), "a \U0001f600 b")
+    eq(messages_text(messages_events(ask("anthropic", halves(), stream=True))), "a \U0001f600 b")
+    same = chat_text(chat_chunks(ask("openai", halves(), stream=True, model="gpt")))
+    eq(same.encode("utf-16", "surrogatepass").decode("utf-16"), "a \U0001f600 b")
+
+
 # -- failures
 
 
