@@ -14,10 +14,13 @@ static enum err prepare(struct store *s, const char *sql, sqlite3_stmt **ret_sta
     return code == SQLITE_OK ? OK : store_fail(s, code, READING, why);
 }
 
+/* Most often it is the very text that was prepared; another of the same words is as good. */
 static struct kept *kept_find(struct store *s, const char *sql)
 {
     for (uint32_t i = 0; i < s->n_kept; i++)
-        if (s->kept[i].sql == sql || strcmp(s->kept[i].sql, sql) == 0) return &s->kept[i];
+        if (s->kept[i].sql == sql) return &s->kept[i];
+    for (uint32_t i = 0; i < s->n_kept; i++)
+        if (strcmp(s->kept[i].sql, sql) == 0) return &s->kept[i];
     return NULL;
 }
 
