@@ -167,6 +167,26 @@ static void test_places(void **state)
     loop_free(l);
 }
 
+/* In one turn of the loop no time passes: the limit moves in ever longer steps, never beyond the segment. */
+static void test_limit_moves_by_longer_steps(void **state)
+{
+    (void)state;
+    struct loop *l = loop_new();
+    struct journal_place p;
+    options.segment_bytes = MIB(2);
+    struct journal *j = open_journal(LEDGER_PROCESS);
+    struct journal_writer *w = new_writer(j, l);
+    const struct segment_head *head = (const struct segment_head *)(const void *)w->segment->map;
+    for (uint32_t step = SEGMENT_STEP, end = step, i = 0; i < w->segment->n_slots; i++) {
+        if (i == end) end += step = step < SEGMENT_STEP_MOST ? 2 * step : SEGMENT_STEP_MOST;
+        take(w, &p);
+        assert_int_equal(atomic_load(&head->limit), end < w->segment->n_slots ? end : w->segment->n_slots);
+    }
+    journal_writer_free(w);
+    journal_close(j);
+    loop_free(l);
+}
+
 static void test_full(void **state)
 {
     (void)state;
@@ -557,6 +577,7 @@ int main(void)
     log_threshold = LOG_ERROR + 1;
     const struct CMUnitTest tests[] = {
         CASE(test_places),
+        CASE(test_limit_moves_by_longer_steps),
         CASE(test_full),
         CASE(test_loops_wait_for_the_disk),
         CASE(test_broken_disk_holds),
