@@ -80,7 +80,7 @@ static int finish_fault(struct exchange *x)
     }
     atomic_fetch_add_explicit(&x->gl->gateway->board->counters.refused[x->fault.code], 1, memory_order_relaxed);
     buf_clear(&x->gl->room);
-    x->wire->error_event(&x->fault, str_z(x->id), &x->gl->room);
+    if (!translate_fault(x, &x->gl->room)) x->wire->error_event(&x->fault, str_z(x->id), &x->gl->room);
     http_stream_finish(x->stream, buf_view(&x->gl->room));
     buf_clear(&x->gl->room);
     return x->attempt.status;

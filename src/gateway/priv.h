@@ -249,6 +249,7 @@ void translate_error(struct exchange *x);
 MUST_USE enum err translate_begin(struct exchange *x);
 MUST_USE enum err translate_event(struct exchange *x, const struct framed *e, struct buf *out, bool *ret_last);
 MUST_USE enum err translate_end(struct exchange *x, struct buf *out, bool *ret_last); /* the transfer has closed */
+bool translate_fault(struct exchange *x, struct buf *out); /* false: nothing written, the stream had not begun */
 bool translate_losses_field(struct exchange *x, struct http_field *ret_field); /* x-aquifer-losses; false: nothing was lost */
 void translation_free(struct exchange *x);                                     /* with its attempt; NULL is fine */
 

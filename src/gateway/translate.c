@@ -332,3 +332,15 @@ enum err translate_end(struct exchange *x, struct buf *out, bool *ret_last)
     *ret_last = is_over(x);
     return OK;
 }
+
+/* The caller's stream ends by a fault of ours or by a break: its writer knows what is still open, and how far it has counted. */
+bool translate_fault(struct exchange *x, struct buf *out)
+{
+    struct translation *t = x->attempt.translation;
+    const struct chat_error error = {
+        .class = err_class_of(x->fault.code), .word = str_z(err_code(x->fault.code)), .message = str_z(x->fault.text)};
+    const struct chat_event e = {.kind = EVENT_ERROR, .error = &error};
+    struct fault why = {0};
+    if (!t || !t->writer || t->finished || t->failed) return false;
+    return t->down->write_event(t->writer, &e, out, &why) == OK && out->n;
+}

@@ -95,6 +95,19 @@ static void put_include(struct openai_responses_writing *w)
     json_put_end(&w->o.w);
 }
 
+/* The vendor refuses fewer; some clients ask for one token to see whether a model is there. */
+static void put_limit(struct openai_responses_writing *w)
+{
+    enum { LEAST = 16 };
+    struct chat *c = w->c;
+    uint64_t most = 0;
+    if (!chat_told(&c->node, SET_MAX_OUTPUT)) return;
+    bool few = !w->same_format && str_u64(c->settings[SET_MAX_OUTPUT], &most) && most < LEAST;
+    if (few) w->o.losses->n[LOSS_LIMIT]++;
+    if (few) json_add_u64(&w->o.w, S("max_output_tokens"), LEAST);
+    else json_add_raw(&w->o.w, S("max_output_tokens"), c->settings[SET_MAX_OUTPUT]);
+}
+
 static void put_own_settings(struct openai_responses_writing *w)
 {
     struct chat *c = w->c;
@@ -104,6 +117,7 @@ static void put_own_settings(struct openai_responses_writing *w)
     bool stored = chat_told(&c->node, SET_STORE) && ours;
     json_add_raw(j, S("store"), stored ? c->settings[SET_STORE] : S("false"));
     put_include(w);
+    put_limit(w);
     if (ours && chat_told(&c->node, SET_METADATA)) json_add_raw(j, S("metadata"), c->settings[SET_METADATA]);
     if ((ours || automatic) && chat_told(&c->node, SET_SERVICE_TIER)) json_add_raw(j, S("service_tier"), tier);
     if (w->same_format && chat_told(&c->node, SET_CONTEXT)) json_add_raw(j, S("context_management"), c->settings[SET_CONTEXT]);

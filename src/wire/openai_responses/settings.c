@@ -9,8 +9,8 @@ const struct wire_setting openai_responses_settings[CHAT_SETTINGS_N] = {
     [SET_TEMPERATURE] = WIRE_SET("temperature"),
     [SET_TOP_P] = WIRE_SET("top_p"),
     [SET_TOP_K] = WIRE_SET_LOSE(LOSS_SAMPLING),
-    [SET_MAX_OUTPUT] = WIRE_SET("max_output_tokens"),
-    [SET_N] = {.lack = LACK_OWN}, /* one is the same as none */
+    [SET_MAX_OUTPUT] = WIRE_SET_OWN("max_output_tokens"), /* it has a least */
+    [SET_N] = {.lack = LACK_OWN},                         /* one is the same as none */
     [SET_SEED] = WIRE_SET_LOSE(LOSS_SAMPLING),
     [SET_FREQUENCY_PENALTY] = WIRE_SET_LOSE(LOSS_SAMPLING),
     [SET_PRESENCE_PENALTY] = WIRE_SET_LOSE(LOSS_SAMPLING),

@@ -47,8 +47,21 @@ static enum err close_part(struct responses_reader *r, struct open_item *o)
     return wire_emit_part_end(&r->emit, spot(o), &(struct chat_part){.kind = o->part});
 }
 
+static bool can_hold(const struct open_item *o, enum chat_part_kind kind)
+{
+    bool thought = kind == PART_THOUGHT || kind == PART_SUMMARY;
+    if (o->kind == ITEM_MESSAGE) return !thought;
+    return o->kind == ITEM_REASONING && (thought || kind == PART_UNKNOWN);
+}
+
+static enum err misplaced(const struct responses_reader *r)
+{
+    return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider's stream tells of an item what such an item does not have");
+}
+
 static enum err want_part(struct responses_reader *r, struct open_item *o, const struct chat_part *p, uint64_t index)
 {
+    if (!can_hold(o, p->kind)) return misplaced(r);
     if (o->part_open && o->part == p->kind && o->part_index == index) return OK;
     TRY(close_part(r, o));
     o->part = p->kind;
@@ -129,6 +142,15 @@ static enum err start_item(struct responses_reader *r, const struct json_tape *t
     return wire_emit_item(&r->emit, &node, &o->item);
 }
 
+static enum err on_begin(struct responses_reader *r, const struct json_tape *t)
+{
+    struct chat_meta meta;
+    if (r->met) return OK;
+    r->met = true;
+    openai_responses_read_meta(t, json_find(t, 0, S("response")), &meta);
+    return wire_emit(&r->emit, &(struct chat_event){.kind = EVENT_META, .meta = &meta});
+}
+
 /* Those that the form takes whole begin when they are whole. */
 static bool is_whole(enum chat_item_kind kind) { return kind == ITEM_UNKNOWN || kind == ITEM_COMPACTION; }
 
@@ -138,6 +160,7 @@ static enum err on_item_added(struct responses_reader *r, const struct json_tape
     struct chat_opaque opaque;
     struct open_item *o;
     uint32_t item = json_find(t, 0, S("item"));
+    TRY(on_begin(r, t));
     if (!item || !json_is(t, item, JSON_OBJECT) || find_open(r, t))
         return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider began an item that is none, or twice");
     openai_responses_read_item(t, item, &read, &opaque);
@@ -179,6 +202,7 @@ static enum err on_item_done(struct responses_reader *r, const struct json_tape 
     struct chat_opaque opaque;
     uint32_t item = json_find(t, 0, S("item"));
     struct open_item *o = find_open(r, t);
+    TRY(on_begin(r, t));
     if (!item || !json_is(t, item, JSON_OBJECT))
         return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider ended an item that is none");
     openai_responses_read_item(t, item, &read, &opaque);
@@ -257,6 +281,7 @@ static enum err on_note(struct responses_reader *r, struct open_item *o, const s
 static enum err on_arguments(struct responses_reader *r, struct open_item *o, const struct json_tape *t, const struct delta *d)
 {
     struct str text = openai_responses_text_of(t, 0, d->text);
+    if (o->kind != ITEM_TOOL_CALL) return misplaced(r);
     o->argued |= text.n > 0;
     return wire_emit_delta(&r->emit, spot(o), DELTA_ARGUMENTS, text);
 }
@@ -288,15 +313,6 @@ static const struct delta DELTAS[] = {
 };
 
 /* ---- the response --------------------------------------------------------------------------------------------------------------- */
-
-static enum err on_begin(struct responses_reader *r, const struct json_tape *t)
-{
-    struct chat_meta meta;
-    if (r->met) return OK;
-    r->met = true;
-    openai_responses_read_meta(t, json_find(t, 0, S("response")), &meta);
-    return wire_emit(&r->emit, &(struct chat_event){.kind = EVENT_META, .meta = &meta});
-}
 
 static enum err on_end(struct responses_reader *r, const struct json_tape *t)
 {
