@@ -31,7 +31,10 @@ enum usage_side { USAGE_INPUT, USAGE_OUTPUT, USAGE_UNITS };
     X(USAGE_UNIT_WEB_SEARCH, "web_search", USAGE_UNITS) /* requests, not tokens */    \
     X(USAGE_UNIT_WEB_FETCH, "web_fetch", USAGE_UNITS)                                 \
     X(USAGE_UNIT_FILE_SEARCH, "file_search", USAGE_UNITS)                             \
-    X(USAGE_UNIT_CODE_EXECUTION, "code_execution", USAGE_UNITS)
+    X(USAGE_UNIT_CODE_EXECUTION, "code_execution", USAGE_UNITS)                       \
+    X(USAGE_UNIT_IMAGE, "image", USAGE_UNITS) /* made, not read */                    \
+    X(USAGE_UNIT_AUDIO_SECOND, "audio_second", USAGE_UNITS)                           \
+    X(USAGE_UNIT_SEARCH, "search_unit", USAGE_UNITS)
 
 enum usage_cell {
 #define X(cell, name, side) cell,

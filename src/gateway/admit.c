@@ -57,12 +57,14 @@ static int64_t to_pico(money m) { return m > INT64_MAX ? INT64_MAX : (int64_t)m;
 static int64_t worst_cost(const struct exchange *x, int64_t now_ms)
 {
     money worst = 0;
+    enum wire_meter meter = wire_manner(x->request.operation)->meter;
     for (unsigned i = 0; i < x->route->n_deployments; i++) {
         const struct deployment *d = &x->route->deployments[i];
         const struct price *p = deployment_price_of(d, x->request.model, now_ms);
         if (!p) continue;
-        money cost =
-            (money)dearest(p, USAGE_INPUT) * x->request.input_bound + (money)dearest(p, USAGE_OUTPUT) * output_bound(x, d);
+        money cost = (money)dearest(p, USAGE_INPUT) * x->request.input_bound;
+        if (meter != WIRE_METER_INPUT) cost += (money)dearest(p, USAGE_OUTPUT) * output_bound(x, d);
+        if (meter == WIRE_METER_TOLD) cost += (money)p->per[USAGE_UNIT_IMAGE] * x->request.choices;
         if (cost > worst) worst = cost;
     }
     return to_pico(worst);
@@ -74,10 +76,11 @@ static enum err reserve(struct exchange *x)
 {
     struct gateway *g = x->gl->gateway;
     int64_t now_ms = clock_wall_ms();
-    bool generates = x->request.operation == WIRE_GENERATE;
+    enum wire_meter meter = wire_manner(x->request.operation)->meter;
     struct budget_wish wish = {.now_ms = now_ms};
-    if (generates) {
+    if (meter != WIRE_METER_NONE) {
         uint64_t output = x->request.max_output ? x->request.max_output : x->generation->settings.assume_output;
+        if (meter == WIRE_METER_INPUT) output = 0;
         if (__builtin_add_overflow(x->request.input_bound / BYTES_PER_TOKEN, output, &wish.tokens)) wish.tokens = UINT64_MAX;
         if (x->key->limits.spend_day >= 0 || x->key->limits.spend_month >= 0) wish.pico = worst_cost(x, now_ms);
     }
@@ -93,6 +96,16 @@ static enum err keep_names(struct exchange *x)
     return OK;
 }
 
+static enum err read_request(struct exchange *x)
+{
+    const struct http_request *r = x->stream->request;
+    enum wire_operation op = x->endpoint->operation;
+    if (wire_manner(op)->form)
+        return x->wire->read_form(op, http_field_get(r->fields, S("content-type")), r->body, &x->request, &x->fault);
+    TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
+    return x->wire->read(op, &x->gl->tape, &x->arena, &x->request, &x->fault);
+}
+
 enum next step_admit(struct exchange *x)
 {
     if (signed_check_body(x) != OK) return FAILED;
@@ -101,9 +114,7 @@ enum next step_admit(struct exchange *x)
         x->step = STEP_SETTLE;
         return MOVED;
     }
-    struct str body = x->stream->request->body;
-    if (json_scan(&x->gl->tape, body, &WIRE_LIMITS, &x->fault) != OK) return FAILED;
-    if (x->wire->read(x->endpoint->operation, &x->gl->tape, &x->arena, &x->request, &x->fault) != OK) return FAILED;
+    if (read_request(x) != OK) return FAILED;
     if (wire_read_path(x->endpoint, x->stream->request->path, &x->arena, &x->request, &x->fault) != OK) return FAILED;
     if (keep_names(x) != OK || find_route(x) != OK) return FAILED;
     if (!journal_has_space(x->gl->writer)) {

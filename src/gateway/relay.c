@@ -89,6 +89,7 @@ static size_t down_fields(struct exchange *x, struct http_fields theirs, struct 
 #define DOWN_FIELDS_MAX 64
 
 static void begin_stream(struct exchange *x, int status, struct http_fields theirs);
+static void begin_passing(struct exchange *x);
 
 static struct str put_copy(char **at, struct str s)
 {
@@ -118,6 +119,12 @@ static bool keep_fields(struct exchange *x, struct http_fields theirs)
     return true;
 }
 
+/* Sound, and events that nobody here reads. */
+static bool passes(const struct exchange *x)
+{
+    return !x->attempt.wire->event && (x->request.stream || wire_manner(x->request.operation)->passes);
+}
+
 static void on_head(struct http_call *c, int status, struct http_fields fields, void *user)
 {
     (void)c;
@@ -137,13 +144,16 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
         fail(x, ATTEMPT_GARBAGE);
         return;
     }
-    if (status < 300 && x->request.stream && is_stream_of(a->wire, fields)) {
+    if (status < 300 && x->request.stream && a->wire->event && is_stream_of(a->wire, fields)) {
         begin_stream(x, status, fields);
         return;
     }
     x->status = status;
     buf_clear(&x->held);
-    if (keep_fields(x, fields)) return;
+    if (keep_fields(x, fields)) {
+        if (status < 300 && passes(x)) begin_passing(x);
+        return;
+    }
     FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the provider's answer has too many or too long header fields");
     fail(x, ATTEMPT_GARBAGE);
 }
@@ -388,7 +398,8 @@ static void pass(struct exchange *x, struct str bytes)
 /* It came whole, as far as its transfer tells. Without a usage in its tail the estimate stays. */
 static void end_passing(struct exchange *x)
 {
-    if (x->request.operation == WIRE_GENERATE) wire_read_tail(x->wire, buf_view(&x->held), &x->gl->tape, &x->gl->room, &x->usage);
+    if (wire_manner(x->request.operation)->meter != WIRE_METER_NONE)
+        wire_read_tail(x->wire, buf_view(&x->held), &x->gl->tape, &x->gl->room, &x->usage);
     route_succeeded(x->attempt.deployment);
     attempt_settle(x, ATTEMPT_OK, OK);
     x->outcome = OUTCOME_STREAM;

@@ -12,32 +12,52 @@ static uint64_t left_ms(const struct exchange *x)
     return x->deadline_ns > now ? (x->deadline_ns - now) / 1000000 : 0;
 }
 
-/* The next one that is priced, or may go without; NULL: none left. *ret_unpriced: one was passed over for that. */
-static const struct deployment *choose(struct exchange *x, int64_t now_ms, bool *ret_unpriced)
+/* Not every kind of provider that speaks a format has all of its calls. */
+static bool can_do(const struct exchange *x, const struct deployment *d)
+{
+    char room[512];
+    struct buf path = {.p = room, .cap = sizeof room, .max = sizeof room};
+    if (x->request.operation == WIRE_GENERATE) return true;
+    const struct provider_call call = {x->wire->format, x->request.operation, x->request.model, x->request.stream};
+    return d->provider->kind->path(&call, &path);
+}
+
+/* Why deployments were passed over. */
+struct passed {
+    bool unpriced, unable;
+};
+
+/* The next one that can do the call and is priced, or may go without; NULL: none left. */
+static const struct deployment *choose(struct exchange *x, int64_t now_ms, struct passed *ret_passed)
 {
     const struct deployment *d;
-    *ret_unpriced = false;
+    *ret_passed = (struct passed){0};
     translation_free(x);
     while ((d = route_choose(x->route, wire_reach(x->wire->format, x->request.operation), &x->walk, now_ms))) {
         x->attempt =
             (struct attempt){.deployment = d, .wire = x->wire, .price = deployment_price_of(d, x->request.model, now_ms)};
-        if ((x->attempt.price && x->attempt.price->known) || d->allow_unpriced) return d;
+        bool able = can_do(x, d);
+        if (able && ((x->attempt.price && x->attempt.price->known) || d->allow_unpriced)) return d;
         x->walk.attempts--;
-        *ret_unpriced = true;
+        ret_passed->unable |= !able;
+        ret_passed->unpriced |= able;
     }
     return NULL;
 }
 
-static enum next nothing_left(struct exchange *x, bool unpriced)
+static enum next nothing_left(struct exchange *x, const struct passed *passed)
 {
     if (x->outcome != OUTCOME_NONE) { /* an earlier attempt's end is the answer */
         x->step = STEP_SETTLE;
         return MOVED;
     }
-    if (unpriced)
+    if (passed->unpriced)
         FAIL(&x->fault, ERR_MODEL_UNPRICED,
              "'%.*s' has no price in force: give its deployment a price, or allow_unpriced: true to serve it with unknown cost",
              STR_ARG(x->request.model));
+    else if (passed->unable)
+        FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED, "no provider of '%.*s' can do this call: %.*s", STR_ARG(x->request.model),
+             STR_ARG(str_z(x->endpoint->path)));
     else FAIL(&x->fault, ERR_OVERLOADED, "no deployment of '%.*s' can be tried now", STR_ARG(x->request.model));
     return FAILED;
 }
@@ -81,11 +101,11 @@ static bool is_local(const struct deployment *d) { return !d->provider->origin; 
 
 enum next step_route(struct exchange *x)
 {
-    bool unpriced = false;
+    struct passed passed = {0};
     const struct deployment *d = NULL;
     bool more = x->walk.attempts < x->generation->settings.attempts_max && left_ms(x) > 0;
-    if (more) d = choose(x, clock_wall_ms(), &unpriced);
-    if (!d) return nothing_left(x, unpriced);
+    if (more) d = choose(x, clock_wall_ms(), &passed);
+    if (!d) return nothing_left(x, &passed);
     if (x->walk.attempts > 1) atomic_fetch_add_explicit(&x->gl->gateway->board->counters.retries, 1, memory_order_relaxed);
     if (!is_local(d)) return NEXT;
     uint64_t patience = d->provider->deadlines.first_byte_ms ? d->provider->deadlines.first_byte_ms : 600000;
@@ -197,7 +217,7 @@ static unsigned configured_edits(struct exchange *x, struct json_edit *ret_edits
     const struct deployment *d = x->attempt.deployment;
     struct json_change changes[CHANGES_MAX];
     size_t n = 0;
-    if (d->n_defaults + d->n_drop == 0) return 0;
+    if (d->n_defaults + d->n_drop == 0 || wire_manner(x->request.operation)->form) return 0;
     struct json_tape *t = &x->gl->tape;
     must(json_scan(t, body_of(x), &JSON_LIMITS_TOP, NULL) == OK); /* admit accepted it, or we wrote it */
     for (unsigned i = 0; i < d->n_drop && n < CHANGES_MAX; i++) {
@@ -267,7 +287,7 @@ static void mark_open(struct exchange *x)
 {
     struct attempt *a = &x->attempt;
     const struct deployment *d = a->deployment;
-    bool generates = x->request.operation == WIRE_GENERATE;
+    enum wire_meter meter = wire_manner(x->request.operation)->meter;
     struct attempt_start start = {
         .number = (uint8_t)x->walk.attempts,
         .stream = x->request.stream,
@@ -278,8 +298,8 @@ static void mark_open(struct exchange *x)
         .format = str_z(x->wire->name),
         .key_place = x->key->place,
         .started_ms = clock_wall_ms(),
-        .estimate_input = generates ? x->request.input_bound / 4 : 0,
-        .estimate_output = generates ? output_estimate(x) : 0,
+        .estimate_input = meter != WIRE_METER_NONE ? x->request.input_bound / 4 : 0,
+        .estimate_output = meter == WIRE_METER_BOTH ? output_estimate(x) : 0,
         .reserved_pico = x->hold.pico,
     };
     if (a->price) start.price = *a->price;

@@ -7,18 +7,33 @@ enum { BYTES_PER_TOKEN = 4 };
 static void complete_usage(struct exchange *x, enum attempt_end end)
 {
     struct usage *u = &x->usage;
-    if (x->request.operation != WIRE_GENERATE) return;
+    enum wire_meter meter = wire_manner(x->request.operation)->meter;
+    if (meter == WIRE_METER_NONE) return;
     if (end == ATTEMPT_FAILED && !x->streaming) { /* refused before it generated: nothing is charged */
         usage_set(u, USAGE_IN_FRESH, 0, USAGE_ESTIMATED);
         usage_set(u, USAGE_OUT_VISIBLE, 0, USAGE_ESTIMATED);
         return;
     }
     if (end != ATTEMPT_OK) usage_make_partial(u);
+    if (meter == WIRE_METER_TOLD) return;
     if (usage_worst(u, USAGE_INPUT) == USAGE_UNKNOWN)
         usage_set(u, USAGE_IN_FRESH, x->request.input_bound / BYTES_PER_TOKEN, USAGE_ESTIMATED);
+    if (meter == WIRE_METER_INPUT) return;
     bool told = usage_worst(u, USAGE_OUTPUT) != USAGE_UNKNOWN;
     bool behind = end != ATTEMPT_OK && !x->wire_stream.told_final && usage_output(u) < x->wire_stream.tokens_seen;
     if (!told || behind) usage_set(u, USAGE_OUT_VISIBLE, x->wire_stream.tokens_seen, USAGE_ESTIMATED);
+}
+
+/* Where nothing is estimated the price must stand on something that the provider told, unless all is free. */
+static bool is_priced(const struct price *p, const struct usage *u, enum wire_meter meter)
+{
+    uint64_t any = 0;
+    if (!p || !p->known) return false;
+    for (unsigned c = 0; c < USAGE_CELLS; c++) {
+        if (u->quality[c] != USAGE_UNKNOWN && p->per[c]) return true;
+        any |= p->per[c];
+    }
+    return meter != WIRE_METER_TOLD || !any;
 }
 
 static uint32_t micros(uint64_t from_ns, uint64_t to_ns)
@@ -63,7 +78,8 @@ void attempt_settle(struct exchange *x, enum attempt_end end, enum err code)
     };
     if (end != ATTEMPT_NOT_SENT) complete_usage(x, end);
     r.usage = x->usage;
-    r.cost_known = end == ATTEMPT_NOT_SENT || x->request.operation != WIRE_GENERATE || (a->price && a->price->known);
+    enum wire_meter meter = wire_manner(x->request.operation)->meter;
+    r.cost_known = end == ATTEMPT_NOT_SENT || meter == WIRE_METER_NONE || is_priced(a->price, &r.usage, meter);
     if (r.cost_known && a->price && end != ATTEMPT_NOT_SENT) r.cost = price_cost(a->price, &r.usage);
     journal_settle(x->gl->writer, &a->place, &r);
     x->tokens_used += usage_input(&r.usage) + usage_output(&r.usage);

@@ -300,6 +300,7 @@ enum err load_deployment(struct load *l, uint32_t o, struct deployment *d)
     d->tier = load_str(l, o, "tier");
     load_formats(l, o, &d->formats);
     d->quirks = load_quirks(l, o);
+    if (d->provider->kind->has_tasks) wire_formats_add(&d->formats, WIRE_OPENAI_TASKS);
     d->allow_unpriced = load_flag(l, o, "allow_unpriced");
     d->max_output = load_u64(l, o, "max_output", 0);
     d->context = load_u64(l, o, "context", 0);

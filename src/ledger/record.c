@@ -32,11 +32,11 @@ struct result_half {
     int64_t ended_ms;
     uint64_t cost_low, cost_high;
     char tier[16];
-    struct cell cells[USAGE_CELLS];
+    struct cell cells[SLOT_CELLS];
 };
 
 _Static_assert(offsetof(struct start_half, names) + SLOT_NAMES_BYTES <= SLOT_ENTERED, "the first half must end before the mark");
-_Static_assert(SLOT_RESULT + offsetof(struct result_half, cells) + sizeof(struct cell) * USAGE_CELLS <= SLOT_BYTES,
+_Static_assert(SLOT_RESULT + offsetof(struct result_half, cells) + sizeof(struct cell) * SLOT_CELLS <= SLOT_BYTES,
                "a slot must hold the worst case; a longer one is a new SEGMENT_VERSION");
 _Static_assert(sizeof(struct segment_head) <= SEGMENT_HEAD, "the header has one page");
 
@@ -110,6 +110,7 @@ static size_t put_cells(struct result_half *half, const struct usage *u)
     unsigned n = 0;
     for (unsigned c = 0; c < USAGE_CELLS; c++) {
         if (u->quality[c] == USAGE_UNKNOWN) continue;
+        must(n < SLOT_CELLS);
         half->cells[n].id = (uint8_t)c;
         half->cells[n].quality = u->quality[c];
         memcpy(half->cells[n++].n, &u->n[c], sizeof u->n[c]);
@@ -191,7 +192,7 @@ static bool read_start(const struct start_half *half, uint32_t crc, struct attem
 
 static bool read_cells(const struct result_half *half, struct usage *ret_usage)
 {
-    if (half->n_cells > USAGE_CELLS || half->size != offsetof(struct result_half, cells) + half->n_cells * sizeof(struct cell))
+    if (half->n_cells > SLOT_CELLS || half->size != offsetof(struct result_half, cells) + half->n_cells * sizeof(struct cell))
         return false;
     for (unsigned i = 0; i < half->n_cells; i++) {
         const struct cell *c = &half->cells[i];

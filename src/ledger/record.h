@@ -12,9 +12,10 @@ enum {
     SEGMENT_HEAD = 4096,
     SEGMENT_STEP = 64, /* `limit` moves in such steps, and in longer ones under load, so that its page is rarely dirtied */
     SEGMENT_STEP_MOST = 1024,
-    SLOT_BYTES = 640,   /* the worst case is 626: names of 240 bytes, all 21 cells */
+    SLOT_BYTES = 640,   /* the worst case is 636: names of 240 bytes, 22 cells */
     SLOT_ENTERED = 351, /* a byte between the halves: 1 when the meter has the money */
     SLOT_RESULT = 352,  /* where the second half begins */
+    SLOT_CELLS = 22,    /* a conversation's 21; images, seconds and searches are units of calls that are none */
     SLOT_NAMES = 5,
     SLOT_NAMES_BYTES = 240,
 };

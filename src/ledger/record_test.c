@@ -94,7 +94,7 @@ static void test_worst_case_fits(void **state)
     memset(slot + SLOT_BYTES, 0x5a, 64);
     a.key_id = str_make(text, 24), a.route = str_make(text, 64), a.provider = str_make(text, 32);
     a.model = str_make(text, 96), a.format = str_make(text, 24);
-    for (unsigned c = 0; c < USAGE_CELLS; c++) usage_set(&e.usage, (enum usage_cell)c, UINT64_MAX - c, USAGE_ESTIMATED);
+    for (unsigned c = 0; c < SLOT_CELLS; c++) usage_set(&e.usage, (enum usage_cell)c, UINT64_MAX - c, USAGE_ESTIMATED);
     memset(e.usage.tier, 't', sizeof e.usage.tier - 1);
     e.cost = ((money)UINT64_MAX << 63) - 1;
     slot_start(slot, &a);

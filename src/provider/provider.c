@@ -22,6 +22,15 @@ static bool put_fixed(const struct fixed_path *paths, size_t n, const struct pro
 static bool openai_path(const struct provider_call *c, struct buf *out)
 {
     static const struct fixed_path PATHS[] = {
+        {WIRE_OPENAI_TASKS, WIRE_EMBED, "/embeddings"},
+        {WIRE_OPENAI_TASKS, WIRE_IMAGE, "/images/generations"},
+        {WIRE_OPENAI_TASKS, WIRE_IMAGE_EDIT, "/images/edits"},
+        {WIRE_OPENAI_TASKS, WIRE_IMAGE_VARY, "/images/variations"},
+        {WIRE_OPENAI_TASKS, WIRE_SPEAK, "/audio/speech"},
+        {WIRE_OPENAI_TASKS, WIRE_TRANSCRIBE, "/audio/transcriptions"},
+        {WIRE_OPENAI_TASKS, WIRE_TRANSLATE_AUDIO, "/audio/translations"},
+        {WIRE_OPENAI_TASKS, WIRE_RERANK, "/rerank"},
+        {WIRE_OPENAI_TASKS, WIRE_MODERATE, "/moderations"},
         {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
         {WIRE_OPENAI_RESPONSES, WIRE_GENERATE, "/responses"},
     };
@@ -42,6 +51,7 @@ static bool local_path(const struct provider_call *c, struct buf *out)
 {
     static const struct fixed_path PATHS[] = {
         {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/v1/chat/completions"},
+        {WIRE_OPENAI_TASKS, WIRE_EMBED, "/v1/embeddings"}, /* of a model that is described so: see engine.h */
     };
     return put_fixed(PATHS, COUNTOF(PATHS), c, out) || anthropic_path(c, out);
 }
@@ -164,6 +174,7 @@ static const struct provider_kind KINDS[] = {
     {
         .name = "openai",
         .formats = {1, {WIRE_OPENAI_CHAT}},
+        .has_tasks = true,
         .needs_url = true,
         .otel_name = "openai",
         .path = openai_path,
@@ -221,6 +232,7 @@ static const struct provider_kind KINDS[] = {
     {
         .name = "local",
         .formats = {2, {WIRE_OPENAI_CHAT, WIRE_ANTHROPIC_MESSAGES}},
+        .has_tasks = true,
         .otel_name = "aquifer.local",
         .path = local_path,
         .credentials = bearer,

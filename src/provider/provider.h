@@ -19,6 +19,7 @@ struct provider_call {
 struct provider_kind {
     const char *name;            /* "openai": as in configuration */
     struct wire_formats formats; /* what it speaks by default */
+    bool has_tasks;              /* serves OpenAI's calls that are no conversation, whatever `formats` says */
     bool needs_url, needs_key;
     const char *otel_name; /* gen_ai.provider.name */
     /* Appends the path below the base URL for this call; false: the kind cannot do it. */

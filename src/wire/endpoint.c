@@ -22,6 +22,15 @@ static const struct wire_endpoint ENDPOINTS[] = {
     GEMINI("/v1beta1/publishers/google/models/{+m}"),
     GEMINI("/v1/publishers/google/models/{+m}"),
     {"GET", "/v1beta/models", WIRE_GEMINI_GENERATE, WIRE_LIST_MODELS, PATH_FIXED},
+    {"POST", "/v1/embeddings", WIRE_OPENAI_TASKS, WIRE_EMBED, PATH_FIXED},
+    {"POST", "/v1/images/generations", WIRE_OPENAI_TASKS, WIRE_IMAGE, PATH_FIXED},
+    {"POST", "/v1/images/edits", WIRE_OPENAI_TASKS, WIRE_IMAGE_EDIT, PATH_FIXED},
+    {"POST", "/v1/images/variations", WIRE_OPENAI_TASKS, WIRE_IMAGE_VARY, PATH_FIXED},
+    {"POST", "/v1/audio/speech", WIRE_OPENAI_TASKS, WIRE_SPEAK, PATH_FIXED},
+    {"POST", "/v1/audio/transcriptions", WIRE_OPENAI_TASKS, WIRE_TRANSCRIBE, PATH_FIXED},
+    {"POST", "/v1/audio/translations", WIRE_OPENAI_TASKS, WIRE_TRANSLATE_AUDIO, PATH_FIXED},
+    {"POST", "/v1/rerank", WIRE_OPENAI_TASKS, WIRE_RERANK, PATH_FIXED},
+    {"POST", "/v1/moderations", WIRE_OPENAI_TASKS, WIRE_MODERATE, PATH_FIXED},
     /* the shape follows anthropic-version: wire_guess() */
     {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS, PATH_FIXED},
     {"POST", "/model/{+id}/converse", WIRE_BEDROCK_CONVERSE, WIRE_GENERATE, PATH_MODEL},
@@ -143,12 +152,27 @@ static const struct {
 } NOT_SERVED[] = {
     {WIRE_STR("/v1beta/interactions"), "Google's Interactions API is not served: call models/{model}:generateContent"},
     {WIRE_STR("/v1/interactions"), "Google's Interactions API is not served: call models/{model}:generateContent"},
+    {WIRE_STR("/v1/files"), "files are kept by one account and not served here: upload them to the provider itself"},
+    {WIRE_STR("/v1/uploads"), "files are kept by one account and not served here: upload them to the provider itself"},
+    {WIRE_STR("/v1/batches"), "batches are kept by one account and not served here: send the requests one by one"},
+    {WIRE_STR("/v1/fine_tuning"), "models are not trained here: train them at the provider itself"},
+    {WIRE_STR("/v1/vector_stores"), "vector stores are kept by one account and not served here: use the provider itself"},
+    {WIRE_STR("/v1/assistants"), "assistants are not served: call /v1/responses or /v1/chat/completions"},
+    {WIRE_STR("/v1/threads"), "threads are not served: call /v1/responses or /v1/chat/completions"},
+    {WIRE_STR("/v1/completions"), "the old completions are not served: call /v1/chat/completions"},
+    {WIRE_STR("/v1/realtime"), "realtime is not served: call /v1/audio/speech and /v1/audio/transcriptions"},
+    {WIRE_STR("/v1/videos"), "videos are not served: call the provider itself"},
 };
+
+static bool is_below(struct str path, struct str top)
+{
+    return str_starts(path, top) && (path.n == top.n || path.p[top.n] == '/');
+}
 
 const char *wire_endpoint_advice(struct str path)
 {
     for (unsigned i = 0; i < COUNTOF(NOT_SERVED); i++)
-        if (str_starts(path, NOT_SERVED[i].path)) return NOT_SERVED[i].advice;
+        if (is_below(path, NOT_SERVED[i].path)) return NOT_SERVED[i].advice;
     return NULL;
 }
 

@@ -9,6 +9,11 @@ extern const struct wire_ops gemini_generate_ops;    /* gemini_generate/gemini_g
 extern const struct wire_ops anthropic_messages_ops; /* anthropic_messages/anthropic_messages.c */
 extern const struct wire_ops bedrock_invoke_ops;     /* bedrock_invoke/bedrock_invoke.c */
 extern const struct wire_ops bedrock_converse_ops;   /* bedrock_converse/bedrock_converse.c */
+extern const struct wire_ops openai_tasks_ops;       /* openai_tasks/openai_tasks.c */
+
+/* OpenAI has one shape of errors for all its calls; ours in it. openai_chat/openai_chat.c */
+void openai_error(const struct fault *f, struct str request_id, struct buf *out);
+void openai_error_event(const struct fault *f, struct str request_id, struct buf *out);
 
 /* What they share (shared.c). Requests: root is an object with a usable model, messages an array, stream a boolean. */
 MUST_USE enum err wire_check_model(struct str model, struct fault *why);

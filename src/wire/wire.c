@@ -10,6 +10,7 @@ static const struct wire_ops *const FORMATS[WIRE_FORMATS] = {
     [WIRE_GEMINI_GENERATE] = &gemini_generate_ops,
     [WIRE_BEDROCK_CONVERSE] = &bedrock_converse_ops,
     [WIRE_BEDROCK_INVOKE] = &bedrock_invoke_ops,
+    [WIRE_OPENAI_TASKS] = &openai_tasks_ops,
 };
 
 static const char *const NAMES[WIRE_FORMATS] = {
@@ -19,9 +20,25 @@ static const char *const NAMES[WIRE_FORMATS] = {
     [WIRE_BEDROCK_CONVERSE] = "bedrock_converse",
     [WIRE_BEDROCK_INVOKE] = "bedrock_invoke",
     [WIRE_GEMINI_GENERATE] = "gemini_generate",
+    [WIRE_OPENAI_TASKS] = "openai_tasks",
 };
 
 const struct wire_ops *wire_ops_get(enum wire_format f) { return (unsigned)f < WIRE_FORMATS ? FORMATS[f] : NULL; }
+
+static const struct wire_manner MANNERS[WIRE_OPERATIONS] = {
+    [WIRE_GENERATE] = {WIRE_METER_BOTH, false, false},    [WIRE_COUNT_TOKENS] = {WIRE_METER_NONE, false, false},
+    [WIRE_LIST_MODELS] = {WIRE_METER_NONE, false, false}, [WIRE_EMBED] = {WIRE_METER_INPUT, false, false},
+    [WIRE_IMAGE] = {WIRE_METER_TOLD, false, false},       [WIRE_IMAGE_EDIT] = {WIRE_METER_TOLD, true, false},
+    [WIRE_IMAGE_VARY] = {WIRE_METER_TOLD, true, false},   [WIRE_SPEAK] = {WIRE_METER_TOLD, false, true},
+    [WIRE_TRANSCRIBE] = {WIRE_METER_TOLD, true, false},   [WIRE_TRANSLATE_AUDIO] = {WIRE_METER_TOLD, true, false},
+    [WIRE_RERANK] = {WIRE_METER_INPUT, false, false},     [WIRE_MODERATE] = {WIRE_METER_NONE, false, false},
+};
+
+const struct wire_manner *wire_manner(enum wire_operation op)
+{
+    must((unsigned)op < WIRE_OPERATIONS);
+    return &MANNERS[op];
+}
 
 bool wire_formats_have(const struct wire_formats *list, enum wire_format f)
 {

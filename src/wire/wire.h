@@ -15,6 +15,7 @@ enum wire_format {
     WIRE_BEDROCK_CONVERSE,
     WIRE_BEDROCK_INVOKE,
     WIRE_GEMINI_GENERATE,
+    WIRE_OPENAI_TASKS, /* OpenAI's calls that are no conversation; whoever speaks OpenAI's formats speaks it too */
     WIRE_FORMATS
 };
 
@@ -25,7 +26,36 @@ struct wire_formats {
 bool wire_formats_have(const struct wire_formats *list, enum wire_format f);
 bool wire_formats_add(struct wire_formats *list, enum wire_format f); /* false: it is there already */
 
-enum wire_operation { WIRE_GENERATE, WIRE_COUNT_TOKENS, WIRE_LIST_MODELS };
+enum wire_operation {
+    WIRE_GENERATE,
+    WIRE_COUNT_TOKENS,
+    WIRE_LIST_MODELS,
+    /* WIRE_OPENAI_TASKS: */
+    WIRE_EMBED,
+    WIRE_IMAGE,
+    WIRE_IMAGE_EDIT,
+    WIRE_IMAGE_VARY,
+    WIRE_SPEAK,
+    WIRE_TRANSCRIBE,
+    WIRE_TRANSLATE_AUDIO,
+    WIRE_RERANK,
+    WIRE_MODERATE,
+    WIRE_OPERATIONS
+};
+
+/* What the journey must know of an operation. */
+enum wire_meter {
+    WIRE_METER_NONE,  /* costs nothing */
+    WIRE_METER_BOTH,  /* tokens in and out; what the answer does not tell is estimated */
+    WIRE_METER_INPUT, /* tokens in; estimated when the answer does not tell */
+    WIRE_METER_TOLD,  /* what the answer tells; else the cost is unknown */
+};
+struct wire_manner {
+    enum wire_meter meter;
+    bool form;   /* the body is multipart/form-data, not JSON */
+    bool passes; /* a good answer goes to the client as it comes: it is no JSON */
+};
+const struct wire_manner *wire_manner(enum wire_operation op);
 
 /* What admission, routing and the edits need of a request; spans point into the body. */
 struct wire_request {
@@ -82,13 +112,16 @@ struct wire_ops {
      * JSON path. */
     enum err (*read)(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *ret_request,
                      struct fault *why);
+    /* Instead of `read`, for operations whose body is a form; type: its content-type. NULL: there are none. */
+    enum err (*read_form)(enum wire_operation op, struct str type, struct str body, struct wire_request *ret_request,
+                          struct fault *why);
     /* The closed table of edits: model name; Chat: stream_options.include_usage. `quoted_model`: the upstream's
      * id as a JSON string, or "" to leave the caller's. Returns their number (<= WIRE_EDITS). */
     unsigned (*edits)(const struct wire_request *r, struct str quoted_model, struct json_edit *ret_edits);
     /* The usage of a whole 2xx answer to this operation; cells that it does not tell stay unknown. ERR_UPSTREAM_GARBAGE:
      * not whole JSON, or not an answer of this format. */
     enum err (*answer)(enum wire_operation op, struct str body, struct json_tape *t, struct usage *ret_usage, struct fault *why);
-    /* One whole event of a stream; reads usage on the way. Of AWS's event stream: raw the frame, name its type, data its
+    /* NULL: the format's streams pass as bytes. One whole event of a stream; reads usage on the way. Of AWS's event stream: raw the frame, name its type, data its
      * payload; frames that are exceptions do not come here. */
     void (*event)(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step);
     /* The transfer has closed: was the stream whole? NULL: not without its last event. */

@@ -2,7 +2,26 @@
  * same model, and usage sums never wrap. */
 #include <stdlib.h>
 
+#include "wire/formats.h"
 #include "wire/wire.h"
+
+/* A form: what is named in it is in it, and it can be named anew. */
+static void form(const struct wire_ops *ops, struct str body)
+{
+    struct wire_request r, again;
+    struct json_edit edits[WIRE_EDITS];
+    struct str pieces[JSON_PIECES(WIRE_EDITS)], type = S("multipart/form-data; boundary=b");
+    struct buf out;
+    (void)ops;
+    if (openai_tasks_ops.read_form(WIRE_TRANSCRIBE, type, body, &r, NULL) != OK) return;
+    must(r.model.p >= body.p && r.model.p + r.model.n <= body.p + body.n);
+    size_t n = json_splice(body, edits, openai_tasks_ops.edits(&r, S("\"the-model\""), edits), pieces);
+    buf_init(&out, body.n + 200);
+    for (size_t i = 0; i < n; i++) buf_str(&out, pieces[i]);
+    must(openai_tasks_ops.read_form(WIRE_TRANSCRIBE, type, buf_view(&out), &again, NULL) == OK);
+    must(str_eq(again.model, S("the-model")) && again.stream == r.stream);
+    buf_done(&out);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -61,7 +80,7 @@ static void answer(const struct wire_ops *ops, struct str body)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static void (*const PARTS[])(const struct wire_ops *, struct str) = {request, stream, answer};
+    static void (*const PARTS[])(const struct wire_ops *, struct str) = {request, stream, answer, form};
     if (n < 1) return 0;
     if (!tape.max_nodes) json_tape_init(&tape, 0);
     static const enum wire_format FORMATS[] = {WIRE_ANTHROPIC_MESSAGES, WIRE_OPENAI_CHAT};

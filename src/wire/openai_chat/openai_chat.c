@@ -199,7 +199,7 @@ static const char *const TYPES[] = {
     [CLASS_INTERNAL] = "server_error",
 };
 
-static void chat_error(const struct fault *f, struct str request_id, struct buf *out)
+void openai_error(const struct fault *f, struct str request_id, struct buf *out)
 {
     struct json_writer w;
     json_write(&w, out);
@@ -214,10 +214,10 @@ static void chat_error(const struct fault *f, struct str request_id, struct buf 
     json_put_end(&w);
 }
 
-static void chat_error_event(const struct fault *f, struct str request_id, struct buf *out)
+void openai_error_event(const struct fault *f, struct str request_id, struct buf *out)
 {
     buf_str(out, S("data: "));
-    chat_error(f, request_id, out);
+    openai_error(f, request_id, out);
     buf_str(out, S("\n\n"));
 }
 
@@ -246,8 +246,8 @@ const struct wire_ops openai_chat_ops = {
     .edits = chat_edits,
     .answer = chat_answer,
     .event = chat_event,
-    .error = chat_error,
-    .error_event = chat_error_event,
+    .error = openai_error,
+    .error_event = openai_error_event,
     .blame = wire_blame,
     .heartbeat = ": heartbeat\n\n",
     .translator = &translator,

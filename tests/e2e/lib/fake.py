@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 
-from . import acts, anthropic, bedrock, openai, responses
+from . import acts, anthropic, bedrock, openai, responses, tasks
 from .gateway import UPSTREAM_KEY
 from .sigv4 import Refused
 
@@ -43,6 +43,8 @@ def vendor_of(path):
         return anthropic
     if path.startswith("/model/"):
         return bedrock
+    if tasks.serves(path):
+        return tasks
     return responses if path == "/v1/responses" else openai
 
 
@@ -281,14 +283,22 @@ class Fake:
         headers = [(name, value) for name, value in request.headers if name.lower() not in names]
         return Request(request.method, "/" + path, [*headers, ("authorization", f"Bearer {self.key}")], request.body), None
 
+    @staticmethod
+    def _model_of(x):
+        if x.vendor is bedrock:
+            return bedrock.operation(x.request)[0]
+        return tasks.model_of(x.request) if x.vendor is tasks else (x.json or {}).get("model")
+
     def _choose(self, x):
         plain = x.vendor.plain_answer(self, x.request)
         if plain:
             return plain
-        model = bedrock.operation(x.request)[0] if x.vendor is bedrock else (x.json or {}).get("model")
+        model = self._model_of(x)
         if model in self._by_model:
             queue = self._by_model[model]
             return queue.popleft() if len(queue) > 1 else queue[0]
         if self._queue:
             return self._queue.popleft()
+        if x.vendor is tasks:
+            return tasks.answer(x)
         return self._default or acts.say(**x.vendor.echo(x.json))

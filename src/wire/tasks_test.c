@@ -1,0 +1,194 @@
+/* Tests of OpenAI's calls that are no conversation: what a request asks, as JSON and as a form; how it is edited; what an answer
+ * tells of usage; what is refused and how. */
+#include "base/test.h"
+#include "wire/formats.h"
+
+static struct json_tape tape;
+static struct arena arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    json_tape_init(&tape, 0);
+    arena_init(&arena, 1024, KIB(64));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    json_tape_done(&tape);
+    arena_done(&arena);
+    return 0;
+}
+
+static enum err read_json(enum wire_operation op, const char *body, struct wire_request *r, struct fault *why)
+{
+    TRY(json_scan(&tape, str_z(body), &WIRE_LIMITS, why));
+    return openai_tasks_ops.read(op, &tape, &arena, r, why);
+}
+
+#define TYPE "multipart/form-data; boundary=\"x y\""
+#define PART(name, value) "--x y\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" value "\r\n"
+#define FILE_PART \
+    "--x y\r\nContent-Type: audio/wav\r\ncontent-disposition: form-data; name=file; filename=\"a.wav\"\r\n\r\nRI\r\n\r\nFF\r\n"
+#define END "--x y--\r\n"
+
+static enum err read_form(const char *type, const char *body, struct wire_request *r, struct fault *why)
+{
+    return openai_tasks_ops.read_form(WIRE_TRANSCRIBE, str_z(type), str_z(body), r, why);
+}
+
+static void edited(const struct wire_request *r, struct str body, struct buf *out)
+{
+    struct json_edit edits[WIRE_EDITS];
+    struct str pieces[JSON_PIECES(WIRE_EDITS)];
+    size_t n = json_splice(body, edits, openai_tasks_ops.edits(r, S("\"theirs\""), edits), pieces);
+    for (size_t i = 0; i < n; i++) buf_str(out, pieces[i]);
+}
+
+static void requests_as_json(void **state)
+{
+    (void)state;
+    struct wire_request r;
+    struct fault why = {0};
+    struct buf out;
+    const char *body = "{\"input\": [\"a\", \"b\"], \"model\": \"emb\", \"dimensions\": 3}";
+    assert_int_equal(read_json(WIRE_EMBED, body, &r, &why), OK);
+    assert_str(r.model, "emb");
+    buf_init(&out, 1024);
+    edited(&r, str_z(body), &out);
+    assert_str(buf_view(&out), "{\"input\": [\"a\", \"b\"], \"model\": \"theirs\", \"dimensions\": 3}");
+    buf_done(&out);
+    assert_int_equal(read_json(WIRE_IMAGE, "{\"model\":\"m\",\"prompt\":\"x\",\"n\":3,\"stream\":true}", &r, &why), OK);
+    assert_true(r.choices == 3 && r.stream);
+}
+
+static void requests_as_forms(void **state)
+{
+    (void)state;
+    struct wire_request r;
+    struct fault why = {0};
+    struct buf out;
+    const char *body = FILE_PART PART("model", "whisper") PART("stream", "true") PART("prompt", "") END;
+    assert_int_equal(read_form(TYPE, body, &r, &why), OK);
+    assert_str(r.model, "whisper");
+    assert_true(r.stream);
+    buf_init(&out, 1024);
+    edited(&r, str_z(body), &out);
+    assert_str(buf_view(&out), FILE_PART PART("model", "theirs") PART("stream", "true") PART("prompt", "") END);
+    buf_done(&out);
+    /* Without quotation marks around the boundary, and whatever stands behind the end. */
+    assert_int_equal(read_form("Multipart/Form-Data;boundary=b",
+                               "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--b--", &r, &why),
+                     OK);
+    assert_str(r.model, "m");
+}
+
+static void forms_that_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *body, *word;
+    } CASES[] = {
+        {"application/json", "{}", "multipart/form-data"},
+        {"multipart/form-data", END, "boundary"},
+        {"multipart/form-data; boundary=", END, "boundary"},
+        {TYPE, "", "does not begin"},
+        {TYPE, "--x\r\n", "does not begin"},
+        {TYPE, FILE_PART END, "model: missing"},
+        {TYPE, PART("model", "") END, "model: is empty"},
+        {TYPE, PART("model", "a b") END, "spaces"},
+        {TYPE, PART("model", "a") PART("model", "b") END, "twice"},
+        {TYPE, PART("model", "\xff") END, "UTF-8"},
+        {TYPE, PART("stream", "maybe") PART("model", "b") END, "stream: must be"},
+        {TYPE, PART("model", "a"), "last part does not end"},
+        {TYPE, "--x y\r\nno head", "head does not end"},
+        {TYPE, "--x yz\r\n", "goes on behind a boundary"},
+    };
+    for (size_t i = 0; i < COUNTOF(CASES); i++) {
+        struct wire_request r;
+        struct fault why = {0};
+        assert_int_equal(read_form(CASES[i].type, CASES[i].body, &r, &why), ERR_BAD_REQUEST);
+        if (!strstr(why.text, CASES[i].word)) fail_msg("case %zu: %s", i, why.text);
+    }
+}
+
+static void requests_that_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_operation op;
+        const char *body, *word;
+    } CASES[] = {
+        {WIRE_EMBED, "[]", "JSON object"},
+        {WIRE_EMBED, "{\"input\":\"x\"}", "model: missing"},
+        {WIRE_EMBED, "{\"model\":\"m\"}", "input: missing"},
+        {WIRE_IMAGE, "{\"model\":\"m\"}", "prompt: missing"},
+        {WIRE_RERANK, "{\"model\":\"m\",\"documents\":[]}", "query: missing"},
+        {WIRE_IMAGE, "{\"model\":\"m\",\"prompt\":\"\",\"stream\":1}", "stream: must be"},
+    };
+    for (size_t i = 0; i < COUNTOF(CASES); i++) {
+        struct wire_request r;
+        struct fault why = {0};
+        assert_int_equal(read_json(CASES[i].op, CASES[i].body, &r, &why), ERR_BAD_REQUEST);
+        if (!strstr(why.text, CASES[i].word)) fail_msg("case %zu: %s", i, why.text);
+    }
+}
+
+static void usage_of_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_operation op;
+        const char *body;
+        enum usage_cell cells[4]; /* up to the first that is to be 0 */
+        uint64_t n[4];
+    } CASES[] = {
+        {WIRE_EMBED, "{\"data\":[],\"usage\":{\"prompt_tokens\":7,\"total_tokens\":7}}", {USAGE_IN_FRESH}, {7}},
+        {WIRE_RERANK, "{\"results\":[],\"usage\":{\"total_tokens\":9}}", {USAGE_IN_FRESH}, {9}},
+        {WIRE_RERANK, "{\"results\":[],\"meta\":{\"billed_units\":{\"search_units\":2}}}", {USAGE_UNIT_SEARCH}, {2}},
+        {WIRE_IMAGE,
+         "{\"data\":[{},{}],\"usage\":{\"input_tokens\":50,\"input_tokens_details\":{\"text_tokens\":10,\"image_tokens\":40},"
+         "\"output_tokens\":100,\"output_tokens_details\":{\"image_tokens\":90}}}",
+         {USAGE_UNIT_IMAGE, USAGE_IN_IMAGE, USAGE_OUT_IMAGE, USAGE_OUT_VISIBLE},
+         {2, 40, 90, 10}},
+        {WIRE_TRANSCRIBE,
+         "{\"text\":\"\",\"usage\":{\"input_tokens\":14,\"input_token_details\":{\"audio_tokens\":14},\"output_tokens\":5}}",
+         {USAGE_IN_AUDIO, USAGE_OUT_VISIBLE},
+         {14, 5}},
+        {WIRE_TRANSCRIBE, "{\"text\":\"\",\"usage\":{\"type\":\"duration\",\"seconds\":9}}", {USAGE_UNIT_AUDIO_SECOND}, {9}},
+        {WIRE_TRANSCRIBE, "{\"text\":\"\",\"duration\":8.470}", {USAGE_UNIT_AUDIO_SECOND}, {9}},
+        {WIRE_TRANSCRIBE, "{\"text\":\"\",\"duration\":8.0}", {USAGE_UNIT_AUDIO_SECOND}, {8}},
+        {WIRE_TRANSCRIBE, "1\n00:00 --> 00:01\nHello.\n", {0}, {0}},
+        {WIRE_SPEAK, "RIFF", {0}, {0}},
+    };
+    for (size_t i = 0; i < COUNTOF(CASES); i++) {
+        struct usage u;
+        struct fault why = {0};
+        assert_int_equal(openai_tasks_ops.answer(CASES[i].op, str_z(CASES[i].body), &tape, &u, &why), OK);
+        for (size_t k = 0; k < 4 && CASES[i].n[k]; k++)
+            if (u.n[CASES[i].cells[k]] != CASES[i].n[k]) fail_msg("case %zu, cell %zu", i, k);
+    }
+}
+
+static void answers_that_are_none(void **state)
+{
+    (void)state;
+    struct usage u;
+    struct fault why = {0};
+    assert_int_equal(openai_tasks_ops.answer(WIRE_EMBED, S("{\"ok\":1}"), &tape, &u, &why), ERR_UPSTREAM_GARBAGE);
+    assert_int_equal(openai_tasks_ops.answer(WIRE_EMBED, S("{\"data\":{}}"), &tape, &u, &why), ERR_UPSTREAM_GARBAGE);
+    assert_int_equal(openai_tasks_ops.answer(WIRE_MODERATE, S("<html>"), &tape, &u, &why), ERR_UPSTREAM_GARBAGE);
+    assert_int_equal(openai_tasks_ops.answer(WIRE_TRANSCRIBE, S("{\"text\":"), &tape, &u, &why), ERR_UPSTREAM_GARBAGE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_as_json),       cmocka_unit_test(requests_as_forms),
+        cmocka_unit_test(forms_that_are_refused), cmocka_unit_test(requests_that_are_refused),
+        cmocka_unit_test(usage_of_answers),       cmocka_unit_test(answers_that_are_none),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
