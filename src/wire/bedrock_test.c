@@ -1,0 +1,191 @@
+/* What Bedrock's formats ask beyond the laws (docs/wire.md, B1…): unions, cache points, names, refusals by their path, and errors as
+ * frames. */
+#include "wire/bedrock_converse/priv.h"
+#include "wire/test.h"
+
+#define USER(content) "{\"messages\":[{\"role\":\"user\",\"content\":[" content "]}]}"
+
+static enum err read_body(struct bench *b, unsigned f, struct str body, struct chat *c)
+{
+    *c = (struct chat){.arena = &b->arena, .source = body};
+    TRY(json_scan(&b->tape, body, NULL, &b->why));
+    return translator_of(f)->read_request(&b->tape, c, &b->why);
+}
+
+/* Read in f and written in g for a model of Claude's; STR_NONE: refused. */
+static struct str through(struct bench *b, unsigned f, unsigned g, const char *body, struct wire_name **ret_names)
+{
+    struct chat c;
+    struct buf out;
+    const struct wire_target to = {.model = S("m"),
+                                   .origin = {S("anthropic"), 7},
+                                   .max_output = 4096,
+                                   .losses = &b->losses,
+                                   .tape = &b->tape,
+                                   .memo = &b->arena};
+    buf_init(&out, MIB(1));
+    enum err e = read_body(b, f, str_z(body), &c);
+    if (e == OK) e = translator_of(g)->write_request(&c, &to, ret_names, &out, &b->why);
+    if (e == OK) e = chat_account(&c, "it", &b->why);
+    if (e == OK) return keep(b, &out);
+    buf_done(&out);
+    return STR_NONE;
+}
+
+static void assert_holds(struct str text, const char *what)
+{
+    size_t at;
+    if (!str_find(text, str_z(what), &at)) fail_msg("no %s in: %.*s", what, STR_ARG(text));
+}
+
+static void refusals_tell_the_path(void **state)
+{
+    static const struct {
+        const char *body, *words;
+    } ROWS[] = {
+        {USER("{\"text\":\"a\",\"image\":{}}"), "messages[0].content[0]: is a union"},
+        {USER("{\"cachePoint\":{\"type\":\"default\"}}"), "messages[0].content[0]: marks nothing"},
+        {USER("{\"text\":1}"), "messages[0].content[0].text: must be a string"},
+        {USER("{\"image\":{\"format\":\"png\",\"source\":{}}}"), "must hold bytes, s3Location"},
+        {USER("{\"toolResult\":{\"toolUseId\":\"a\",\"content\":[],\"status\":\"odd\"}}"), "must be success or error"},
+        {"{\"messages\":[{\"role\":\"system\",\"content\":[]}]}", "messages[0].role: must be user or assistant"},
+        {"{\"messages\":[],\"toolConfig\":{\"tools\":[],\"toolChoice\":{}}}", "must hold auto, any or tool"},
+        {"{\"messages\":[],\"inferenceConfig\":{\"maxTokens\":\"x\"}}", "inferenceConfig.maxTokens"},
+    };
+    for (unsigned i = 0; i < COUNTOF(ROWS); i++) {
+        struct bench b;
+        struct chat c;
+        bench_start(&b);
+        assert_int_equal(read_body(&b, WIRE_BEDROCK_CONVERSE, str_z(ROWS[i].body), &c), ERR_BAD_REQUEST);
+        assert_holds(str_z(b.why.text), ROWS[i].words);
+        bench_stop(&b);
+    }
+}
+
+static void a_cache_point_marks_what_stands_before_it(void **state)
+{
+    struct bench b;
+    struct wire_name *names;
+    bench_start(&b);
+    struct str out =
+        through(&b, WIRE_BEDROCK_CONVERSE, WIRE_ANTHROPIC_MESSAGES,
+                "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"a\"},{\"cachePoint\":{\"type\":\"default\","
+                "\"ttl\":\"1h\"}},{\"text\":\"b\"}]}],\"inferenceConfig\":{\"maxTokens\":9}}",
+                &names);
+    assert_holds(
+        out, "{\"type\":\"text\",\"text\":\"a\",\"cache_control\":{\"type\":\"ephemeral\",\"ttl\":\"1h\"}},{\"type\":\"text\",");
+    out = through(
+        &b, WIRE_ANTHROPIC_MESSAGES, WIRE_BEDROCK_CONVERSE,
+        "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\","
+        "\"cache_control\":{\"type\":\"ephemeral\"}}]}]}",
+        &names);
+    assert_holds(out, "[{\"text\":\"a\"},{\"cachePoint\":{\"type\":\"default\"}}]");
+    assert_int_equal(count_losses(&b.losses), 0);
+    bench_stop(&b);
+}
+
+static void names_are_respelled_and_never_the_same(void **state)
+{
+    struct bench b;
+    struct wire_name *names;
+    bench_start(&b);
+    struct str out = through(&b, WIRE_ANTHROPIC_MESSAGES, WIRE_BEDROCK_CONVERSE,
+                             "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":["
+                             "{\"name\":\"a.b\",\"input_schema\":{}},{\"name\":\"a_b\",\"input_schema\":{}},"
+                             "{\"name\":\"a b\",\"input_schema\":{}}],\"tool_choice\":{\"type\":\"tool\",\"name\":\"a b\"}}",
+                             &names);
+    assert_holds(out, "\"name\":\"a_b_2\"");
+    assert_holds(out, "\"name\":\"a_b\",");
+    assert_holds(out, "\"toolChoice\":{\"tool\":{\"name\":\"a_b_3\"}}");
+    assert_int_equal(b.losses.n[LOSS_TOOL_NAME], 2);
+    const struct wire_reply reply = {.names = names};
+    assert_true(str_eq(bedrock_converse_called(&reply, S("a_b_2")), S("a.b")));
+    assert_true(str_eq(bedrock_converse_called(&reply, S("a_b")), S("a_b")));
+    bench_stop(&b);
+}
+
+static void calls_of_earlier_turns_need_tools(void **state)
+{
+    static const char *const BODY = "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{"
+                                    "\"role\":\"assistant\",\"content\":["
+                                    "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}]},{\"role\":\"user\","
+                                    "\"content\":[{\"type\":\"tool_result\","
+                                    "\"tool_use_id\":\"t\",\"content\":\"x\"}]}]}";
+    struct bench b;
+    struct wire_name *names;
+    bench_start(&b);
+    assert_holds(through(&b, WIRE_ANTHROPIC_MESSAGES, WIRE_BEDROCK_CONVERSE, BODY, &names),
+                 "\"toolConfig\":{\"tools\":[{\"toolSpec\"");
+    assert_int_equal(b.losses.n[LOSS_CHOICE], 1);
+    bench_stop(&b);
+}
+
+static void thinking_is_the_models_own_field(void **state)
+{
+    struct bench b;
+    struct wire_name *names;
+    bench_start(&b);
+    struct str out =
+        through(&b, WIRE_OPENAI_CHAT, WIRE_BEDROCK_CONVERSE,
+                "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"reasoning_effort\":\"low\"}", &names);
+    assert_holds(out, "\"additionalModelRequestFields\":{\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":");
+    out = through(&b, WIRE_BEDROCK_CONVERSE, WIRE_BEDROCK_INVOKE,
+                  "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"a\"}]}],\"inferenceConfig\":{\"maxTokens\":2000},"
+                  "\"additionalModelRequestFields\":{\"anthropic_beta\":[\"x\"],\"top_k\":5}}",
+                  &names);
+    assert_holds(out, "{\"anthropic_version\":\"bedrock-2023-05-31\",\"anthropic_beta\":[\"x\"],\"max_tokens\":2000,");
+    assert_holds(out, "\"top_k\":5");
+    bench_stop(&b);
+}
+
+static void our_errors_are_whole_frames(void **state)
+{
+    static const unsigned FORMATS[] = {WIRE_BEDROCK_CONVERSE, WIRE_BEDROCK_INVOKE};
+    for (unsigned i = 0; i < COUNTOF(FORMATS); i++) {
+        struct event_stream_reader r;
+        struct event_stream_frame f;
+        struct fault why = {0};
+        struct buf out;
+        bool got = false;
+        buf_init(&out, KIB(4));
+        ignore_err(FAIL(&why, ERR_RATE_TOKENS, "too \"much\""));
+        ops_of(FORMATS[i])->error_event(&why, S("id"), &out);
+        event_stream_init(&r, KIB(4));
+        event_stream_feed(&r, buf_view(&out));
+        assert_int_equal(event_stream_next(&r, &f, &got, &why), OK);
+        assert_true(got && f.kind == EVENT_STREAM_EXCEPTION && str_eq(f.type, S("throttlingException")));
+        assert_true(str_eq(f.payload, S("{\"message\":\"too \\\"much\\\"\"}")));
+        event_stream_done(&r);
+        buf_done(&out);
+    }
+}
+
+static void the_name_of_an_error_is_read_in_all_its_forms(void **state)
+{
+    static const char *const NAMES[] = {"ThrottlingException", "ThrottlingException:http://internal.amazon.com/coral/",
+                                        "com.amazon.coral.service#ThrottlingException"};
+    for (unsigned i = 0; i < COUNTOF(NAMES); i++) {
+        struct bench b;
+        struct chat_error e;
+        const struct http_field field = {S("x-amzn-errortype"), str_z(NAMES[i])};
+        bench_start(&b);
+        bedrock_converse_read_error(400, (struct http_fields){&field, 1}, S("{\"Message\":\"slow\"}"), &b.tape, &b.arena, &e);
+        assert_int_equal(e.class, CLASS_RATE);
+        assert_true(str_eq(e.word, S("ThrottlingException")) && str_eq(e.message, S("slow")));
+        bench_stop(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refusals_tell_the_path),
+        cmocka_unit_test(a_cache_point_marks_what_stands_before_it),
+        cmocka_unit_test(names_are_respelled_and_never_the_same),
+        cmocka_unit_test(calls_of_earlier_turns_need_tools),
+        cmocka_unit_test(thinking_is_the_models_own_field),
+        cmocka_unit_test(our_errors_are_whole_frames),
+        cmocka_unit_test(the_name_of_an_error_is_read_in_all_its_forms),
+    };
+    return cmocka_run_group_tests_name("bedrock", tests, NULL, NULL);
+}
