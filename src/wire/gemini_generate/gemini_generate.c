@@ -192,6 +192,22 @@ static void gemini_blame(struct str body, struct json_tape *t, struct buf *out)
     }
 }
 
+static const struct wire_translator translator = {
+    .read_request = gemini_read_request,
+    .write_request = gemini_write_request,
+    .read_answer = gemini_read_answer,
+    .write_answer = gemini_write_answer,
+    .reader_size = GEMINI_READER_SIZE,
+    .reader_start = gemini_reader_start,
+    .read_event = gemini_read_event,
+    .read_end = gemini_read_end,
+    .writer_size = GEMINI_WRITER_SIZE,
+    .writer_start = gemini_writer_start,
+    .write_event = gemini_write_event,
+    .read_error = gemini_read_error,
+    .write_error = gemini_write_error,
+};
+
 const struct wire_ops gemini_generate_ops = {
     .format = WIRE_GEMINI_GENERATE,
     .name = "gemini_generate",
@@ -207,4 +223,5 @@ const struct wire_ops gemini_generate_ops = {
     .error_event = gemini_error_event,
     .blame = gemini_blame,
     .heartbeat = ": heartbeat\n\n",
+    .translator = &translator,
 };
