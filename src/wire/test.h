@@ -222,6 +222,10 @@ UNUSED static struct str with_needle(struct bench *b, struct dice *d, struct str
 
 UNUSED static bool has_needle(struct str text)
 {
+    /* also in base64, at each of the three places that it can have there (Bedrock's Invoke carries chunks so) */
+    static const struct str SPELLINGS[] = {{NEEDLE, sizeof NEEDLE - 1}, {"enFfbmVlZGxl", 12}, {"X25lZWRs", 8}, {"cV9uZWVk", 8}};
     size_t at;
-    return str_find(text, S(NEEDLE), &at);
+    for (unsigned i = 0; i < COUNTOF(SPELLINGS); i++)
+        if (str_find(text, SPELLINGS[i], &at)) return true;
+    return false;
 }

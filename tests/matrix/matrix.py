@@ -115,7 +115,7 @@ def _bytes(part):
         text = raw.decode()
     except UnicodeDecodeError:
         text = re.sub(r"(\\n)", "\\1\n", repr(raw)[2:-1])
-    return re.sub(r"aq1\.[A-Za-z0-9_-]+", "aq1.SEALED", text)
+    return re.sub(r"aq1([./])[A-Za-z0-9_+/=-]+", r"aq1\1SEALED", text)
 
 
 def _section(title, part):
@@ -136,7 +136,7 @@ def golden(cell, sdk):
     for part in ("answer", "stream"):
         if sdk and sdk.get(part) is not None:
             text = json.dumps(sdk[part], indent=1, ensure_ascii=False, sort_keys=True)
-            lines += [f"== the SDK's view of the {part}", re.sub(r"aq1\.[A-Za-z0-9_-]+", "aq1.SEALED", text)]
+            lines += [f"== the SDK's view of the {part}", re.sub(r"aq1([./])[A-Za-z0-9_+/=-]+", r"aq1\1SEALED", text)]
     return "\n".join(lines) + "\n"
 
 
