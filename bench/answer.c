@@ -62,13 +62,13 @@ static struct text body_around(const char *prose)
 }
 
 /* The answer's prose is filled up with plain words until the body has exactly ANSWER_BODY bytes. */
-static struct text render_body(void)
+static struct text filled_up(struct text (*around)(const char *prose))
 {
     static const char prose[] = "Rain falls anywhere, every well draws from the same rock, and each well has a meter. ";
     char filled[ANSWER_BODY] = "";
-    size_t empty = body_around("").n;
+    size_t empty = around("").n;
     for (size_t i = 0; i + empty < ANSWER_BODY; i++) filled[i] = prose[i % (sizeof prose - 1)];
-    return body_around(filled);
+    return around(filled);
 }
 
 static struct text render_chunk(const char *words)
@@ -89,7 +89,7 @@ static struct text render_end(bool with_usage)
 
 void answers_render(struct answers *ret)
 {
-    struct text body = render_body();
+    struct text body = filled_up(body_around);
     struct text role = framed(render(EVENT_HEAD "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\","
                                                 "\"content\":\"\",\"refusal\":null},\"logprobs\":null,"
                                                 "\"finish_reason\":null}]}\n\n"));
@@ -102,4 +102,52 @@ void answers_render(struct answers *ret)
                               role.p);
     for (size_t i = 0; i < CHUNK_KINDS; i++) ret->chunk[i] = render_chunk(WORDS[i]);
     for (int i = 0; i < 2; i++) ret->end[i] = render_end(i);
+}
+
+/* ---- Messages ----------------------------------------------------------------------------------------------------------- */
+
+#define MESSAGE_HEAD                                                                        \
+    "\"id\":\"msg_01C9x8Yh2mQvT4LkWc1RzNnE5\",\"type\":\"message\",\"role\":\"assistant\"," \
+    "\"model\":\"claude-opus-5-20261101\","
+#define MESSAGE_USAGE                                                                                  \
+    "\"usage\":{\"input_tokens\":212,\"cache_creation_input_tokens\":0,\"cache_read_input_tokens\":0," \
+    "\"cache_creation\":{\"ephemeral_5m_input_tokens\":0,\"ephemeral_1h_input_tokens\":0},"            \
+    "\"output_tokens\":%d,\"service_tier\":\"standard\"}"
+
+static struct text message_around(const char *prose)
+{
+    return render("{" MESSAGE_HEAD "\"content\":[{\"type\":\"text\",\"text\":\"%s\"}],\"stop_reason\":\"end_turn\","
+                  "\"stop_sequence\":null," MESSAGE_USAGE "}\n",
+                  prose, 118);
+}
+
+static struct text named(const char *name, struct text rest)
+{
+    return framed(render("event: %s\ndata: {\"type\":\"%s\"%s}\n\n", name, name, rest.p));
+}
+
+static struct text render_message_end(void)
+{
+    struct text stop = joined(named("content_block_stop", render(",\"index\":0")),
+                              named("message_delta", render(",\"delta\":{\"stop_reason\":\"end_turn\",\"stop_sequence\":null},"
+                                                            "\"usage\":{\"output_tokens\":64}")));
+    return joined(stop, joined(named("message_stop", render("%s", "")), render("0\r\n\r\n")));
+}
+
+void answers_render_messages(struct answers *ret)
+{
+    struct text body = filled_up(message_around);
+    struct text start = named("message_start", render(",\"message\":{" MESSAGE_HEAD "\"content\":[],\"stop_reason\":null,"
+                                                      "\"stop_sequence\":null," MESSAGE_USAGE "}",
+                                                      1));
+    struct text block = named("content_block_start", render(",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}"));
+    ret->whole = render("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n" VENDOR_HEAD "\r\n%s",
+                        body.n, body.p);
+    ret->stream_head = render("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+                              "Cache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n" VENDOR_HEAD "\r\n%s%s",
+                              start.p, block.p);
+    for (size_t i = 0; i < CHUNK_KINDS; i++)
+        ret->chunk[i] =
+            named("content_block_delta", render(",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"%s\"}", WORDS[i]));
+    for (int i = 0; i < 2; i++) ret->end[i] = render_message_end();
 }

@@ -1,5 +1,5 @@
 /* answer: what the mock upstream says, rendered once at start so that saying it costs one send.
- * Called by mock.c alone. The texts have the shape of OpenAI's Chat Completions, headers included. */
+ * Called by mock.c alone. The texts have the shape of OpenAI's Chat Completions, headers included, or of Anthropic's Messages. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,7 +17,8 @@ struct answers {
     struct text refusal;            /* a 400 for a request that arrived damaged */
     struct text stream_head;        /* head of the event stream and its first event (the role) */
     struct text chunk[CHUNK_KINDS]; /* one event of about 260 bytes each, in HTTP chunk framing */
-    struct text end[2];             /* finish event, [with 1: usage event,] `[DONE]`, last HTTP chunk */
+    struct text end[2];             /* finish event, [with 1: usage event,] `[DONE]`, last HTTP chunk; Messages: both alike */
 };
 
 void answers_render(struct answers *ret);
+void answers_render_messages(struct answers *ret);

@@ -1,4 +1,4 @@
-/* mock: an upstream that answers OpenAI Chat Completions at once and cheaply, plain or over TLS.
+/* mock: an upstream that answers OpenAI Chat Completions (and Anthropic Messages) at once and cheaply, plain or over TLS.
  * Started by bench/run; one process, one thread. A request without `"stream":true` gets one JSON
  * answer; with it, an event stream: first event at once, then --chunks events, one every --gap milliseconds, or
  * (--hold) nothing more, so that thousands of streams stand open. */
@@ -26,10 +26,11 @@ struct conn {
     bool wants_write; /* EPOLLOUT is armed */
     SSL *ssl;         /* NULL on plain connections */
     struct request request;
-    struct text out; /* what of the current text has not been sent; texts are static */
-    uint64_t due_ms; /* when the next event of the stream goes out */
-    uint64_t sent;   /* events of this stream sent so far */
-    bool usage;      /* the caller asked for the usage event */
+    struct text out;               /* what of the current text has not been sent; texts are static */
+    uint64_t due_ms;               /* when the next event of the stream goes out */
+    uint64_t sent;                 /* events of this stream sent so far */
+    const struct answers *answers; /* in the format of this request */
+    bool usage;                    /* the caller asked for the usage event */
 };
 
 LIST_HEAD(tick, conn);
@@ -42,7 +43,7 @@ static struct {
     SSL_CTX *tls;
     bool hold;
     uint64_t chunks, gap_ms;
-    struct answers answers;
+    struct answers answers, messages;
     struct tick wheel[TICKS]; /* one slot a millisecond: every gap is shorter than a turn */
     uint64_t tick_ms;         /* the last millisecond that was served */
     size_t paced;             /* connections on the wheel */
@@ -132,9 +133,9 @@ static bool stream_step(struct conn *c)
     if (c->sent == mock.chunks) {
         pace_off(c);
         request_clear(&c->request);
-        return say(c, mock.answers.end[c->usage]);
+        return say(c, c->answers->end[c->usage]);
     }
-    return say(c, mock.answers.chunk[c->sent++ % CHUNK_KINDS]);
+    return say(c, c->answers->chunk[c->sent++ % CHUNK_KINDS]);
 }
 
 /* 0 to gap - 1, evenly; the same in every run, so that rounds can be compared (splitmix64). */
@@ -152,17 +153,18 @@ static bool stream_start(struct conn *c)
 {
     c->sent = 0;
     c->usage = request_wants_usage(&c->request);
-    if (!say(c, mock.answers.stream_head)) return false;
+    if (!say(c, c->answers->stream_head)) return false;
     if (!mock.hold) pace_at(c, mock.tick_ms + 1 + phase_ms());
     return true;
 }
 
 static bool answer(struct conn *c)
 {
-    if (request_is_intact(&c->request) && request_wants_stream(&c->request)) return stream_start(c);
     bool intact = request_is_intact(&c->request);
+    c->answers = c->request.messages ? &mock.messages : &mock.answers;
+    if (intact && request_wants_stream(&c->request)) return stream_start(c);
     request_clear(&c->request);
-    return say(c, intact ? mock.answers.whole : mock.answers.refusal);
+    return say(c, intact ? c->answers->whole : mock.answers.refusal);
 }
 
 /* One piece from the peer; false when the connection has to go. */
@@ -302,6 +304,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     files_raise(65536);
     answers_render(&mock.answers);
+    answers_render_messages(&mock.messages);
     tls_load(cert, key);
     mock.epoll = epoll_create1(EPOLL_CLOEXEC);
     mock.tick_ms = now_ns() / 1000000;

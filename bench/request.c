@@ -36,7 +36,9 @@ static bool head_read(struct request *r, const char *p, const char *end)
 {
     const char *value;
     const char *line = memchr(p, '\n', (size_t)(end - p));
-    if (!line || strncmp(p, "POST ", 5) || !memmem(p, (size_t)(line - p), "/chat/completions", 17)) return false;
+    if (!line || strncmp(p, "POST ", 5)) return false;
+    r->messages = memmem(p, (size_t)(line - p), "/v1/messages", 12) != NULL;
+    if (!r->messages && !memmem(p, (size_t)(line - p), "/chat/completions", 17)) return false;
     for (line++; line < end;) {
         const char *stop = memchr(line, '\n', (size_t)(end - line));
         if (line_is(line, end, "content-length:", &value)) r->left = strtoull(value, NULL, 10);

@@ -14,6 +14,7 @@ enum { ENDS = 256, HEAD_MAX = 16384 };
 
 struct request {
     bool in_body;
+    bool messages; /* asked in Anthropic's format, not OpenAI's */
     bool chunked;
     bool in_last_chunk; /* chunked: only the trailer is missing */
     bool framing;       /* chunked: the size line or the line end after a chunk is next */

@@ -50,9 +50,11 @@ class CpuRow:
     tls: bool = False
     mock: dict = field(default_factory=dict)
     goals: dict = field(default_factory=dict)
+    targets: tuple = ()  # only these; () all but ours-translated
 
 
 BOTH = {"ours-process": 0.90, "ours-disk": 0.90}
+TRANSLATED = ("ours-translated", "nginx")
 PACED = {"chunks": 64, "gap": 10}
 CPU_ROWS = {
     "1k": CpuRow("CPU per 1 KB request", {"connections": 64}, "1k", goals={"ours-process": 0.90, "ours-disk": 1.00}),
@@ -61,6 +63,12 @@ CPU_ROWS = {
     "100k": CpuRow("CPU per 100 KB request", {"connections": 32}, "100k", goals=BOTH),
     "chunk": CpuRow("CPU per streamed chunk, paced", {"connections": 300}, "1k-stream", "events", mock=PACED,
                     goals=BOTH),
+    "1k-translated": CpuRow("CPU per 1 KB request, Chat to Messages", {"connections": 64}, "1k", goals={"ours-translated": 1.20},
+                            targets=TRANSLATED),
+    "100k-translated": CpuRow("CPU per 100 KB request, Chat to Messages", {"connections": 32}, "100k",
+                              goals={"ours-translated": 1.30}, targets=TRANSLATED),
+    "chunk-translated": CpuRow("CPU per streamed chunk, paced, Messages to Chat", {"connections": 300}, "1k-stream", "events",
+                               mock=PACED, goals={"ours-translated": 1.10}, targets=TRANSLATED),
     "100k-tls": CpuRow("CPU per 100 KB request, TLS upstream", {"connections": 32}, "100k", tls=True),
     "chunk-tls": CpuRow("CPU per streamed chunk, paced, TLS upstream", {"connections": 300}, "1k-stream", "events",
                         tls=True, mock=PACED),
@@ -175,7 +183,7 @@ def run_cpu(bench, name, plan):
     row = CPU_ROWS[name]
     count = streams_for(bench, row, plan)
     options = {**row.options, "connections": count, "ms": plan.ms, "body": str(bench.bodies[row.body])}
-    labels = [label for label in plan.labels if label != "direct"]
+    labels = [label for label in plan.labels if (label in row.targets if row.targets else label not in ("direct", "ours-translated"))]
     with Stage(bench, labels, row.tls, row.mock) as stage:
         series = {target.label: measure.Series() for target in stage.targets}
         for turn, target in in_turn(stage.targets, plan.rounds):
@@ -252,7 +260,7 @@ def run_latency(bench, name, plan):
     """Everything on one core, one request in flight: no wake-up crosses cores, so what is left is the gateway."""
     options = {"connections": 1, "ms": plan.ms, "body": str(bench.bodies["1k"])}
     syncs = measure.Series()
-    labels = ["direct"] + [label for label in plan.labels if label != "direct"]
+    labels = ["direct"] + [label for label in plan.labels if label not in ("direct", "ours-translated")]
     with Stage(bench, labels, one_core=True) as stage:
         series = {target.label: measure.Series() for target in stage.targets}
         for turn, target in in_turn(stage.targets, plan.rounds):
@@ -320,7 +328,8 @@ def run_start(bench, name, plan):
 
 
 ROWS = {
-    "1k": run_cpu, "1k-tls": run_cpu, "100k": run_cpu, "chunk": run_cpu, "memory": run_memory, "memory-tls": run_memory,
+    "1k": run_cpu, "1k-tls": run_cpu, "100k": run_cpu, "chunk": run_cpu,
+    "1k-translated": run_cpu, "100k-translated": run_cpu, "chunk-translated": run_cpu, "memory": run_memory, "memory-tls": run_memory,
     "crowd": run_crowd, "latency": run_latency, "start": run_start, **{name: run_cpu for name in EXTRA},
 }
 

@@ -221,6 +221,7 @@ class Aquifer(Target):
     """`aquifer serve` with the ledger's safety as named; its key is made through the command line, as a user would."""
 
     safety = ""
+    upstream = {"KIND": "openai", "BASE": "/v1", "MODEL": "gpt-4o-mini"}
 
     def directory(self):
         return self.bench.work / self.label
@@ -228,7 +229,7 @@ class Aquifer(Target):
     def config(self):
         where = self.directory()
         host = "localhost" if self.tls else "127.0.0.1"
-        values = {**self.values(), "DIR": where, "ADMIN_PORT": self.port + 10, "SAFETY": self.safety,
+        values = {**self.values(), **self.upstream, "DIR": where, "ADMIN_PORT": self.port + 10, "SAFETY": self.safety,
                   "UPSTREAM": f"{host}:{self.bench.port}",
                   "CA_FILE": f"    ca_file: {self.bench.work}/ca.pem" if self.tls else ""}
         where.mkdir(exist_ok=True)
@@ -282,4 +283,12 @@ class AquiferDisk(Aquifer):
     safety = "disk"
 
 
-ALL = {target.label: target for target in (Direct, Forwarder, AquiferProcess, AquiferDisk, Nginx, Haproxy)}
+class AquiferTranslated(AquiferProcess):
+    """The same, with a provider that speaks another format than the caller."""
+
+    label = "ours-translated"
+    offset = 6
+    upstream = {"KIND": "anthropic", "BASE": "", "MODEL": "claude-opus-5"}
+
+
+ALL = {target.label: target for target in (Direct, Forwarder, AquiferProcess, AquiferDisk, AquiferTranslated, Nginx, Haproxy)}
