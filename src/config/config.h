@@ -41,7 +41,7 @@ struct config_timeouts {
     uint64_t connect, first_byte, gap, total;
 };
 struct config_provider {
-    struct str name, kind, url, key, ca_file, proxy, jurisdiction;
+    struct str name, kind, url, key, api_version, ca_file, proxy, jurisdiction;
     struct str region, access_key, secret_key, session_token, profile; /* AWS */
     uint64_t credentials;                                              /* enum aws_source */
     CONFIG_LIST(struct str) formats;

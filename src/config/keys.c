@@ -136,13 +136,17 @@ static const struct config_key KEYS[] = {
     {"providers[].name", CONFIG_NAME, PROVIDER(name), .max = 32, NEEDED, LIVE, .since = "0.1",
      .help = "How deployments name it."},
     {"providers[].kind", CONFIG_TEXT, PROVIDER(kind), .max = 32, NEEDED, LIVE, .since = "0.1",
-     .help = "What it speaks: openai, anthropic, bedrock and bedrock_mantle (AWS), gemini, vertex (Google Cloud), or local for "
+     .help = "What it speaks: openai, azure, anthropic, bedrock and bedrock_mantle (AWS), gemini, vertex (Google Cloud), or "
+             "local for "
              "models "
              "that Aquifer runs itself."},
     {"providers[].url", CONFIG_URL, PROVIDER(url), .max = 1024, LIVE, .since = "0.1",
-     .help = "What the vendor's SDK takes as base URL: openai with /v1, anthropic without, gemini with /v1beta, "
+     .help = "What the vendor's SDK takes as base URL: openai with /v1, azure with /openai/v1, anthropic without, gemini with "
+             "/v1beta, "
              "vertex down to /locations/NAME."},
     {"providers[].key", CONFIG_SECRET, PROVIDER(key), LIVE, .since = "0.1", .help = "The account's credential."},
+    {"providers[].api_version", CONFIG_NAME, PROVIDER(api_version), .max = 32, LIVE, .since = "0.1",
+     .help = "Azure: the version of the older paths, as 2024-10-21; the url then ends in /openai. Without it: /openai/v1."},
     {"providers[].region", CONFIG_NAME, PROVIDER(region), .max = 32, LIVE, .since = "0.1",
      .help = "AWS: the region that is signed for, and whose endpoint is called when there is no url."},
     {"providers[].access_key", CONFIG_SECRET, PROVIDER(access_key), LIVE, .since = "0.1",

@@ -449,15 +449,26 @@ static void blame(struct exchange *x)
     buf_clear(&x->gl->room);
 }
 
+/* Whoever tries again gets the same answer. The provider's own word comes first. */
+static void forbid_retry(struct exchange *x)
+{
+    static const struct http_field NO = {{"x-should-retry", 14}, {"false", 5}};
+    for (unsigned i = 0; i < x->n_down; i++)
+        if (str_eq(x->down[i].name, NO.name)) return;
+    x->down[x->n_down++] = NO; /* there is room for one more: keep_fields() */
+}
+
 /* The provider refused or failed: its word is the answer unless another deployment does better. */
 static void end_refused(struct exchange *x)
 {
     struct attempt *a = &x->attempt;
     int64_t now_ms = clock_wall_ms();
     blame(x);
+    provider_judge_body(x->status, buf_view(&x->held), &x->gl->tape, &a->verdict);
     if (a->verdict.rest) route_failed(a->deployment, a->verdict.retry_after_ms, now_ms);
     attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_ERROR);
     if (a->translation) translate_error(x);
+    if (a->verdict.spent) forbid_retry(x);
     x->outcome = OUTCOME_ANSWER;
     go_on(x, a->verdict.try_next);
 }

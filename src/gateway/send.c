@@ -18,7 +18,8 @@ static bool can_do(const struct exchange *x, const struct deployment *d)
     char room[512];
     struct buf path = {.p = room, .cap = sizeof room, .max = sizeof room};
     if (x->request.operation == WIRE_GENERATE) return true;
-    const struct provider_call call = {x->wire->format, x->request.operation, x->request.model, x->request.stream};
+    const struct provider_call call = {x->wire->format, x->request.operation, x->request.model, x->request.stream,
+                                       d->provider->api_version};
     return d->provider->kind->path(&call, &path);
 }
 
@@ -240,7 +241,8 @@ bool can_call(const struct exchange *x, enum wire_format f)
 {
     char room[512];
     struct buf path = {.p = room, .cap = sizeof room, .max = sizeof room};
-    const struct provider_call call = {f, x->request.operation, upstream_model(x), x->request.stream};
+    const struct provider_call call = {f, x->request.operation, upstream_model(x), x->request.stream,
+                                       x->attempt.deployment->provider->api_version};
     return x->attempt.deployment->provider->kind->path(&call, &path);
 }
 
@@ -337,7 +339,8 @@ static enum err start_call(struct exchange *x, const struct destination *to)
     struct json_edit edits[EDITS_MAX];
     struct str pieces[JSON_PIECES(EDITS_MAX)];
     struct buf *room = &x->gl->room;
-    const struct provider_call call = {a->wire->format, x->request.operation, upstream_model(x), x->request.stream};
+    const struct provider_call call = {a->wire->format, x->request.operation, upstream_model(x), x->request.stream,
+                                       a->deployment->provider->api_version};
     char target_room[512];
     struct buf target = {.p = target_room, .cap = sizeof target_room, .max = sizeof target_room};
     buf_str(&target, to->base_path);

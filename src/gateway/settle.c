@@ -9,8 +9,8 @@ static void complete_usage(struct exchange *x, enum attempt_end end)
     struct usage *u = &x->usage;
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
     if (meter == WIRE_METER_NONE) return;
-    if (end == ATTEMPT_FAILED && !x->streaming) { /* refused before it generated: nothing is charged */
-        usage_set(u, USAGE_IN_FRESH, 0, USAGE_ESTIMATED);
+    if (end == ATTEMPT_FAILED && !x->streaming) { /* refused before it generated: nothing is charged, but what was read */
+        usage_set(u, USAGE_IN_FRESH, x->attempt.verdict.charged ? x->request.input_bound / BYTES_PER_TOKEN : 0, USAGE_ESTIMATED);
         usage_set(u, USAGE_OUT_VISIBLE, 0, USAGE_ESTIMATED);
         return;
     }

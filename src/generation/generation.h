@@ -40,7 +40,8 @@ struct provider {
     const struct provider_kind *kind;
     struct http_origin *origin; /* NULL for kind local */
     struct str base_path;
-    struct secret key; /* "" none */
+    struct str api_version; /* Azure's older paths; "" the current ones */
+    struct secret key;      /* "" none */
     struct str region;
     struct sigv4_credentials aws; /* access_key "" : calls are not signed */
     bool aws_awaited;             /* control finds the credentials: without them no call can be made */

@@ -229,6 +229,7 @@ static enum err load_provider(struct load *l, uint32_t o, struct provider *p)
         .gap_ms = (uint32_t)load_u64(l, o, "gap_ms", 300000),
         .total_ms = (uint32_t)load_u64(l, o, "total_ms", 0),
     };
+    p->api_version = load_str(l, o, "api_version");
     TRY(load_secret(l, o, "key", &p->key.value));
     TRY(load_signing(l, o, p));
     if (!http_field_value_is_valid(p->key.value))

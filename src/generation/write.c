@@ -135,6 +135,7 @@ static void put_provider(struct json_writer *w, const struct generation_source *
     json_add_str(w, S("kind"), p->kind);
     add_url(w, p);
     add_text(w, "key", p->key);
+    add_text(w, "api_version", p->api_version);
     add_text(w, "region", p->region);
     add_text(w, "access_key", p->access_key);
     add_text(w, "secret_key", p->secret_key);

@@ -135,6 +135,17 @@ static bool vertex_path(const struct provider_call *c, struct buf *out)
     return put_gemini(c, "/publishers/google/models", out);
 }
 
+/* learn.microsoft.com, "Azure OpenAI API version lifecycle": below /openai/v1 as OpenAI has it, the model being the deployment's
+ * name; below /openai with a version and, but for Responses, the deployment in the path. */
+static bool azure_path(const struct provider_call *c, struct buf *out)
+{
+    if (!c->api_version.n) return openai_path(c, out);
+    if (c->format != WIRE_OPENAI_RESPONSES) buf_fmt(out, "/deployments/%.*s", STR_ARG(c->model));
+    if (!openai_path(c, out)) return false;
+    buf_fmt(out, "?api-version=%.*s", STR_ARG(c->api_version));
+    return true;
+}
+
 static unsigned no_credentials(struct secret key, struct buf *room, struct http_field *ret_fields)
 {
     (void)key, (void)room, (void)ret_fields;
@@ -154,6 +165,15 @@ static unsigned x_api_key(struct secret key, struct buf *room, struct http_field
 {
     if (key.value.n == 0) return no_credentials(key, room, ret_fields);
     ret_fields[0] = (struct http_field){S("x-api-key"), key.value};
+    return 1;
+}
+
+/* A key of the resource, or a token of Entra: a JWT always begins so. */
+static unsigned azure_key(struct secret key, struct buf *room, struct http_field *ret_fields)
+{
+    if (str_starts(key.value, S("eyJ"))) return bearer(key, room, ret_fields);
+    if (key.value.n == 0) return no_credentials(key, room, ret_fields);
+    ret_fields[0] = (struct http_field){S("api-key"), key.value};
     return 1;
 }
 
@@ -179,6 +199,17 @@ static const struct provider_kind KINDS[] = {
         .otel_name = "openai",
         .path = openai_path,
         .credentials = bearer,
+        .required = NOTHING_REQUIRED,
+    },
+    {
+        .name = "azure",
+        .formats = {1, {WIRE_OPENAI_CHAT}},
+        .has_tasks = true,
+        .needs_url = true,
+        .has_versions = true,
+        .otel_name = "azure.ai.openai",
+        .path = azure_path,
+        .credentials = azure_key,
         .required = NOTHING_REQUIRED,
     },
     {
@@ -310,4 +341,49 @@ void provider_judge(int status, struct http_fields fields, int64_t now_ms, struc
         .rest = passing,
         .retry_after_ms = passing ? read_retry_after(fields, now_ms) : 0,
     };
+}
+
+/* 429s and refusals that look like others of their status and are not. From the vendors' lists of errors: OpenAI, Anthropic
+ * ("billing_error"), Azure ("content filtering": the prompt's evaluation is billed). */
+static const struct {
+    struct str word; /* the error's code, type or status */
+    bool spent, charged;
+} WORDS[] = {
+    {{"insufficient_quota", 18}, true, false}, {{"billing_hard_limit_reached", 26}, true, false},
+    {{"billing_not_active", 18}, true, false}, {{"billing_error", 13}, true, false},
+    {{"content_filter", 14}, false, true},
+};
+
+/* What only the text tells: a day's quota at Google and AWS, an empty account at Anthropic. */
+static const struct {
+    int status;
+    struct str phrase;
+} PHRASES[] = {
+    {429, {"PerDay", 6}},
+    {429, {"tokens per day", 14}},
+    {400, {"credit balance is too low", 25}},
+};
+
+static void judge_word(const struct json_tape *t, uint32_t word, struct provider_verdict *v)
+{
+    if (!word || !json_is(t, word, JSON_STRING)) return;
+    for (unsigned i = 0; i < COUNTOF(WORDS); i++) {
+        if (!str_eq(json_text(t, word), WORDS[i].word)) continue;
+        v->spent |= WORDS[i].spent;
+        v->charged |= WORDS[i].charged;
+    }
+}
+
+void provider_judge_body(int status, struct str body, struct json_tape *t, struct provider_verdict *v)
+{
+    enum { REST_MS = 600000 };
+    size_t at;
+    if (json_scan(t, body, &WIRE_LIMITS, NULL) != OK || !json_is(t, 0, JSON_OBJECT)) return;
+    judge_word(t, json_path(t, 0, "error", "code"), v);
+    judge_word(t, json_path(t, 0, "error", "type"), v);
+    for (unsigned i = 0; i < COUNTOF(PHRASES); i++)
+        if (status == PHRASES[i].status && str_find(body, PHRASES[i].phrase, &at)) v->spent = true;
+    if (!v->spent) return;
+    v->try_next = v->rest = true;
+    if (!v->retry_after_ms) v->retry_after_ms = REST_MS;
 }

@@ -14,6 +14,7 @@ struct provider_call {
     enum wire_operation operation;
     struct str model; /* the upstream's id */
     bool stream;
+    struct str api_version; /* Azure: of its older paths; "" the current ones */
 };
 
 struct provider_kind {
@@ -21,6 +22,7 @@ struct provider_kind {
     struct wire_formats formats; /* what it speaks by default */
     bool has_tasks;              /* serves OpenAI's calls that are no conversation, whatever `formats` says */
     bool needs_url, needs_key;
+    bool has_versions;     /* takes api_version */
     const char *otel_name; /* gen_ai.provider.name */
     /* Appends the path below the base URL for this call; false: the kind cannot do it. */
     bool (*path)(const struct provider_call *c, struct buf *out);
@@ -42,9 +44,13 @@ struct provider_verdict {
     bool try_next;           /* 408, 429, 5xx, and what the vendor means to be such */
     bool rest;               /* the deployment shall rest */
     uint64_t retry_after_ms; /* 0: not told */
+    bool spent;              /* a quota that no waiting of seconds gives back: the client shall not try again either */
+    bool charged;            /* refused, but its prompt was read and is billed */
 };
 /* Status and headers of an answer (RFC 9110 10.2.3; retry-after-ms, x-ms-retry-after-ms, retry-after as seconds or date). */
 void provider_judge(int status, struct http_fields fields, int64_t now_ms, struct provider_verdict *ret_verdict);
+/* What the error's body adds to that: words that say more than the status. */
+void provider_judge_body(int status, struct str body, struct json_tape *t, struct provider_verdict *verdict);
 
 /* ---- AWS credentials that Aquifer finds for itself (docs/decisions/0010) ------------------------------------------------ */
 

@@ -15,6 +15,9 @@ static void paths_by_kind(void **state)
         {"openai", WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
         {"openai", WIRE_OPENAI_RESPONSES, WIRE_GENERATE, "/responses"},
         {"openai", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, NULL},
+        {"azure", WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
+        {"azure", WIRE_OPENAI_TASKS, WIRE_EMBED, "/embeddings"},
+        {"azure", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, NULL},
         {"anthropic", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, "/v1/messages"},
         {"anthropic", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, "/v1/messages/count_tokens"},
         {"anthropic", WIRE_OPENAI_CHAT, WIRE_GENERATE, NULL},
@@ -30,6 +33,71 @@ static void paths_by_kind(void **state)
         buf_done(&path);
     }
     assert_null(provider_kind_find(S("nobody")));
+}
+
+static void azure_by_version(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_format format;
+        const char *path;
+    } CASES[] = {
+        {WIRE_OPENAI_CHAT, "/deployments/d/chat/completions?api-version=2024-10-21"},
+        {WIRE_OPENAI_RESPONSES, "/responses?api-version=2024-10-21"},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const struct provider_call call = {CASES[i].format, WIRE_GENERATE, S("d"), false, S("2024-10-21")};
+        struct buf path;
+        buf_init(&path, 100);
+        assert_true(provider_kind_find(S("azure"))->path(&call, &path));
+        assert_string_equal(buf_z(&path), CASES[i].path);
+        buf_done(&path);
+    }
+}
+
+static void azure_by_key_or_token(void **state)
+{
+    (void)state;
+    struct http_field fields[PROVIDER_FIELDS_MAX];
+    struct buf room;
+    buf_init(&room, 100);
+    assert_int_equal(provider_kind_find(S("azure"))->credentials((struct secret){S("0123")}, &room, fields), 1);
+    assert_str(fields[0].name, "api-key");
+    assert_int_equal(provider_kind_find(S("azure"))->credentials((struct secret){S("eyJ0.e.x")}, &room, fields), 1);
+    assert_str(fields[0].value, "Bearer eyJ0.e.x");
+    buf_done(&room);
+}
+
+static void what_bodies_add(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *body;
+        bool spent, charged;
+    } CASES[] = {
+        {429, "{\"error\":{\"code\":\"insufficient_quota\"}}", true, false},
+        {429, "{\"error\":{\"type\":\"insufficient_quota\",\"code\":null}}", true, false},
+        {429, "{\"error\":{\"code\":\"rate_limit_exceeded\"}}", false, false},
+        {402, "{\"type\":\"error\",\"error\":{\"type\":\"billing_error\"}}", true, false},
+        {400, "{\"error\":{\"message\":\"Your credit balance is too low to …\"}}", true, false},
+        {429, "{\"error\":{\"code\":429,\"details\":[{\"quotaId\":\"RequestsPerDayPerProject\"}]}}", true, false},
+        {429, "{\"message\":\"Too many tokens per day, please wait\"}", true, false},
+        {400, "{\"error\":{\"code\":\"content_filter\"}}", false, true},
+        {500, "PerDay", false, false},
+        {429, "[]", false, false},
+    };
+    struct json_tape tape;
+    json_tape_init(&tape, 0);
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct provider_verdict v;
+        provider_judge(CASES[i].status, (struct http_fields){NULL, 0}, 0, &v);
+        bool before = v.try_next;
+        provider_judge_body(CASES[i].status, str_z(CASES[i].body), &tape, &v);
+        if (v.spent != CASES[i].spent || v.charged != CASES[i].charged) fail_msg("case %u", i);
+        assert_true(v.try_next == (before || v.spent) && (v.retry_after_ms == 600000) == v.spent);
+    }
+    json_tape_done(&tape);
 }
 
 static void paths_with_the_model(void **state)
@@ -109,9 +177,8 @@ static void what_a_failure_means(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_by_kind),
-        cmocka_unit_test(paths_with_the_model),
-        cmocka_unit_test(credentials_by_kind),
+        cmocka_unit_test(paths_by_kind),        cmocka_unit_test(azure_by_version),     cmocka_unit_test(azure_by_key_or_token),
+        cmocka_unit_test(what_bodies_add),      cmocka_unit_test(paths_with_the_model), cmocka_unit_test(credentials_by_kind),
         cmocka_unit_test(what_a_failure_means),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

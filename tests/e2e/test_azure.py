@@ -1,0 +1,91 @@
+# order: 46
+# timeout: 200
+# builds: plain asan
+"""Azure OpenAI: both kinds of paths, its key, what its content filter adds and costs; quotas that are spent, of any vendor."""
+import json
+
+from lib import acts, azure, http
+from lib.fake import Fake
+from lib.gateway import Gateway, config, deployment, openai_provider, route
+from lib.tap import check, eq, run, test, until
+
+VERSION = "2024-10-21"
+new, old, fake = azure.Azure().start(), azure.Azure(VERSION).start(), Fake().start()
+
+
+def azure_provider(name, fake_azure, base, extra=""):
+    return f"  - name: {name}\n    kind: azure\n    url: {fake_azure.url}{base}\n    key: env:UPSTREAM_KEY\n{extra}"
+
+
+gateway = Gateway(config(
+    [azure_provider("new", new, "/openai/v1"), azure_provider("old", old, "/openai", f"    api_version: {VERSION}\n"), openai_provider(fake)],
+    [route("fast", deployment("new", "gpt-4o-mini")), route("older", deployment("old", "gpt-4o-mini")), route("filter", deployment("new", "filtering")),
+     route("poor", deployment("new", "no-quota")), route("saved", deployment("main", "spent"), deployment("new", "gpt-4o-mini"))])).start()
+KEY = gateway.key()
+
+
+@test("both kinds of paths, whole and streamed")
+def _():
+    for model, one in (("fast", new), ("older", old)):
+        got = gateway.chat(KEY, model=model)
+        eq((got.status, got.json()["choices"][0]["message"]["content"]), (200, "You said: hello"))
+        check("[DONE]" in gateway.chat(KEY, model=model, stream=True).body.decode(), "a whole stream")
+        eq((one.last().get("api-key") is not None, one.last().get("authorization")), (True, None))
+    eq(old.last().target, f"/openai/deployments/gpt-4o-mini/chat/completions?api-version={VERSION}")
+    eq(new.last().target, "/openai/v1/chat/completions")
+
+
+@test("embeddings as well, by the same road")
+def _():
+    new.models.add("emb")
+    got = http.call(gateway.address, "POST", "/v1/embeddings", {"api-key": KEY}, {"model": "fast", "input": "x"})
+    eq((got.status, new.last().target), (200, "/openai/v1/embeddings"))
+
+
+@test("chunks of the filter without a choice break nothing; translated they are no text")
+def _():
+    new.play(azure.filtered_stream())
+    got = gateway.chat(KEY, stream=True).body.decode()
+    check("prompt_filter_results" in got and got.rstrip().endswith("[DONE]"), got[-200:])
+    new.play(azure.filtered_stream())
+    got = gateway.messages(KEY, model="fast", stream=True)
+    check("message_stop" in got.body.decode(), got.body)
+
+
+@test("a prompt that the filter refuses was read, and costs that")
+def _():
+    new.play_model("filtering", acts.status(400, body=json.dumps(azure.FILTERED).encode()))
+    before = gateway.usage()["total"]
+    got = gateway.chat(KEY, model="filter", text="x" * 4000)
+    eq((got.status, got.json()["error"]["code"]), (400, "content_filter"))
+    now = gateway.usage()["total"]
+    check(now["input_tokens"] - before["input_tokens"] >= 1000 and now["cost"] != before["cost"], f"{before} {now}")
+
+
+@test("429 with retry-after-ms passes it on")
+def _():
+    new.play(acts.status(429, {"retry-after-ms": "120"}))
+    got = gateway.chat(KEY)
+    eq((got.status, got.get("retry-after-ms"), got.get("x-should-retry")), (429, "120", None))
+
+
+@test("a spent quota: the next deployment takes over; without one the client is told not to try again")
+def _():
+    gone = acts.status(429, body=b'{"error":{"message":"You exceeded your current quota.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}')
+    until(lambda: gateway.chat(KEY).status == 200, "the limited deployment works again", 30)
+    fake.play_model("spent", gone)
+    for _ in range(3):
+        eq(gateway.chat(KEY, model="saved").status, 200)
+    eq(len([one for one in fake.requests if one.json["model"] == "spent"]), 1)
+    new.play_model("no-quota", gone)
+    got = gateway.chat(KEY, model="poor")
+    eq((got.status, got.get("x-should-retry")), (429, "false"))
+
+
+def end():
+    gateway.stop()
+    for one in (new, old, fake):
+        one.stop()
+
+
+run(end)
