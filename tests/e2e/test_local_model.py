@@ -60,17 +60,30 @@ def _():
         command, (name, path) = finish(engine_job), finish(model_job).split(" ", 1)
     finally:
         model_job[1].kill()
-    text = config(["  - name: local\n    kind: local\n"], [route("own", deployment("local", name, "{ input: 0, output: 0 }"))],
-                  ENGINE.format(command=command, models=os.path.dirname(path)))
+    free = "{ input: 0, output: 0 }"
+    routes = [route("own", deployment("local", name, free))] + [
+        route(one, deployment("local", name, free, f"        formats: [{one}]\n")) for one in ("openai_chat", "anthropic_messages")]
+    text = config(["  - name: local\n    kind: local\n"], routes, ENGINE.format(command=command, models=os.path.dirname(path)))
     Local.gateway = Gateway(text).start()
     Local.env = {"AQUIFER_URL": f"http://127.0.0.1:{Local.gateway.port}", "AQUIFER_API_KEY": Local.gateway.key(),
                  "AQUIFER_MODEL": "own", "AQUIFER_TOOLS": "1" if tools_of(name) else ""}
 
 
-def client(name):
+def client(name, model="own"):
     if not Local.gateway:
         raise Skip("there is no local model (see the first test)")
-    run_client(name, Local.env, 900)
+    crossed = {} if model == "own" else {"AQUIFER_CROSSED": "1"}
+    run_client(name, {**Local.env, "AQUIFER_MODEL": model, **crossed}, 900)
+
+
+@test("openai SDK, Chat Completions, translated to Messages, local model")
+def _():
+    client("chat.mjs", "anthropic_messages")
+
+
+@test("@anthropic-ai/sdk, Messages, translated to Chat Completions, local model")
+def _():
+    client("messages.mjs", "openai_chat")
 
 
 @test("openai SDK, Chat Completions, local model")
@@ -87,9 +100,11 @@ def _():
 def _():
     if not Local.gateway:
         raise Skip("there is no local model (see the first test)")
-    (row,) = Local.gateway.usage()["data"]
-    eq((row["model"], row["cost"]), ("own", 0))
-    check(row["requests"] >= 10 and row["input_tokens"] > row["requests"] and row["output_tokens"] > row["requests"], row)
+    rows = Local.gateway.usage()["data"]
+    eq(sorted(row["model"] for row in rows), ["anthropic_messages", "openai_chat", "own"])
+    for row in rows:
+        eq(row["cost"], 0)
+        check(row["requests"] >= 5 and row["input_tokens"] > row["requests"] and row["output_tokens"] > row["requests"], row)
 
 
 def end():

@@ -8,6 +8,7 @@ import glob
 import importlib.util
 import os
 
+from lib.fake import Request
 from lib.gateway import ROOT
 from lib.tap import check, eq, run, test
 
@@ -43,6 +44,30 @@ def _():
     pairs = {(cell["client"], cell["provider"]) for cell in made}
     check({("openai_chat", "anthropic_messages"), ("anthropic_messages", "openai_chat")} <= pairs, pairs)
     eq(len(made), len(pairs) * len(matrix.scenarios()))
+
+
+class Door:
+    """What a strict fake's judge must know."""
+    key, models = "k", {"upstream-model"}
+
+
+HEADS = {"openai_chat": ("/v1/chat/completions", [("authorization", "Bearer k")]),
+         "anthropic_messages": ("/v1/messages", [("x-api-key", "k"), ("anthropic-version", "2023-06-01")])}
+
+
+@test("the strict fakes take every request that we write, streamed and not")
+def _():
+    judged = 0
+    for cell in made:
+        for part in ("request", "request_stream"):
+            if cell["provider"] not in HEADS or "bytes" not in cell[part]:
+                continue
+            path, headers = HEADS[cell["provider"]]
+            request = Request("POST", path, [*headers, ("content-type", "application/json")], bytes.fromhex(cell[part]["bytes"]))
+            vendor = matrix.VENDORS[cell["provider"]][0]
+            eq(vendor.refuse(Door, request), None, f"{matrix.path_of(cell)}, {part}")
+            judged += 1
+    check(judged > 50, f"only {judged} requests were judged")
 
 
 UNLIKE = {"parsed", "parsed_output", "parsed_arguments", "output_parsed", "annotations", "service_tier", "logprobs", "completed_at"}
