@@ -47,7 +47,7 @@ static struct board_row *next_row(struct board *b, unsigned *at)
 {
     while (*at < BOARD_ROWS) {
         struct board_row *r = &b->rows[(*at)++];
-        if (atomic_load(&r->used) == 2) return r;
+        if (atomic_load(&r->used) == 2 && atomic_load(&r->attempts)) return r; /* thousands may be possible, few are used */
     }
     return NULL;
 }

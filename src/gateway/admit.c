@@ -54,7 +54,61 @@ static uint64_t output_bound(const struct exchange *x, const struct deployment *
 
 static int64_t to_pico(money m) { return m > INT64_MAX ? INT64_MAX : (int64_t)m; }
 
-static int64_t worst_cost(const struct exchange *x, int64_t now_ms)
+/* Members whose value stands for more input than its bytes: what the provider fetches or keeps. In a text their quotes would
+ * have backslashes, so a hit is a name (or a value that says the same). `plain`: an object there is not meant (a schema's
+ * property; a picture whose address is within). */
+static const struct {
+    const char *name;
+    bool plain;
+} REFERENCES[] = {
+    {"\"url\"", true},           {"\"image_url\"", true}, {"\"file_id\"", true},       {"\"file_url\"", true},
+    {"\"fileUri\"", true},       {"\"file_uri\"", true},  {"\"s3Location\"", false},   {"\"container\"", false},
+    {"\"conversation\"", false}, {"\"prompt\"", false},   {"\"cachedContent\"", true}, {"\"previous_response_id\"", true},
+};
+
+/* Behind the name: nothing but a data URL says itself what it is. */
+static bool is_inline(const char *at, size_t n)
+{
+    static const char data[] = "data:";
+    size_t i = 0;
+    while (i < n && (at[i] == ':' || at[i] == ' ' || at[i] == '"')) i++;
+    return n - i >= sizeof data - 1 && memcmp(at + i, data, sizeof data - 1) == 0;
+}
+
+static bool refers(struct str body, const char *name, bool plain)
+{
+    size_t len = strlen(name);
+    for (const char *at = body.p, *end = body.p + body.n; (at = memmem(at, (size_t)(end - at), name, len));) {
+        at += len;
+        size_t near = end - at < 4 ? (size_t)(end - at) : 4;
+        bool object = plain && memchr(at, '{', near);
+        if (!object && !is_inline(at, (size_t)(end - at))) return true;
+    }
+    return false;
+}
+
+static bool has_references(const struct exchange *x)
+{
+    for (unsigned i = 0; i < COUNTOF(REFERENCES); i++)
+        if (refers(x->stream->request->body, REFERENCES[i].name, REFERENCES[i].plain)) return true;
+    return false;
+}
+
+/* How much input may be charged. A provider adds a prompt of its own for tools; what is fetched or kept there fills at most
+ * the model's context, which is taken as large when nobody told it. */
+enum input_reach { REACH_BYTES, REACH_CONTEXT };
+static uint64_t input_bound(const struct exchange *x, const struct deployment *d, enum input_reach reach)
+{
+    enum { CONTEXT_MOST = 2000000, TOOL_PROMPT = 2048 };
+    uint64_t bound = x->request.input_bound, context = deployment_context(d, x->request.model);
+    struct str body = x->stream->request->body;
+    if (memmem(body.p, body.n, "\"tools\"", 7)) bound += TOOL_PROMPT;
+    if (reach == REACH_BYTES) return bound;
+    if (!context) context = CONTEXT_MOST;
+    return bound > context ? bound : context;
+}
+
+static int64_t worst_cost(const struct exchange *x, int64_t now_ms, enum input_reach reach)
 {
     money worst = 0;
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
@@ -62,7 +116,7 @@ static int64_t worst_cost(const struct exchange *x, int64_t now_ms)
         const struct deployment *d = &x->route->deployments[i];
         const struct price *p = deployment_price_of(d, x->request.model, now_ms);
         if (!p) continue;
-        money cost = (money)dearest(p, USAGE_INPUT) * x->request.input_bound;
+        money cost = (money)dearest(p, USAGE_INPUT) * input_bound(x, d, reach);
         if (meter != WIRE_METER_INPUT) cost += (money)dearest(p, USAGE_OUTPUT) * output_bound(x, d);
         if (meter == WIRE_METER_TOLD) cost += (money)p->per[USAGE_UNIT_IMAGE] * x->request.choices;
         if (cost > worst) worst = cost;
@@ -72,6 +126,10 @@ static int64_t worst_cost(const struct exchange *x, int64_t now_ms)
 
 enum { BYTES_PER_TOKEN = 4 };
 
+static bool is_capped(const struct exchange *x) { return x->key->limits.spend_day >= 0 || x->key->limits.spend_month >= 0; }
+
+/* Against a cap the whole context is reserved where there is money for it; looking through the body for what refers to more
+ * than itself comes only when there is not. */
 static enum err reserve(struct exchange *x)
 {
     struct gateway *g = x->gl->gateway;
@@ -82,10 +140,13 @@ static enum err reserve(struct exchange *x)
         uint64_t output = x->request.max_output ? x->request.max_output : x->generation->settings.assume_output;
         if (meter == WIRE_METER_INPUT) output = 0;
         if (__builtin_add_overflow(x->request.input_bound / BYTES_PER_TOKEN, output, &wish.tokens)) wish.tokens = UINT64_MAX;
-        if (x->key->limits.spend_day >= 0 || x->key->limits.spend_month >= 0) wish.pico = worst_cost(x, now_ms);
+        if (is_capped(x)) wish.pico = worst_cost(x, now_ms, REACH_CONTEXT);
     }
-    return budget_reserve(&g->board->keys[x->key->place % BOARD_KEYS], g->slot_number, &x->key->limits, &wish, &x->hold,
-                          &x->fault);
+    struct key_meter *m = &g->board->keys[x->key->place % BOARD_KEYS];
+    enum err e = budget_reserve(m, g->slot_number, &x->key->limits, &wish, &x->hold, &x->fault);
+    if ((e != ERR_SPEND_DAY && e != ERR_SPEND_MONTH) || has_references(x)) return e;
+    wish.pico = worst_cost(x, now_ms, REACH_BYTES);
+    return budget_reserve(m, g->slot_number, &x->key->limits, &wish, &x->hold, &x->fault);
 }
 
 static enum err keep_names(struct exchange *x)

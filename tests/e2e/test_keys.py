@@ -101,6 +101,24 @@ def _():
         check(0.015 < float(row["cost"]) <= 0.02, f"{row['cost']} of 0.02 dollars")
 
 
+@test("money: what the provider fetches is reserved as the model's whole context")
+def _():
+    fake.play_always(acts.say("A cat.", usage={"prompt": 50000, "completion": 5, "input": 50000, "output": 5}))
+    picture = [{"role": "user", "content": [{"type": "text", "text": "What is it?"},
+                                            {"type": "image_url", "image_url": {"url": "https://example.com/cat.png"}}]}]
+    made, got = gateway.cli("key", "create", "--name", "pictures", "--spend-day", "4", "--json"), []
+    threads = [threading.Thread(target=lambda: got.extend(gateway.chat(made["key"], messages=picture, max_tokens=10).status for _ in range(12)))
+               for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    fake.play_always(acts.say("One two three.", usage={"prompt": 100, "completion": 50, "input": 100, "output": 50}))
+    row = next(row for row in gateway.usage()["data"] if row["key"] == made["id"])
+    eq((set(got), row["requests"]), ({200, 402}, got.count(200)))
+    check(0 < float(row["cost"]) <= 4, f"{row['cost']} of 4 dollars")
+
+
 @test("a model without a price is refused, unless allowed; then its cost is unknown and never 0")
 def _():
     key = gateway.key("unpriced")

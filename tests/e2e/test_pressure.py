@@ -198,7 +198,7 @@ def _():
         for pid in small.pids("gateway"):
             with open(f"/proc/{pid}/status", encoding="ascii") as file:
                 size += sum(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
-        check(size < (80 if "asan" in BUILD else 40) << 10, f"the gateway has grown to {size} KiB")
+        check(size < (96 if "asan" in BUILD else 48) << 10, f"the gateway has grown to {size} KiB")
         for conn in conns:
             conn.close()
         if "asan" not in BUILD:  # a sanitizer's allocator keeps what was freed, so there nothing heals
