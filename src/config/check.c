@@ -167,6 +167,13 @@ static void check_drops(struct reader *r, const struct config_deployment *d)
 
 static bool is_pattern(struct str name) { return name.n && name.p[name.n - 1] == '*'; }
 
+/* What is signed by the caller cannot be passed on: the signature covers our host. */
+static void check_client_key(struct reader *r, const struct config_deployment *d, const struct provider_kind *how)
+{
+    if (d->key == CONFIG_KEY_CLIENT && (how->aws_service || !how->needs_url))
+        config_complain(r, (unsigned)d->line, "key: client cannot go to a provider of kind %s", how->name);
+}
+
 static void check_deployment(struct reader *r, const struct config_route *route, struct config_deployment *d)
 {
     const struct config *c = r->config;
@@ -178,6 +185,7 @@ static void check_deployment(struct reader *r, const struct config_route *route,
     read_formats(r, d->formats.at, d->formats.n, d->line,
                  i < c->providers.n ? c->providers.at[i].speaks : (struct wire_formats){0}, &d->speaks);
     d->quirk_bits = read_quirks(r, d->quirks.at, d->quirks.n, d->line, i < c->providers.n ? c->providers.at[i].quirk_bits : 0);
+    if (i < c->providers.n && c->providers.at[i].how) check_client_key(r, d, c->providers.at[i].how);
     if (!is_pattern(d->model)) return;
     if (d->model.n > 1) config_complain(r, line, "model is a whole name, or * alone for the name that was asked for");
     else if (!is_pattern(route->name)) config_complain(r, line, "model * needs a route whose name ends in *");

@@ -53,10 +53,12 @@ struct config_provider {
     uint32_t quirk_bits; /* `quirks` read, and the kind's */
     uint64_t line;
 };
+enum config_key_of { CONFIG_KEY_PROVIDER, CONFIG_KEY_CLIENT }; /* whose credential a call carries */
 struct config_deployment {
     struct str provider, model, region, tier;
     struct config_price price;
     bool allow_unpriced;
+    uint64_t key;                 /* enum config_key_of */
     uint64_t max_output, context; /* CONFIG_UNSET: from the catalogue */
     CONFIG_LIST(struct config_field) headers;
     CONFIG_LIST(struct config_default) defaults;

@@ -207,6 +207,10 @@ static const struct config_key KEYS[] = {
              "also cache_read, cache_write_5m, cache_write_1h, reasoning and others (docs/prices.md)."},
     {"routes[].deployments[].allow_unpriced", CONFIG_FLAG, DEPLOYMENT(allow_unpriced), .fallback = "false", LIVE, .since = "0.1",
      .help = "Serve the model though nobody told its price; its cost is then recorded as unknown."},
+    {"routes[].deployments[].key", CONFIG_WORD, DEPLOYMENT(key), .words = "provider|client", .fallback = "provider", LIVE,
+     .since = "0.1",
+     .help = "client: the caller's own credential for the vendor goes through, and Aquifer's key comes in `x-aquifer-key`. "
+             "provider: the provider's key."},
     {"routes[].deployments[].region", CONFIG_NAME, DEPLOYMENT(region), .max = 32, LIVE, .since = "0.1",
      .help = "Part of the deployment's identity, with provider, model and tier."},
     {"routes[].deployments[].tier", CONFIG_NAME, DEPLOYMENT(tier), .max = 16, LIVE, .since = "0.1",

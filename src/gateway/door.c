@@ -47,14 +47,41 @@ static struct str find_in_query(struct str query)
     return STR_NONE;
 }
 
+static const struct str CREDENTIALS[] = {{"authorization", 13}, {"x-api-key", 9}, {"api-key", 7}, {"x-goog-api-key", 14}};
+
+static struct str credential_in(const struct http_request *r, struct str name)
+{
+    struct str value = str_trim(http_field_get(r->fields, name));
+    bool bearer = value.n > 7 && str_eq_nocase(str_make(value.p, 7), S("bearer "));
+    return bearer ? str_trim(str_from(value, 7)) : value;
+}
+
+struct str door_own_key(const struct http_request *r) { return str_trim(http_field_get(r->fields, S("x-aquifer-key"))); }
+
+unsigned door_client_fields(const struct http_request *r, struct http_field ret_fields[DOOR_CREDENTIALS])
+{
+    unsigned n = 0;
+    if (!door_own_key(r).n) return 0;
+    for (unsigned i = 0; i < COUNTOF(CREDENTIALS); i++) {
+        struct str value = credential_in(r, CREDENTIALS[i]);
+        if (!value.n || str_starts(value, S("aq_"))) continue;
+        ret_fields[n++] = (struct http_field){CREDENTIALS[i], http_field_get(r->fields, CREDENTIALS[i])};
+    }
+    return n;
+}
+
+struct str door_client_key(const struct http_request *r)
+{
+    struct http_field fields[DOOR_CREDENTIALS];
+    return door_client_fields(r, fields) ? credential_in(r, fields[0].name) : STR_NONE;
+}
+
 /* Clients send a credential in several fields at once; the first that looks like a key of ours counts, else the first. */
 static struct str find_credential(const struct http_request *r)
 {
-    static const struct str NAMES[] = {{"authorization", 13}, {"x-api-key", 9}, {"api-key", 7}, {"x-goog-api-key", 14}};
     struct str first = STR_NONE;
-    for (unsigned i = 0; i < COUNTOF(NAMES); i++) {
-        struct str value = str_trim(http_field_get(r->fields, NAMES[i]));
-        if (i == 0 && value.n > 7 && str_eq_nocase(str_make(value.p, 7), S("bearer "))) value = str_trim(str_from(value, 7));
+    for (unsigned i = 0; i < COUNTOF(CREDENTIALS); i++) {
+        struct str value = credential_in(r, CREDENTIALS[i]);
         if (str_starts(value, S("aq_"))) return value;
         if (value.n && !first.n) first = value;
     }
@@ -101,6 +128,8 @@ static enum err key_authenticate(struct exchange *x, struct str credential)
 static enum err find_key(struct exchange *x)
 {
     const struct http_request *r = x->stream->request;
+    struct str own = door_own_key(r); /* then all others are the vendor's */
+    if (own.n) return key_authenticate(x, own);
     if (signed_is(r)) return signed_authenticate(x);
     struct str credential = find_credential(r);
     return signed_key_is(credential) ? signed_key_authenticate(x, credential) : key_authenticate(x, credential);

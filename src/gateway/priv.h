@@ -213,6 +213,12 @@ enum next step_finish(struct exchange *x); /* finish.c */
 
 /* ---- door.c: what the HTTP server calls ------------------------------------------------------------------------------ */
 extern const struct http_handler gateway_door;
+#define DOOR_CREDENTIALS 4
+struct str door_own_key(const struct http_request *r); /* x-aquifer-key; "" none */
+/* The caller's own credentials for a vendor, as they came; none unless our key came in a field of its own, and never a key of
+ * ours. Returns their number. */
+unsigned door_client_fields(const struct http_request *r, struct http_field ret_fields[DOOR_CREDENTIALS]);
+struct str door_client_key(const struct http_request *r); /* the first of them, bare; "" none */
 
 /* ---- signed.c: callers who sign instead of sending a key ------------------------------------------------------------- */
 bool signed_is(const struct http_request *r);

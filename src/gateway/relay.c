@@ -465,7 +465,8 @@ static void end_refused(struct exchange *x)
     int64_t now_ms = clock_wall_ms();
     blame(x);
     provider_judge_body(x->status, buf_view(&x->held), &x->gl->tape, &a->verdict);
-    if (a->verdict.rest) route_failed(a->deployment, a->verdict.retry_after_ms, now_ms);
+    bool is_callers = a->deployment->client_key && x->status < 500; /* his quota, nobody else's */
+    if (a->verdict.rest && !is_callers) route_failed(a->deployment, a->verdict.retry_after_ms, now_ms);
     attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_ERROR);
     if (a->translation) translate_error(x);
     if (a->verdict.spent) forbid_retry(x);

@@ -181,6 +181,15 @@ static bool has_field(const struct up_fields *up, struct str name)
     return false;
 }
 
+_Static_assert(DOOR_CREDENTIALS <= PROVIDER_FIELDS_MAX, "all of them fit");
+/* In the caller's own format they go as they came, since a vendor may have several kinds of them; else as this kind wants one. */
+static unsigned client_credentials(struct exchange *x, struct http_field *ret_fields)
+{
+    const struct http_request *r = x->stream->request;
+    if (!x->attempt.translation) return door_client_fields(r, ret_fields);
+    return x->attempt.deployment->provider->kind->credentials((struct secret){door_client_key(r)}, &x->gl->room, ret_fields);
+}
+
 static void put_fields(struct exchange *x, struct secret key, struct up_fields *up)
 {
     const struct deployment *d = x->attempt.deployment;
@@ -195,7 +204,8 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
     for (const struct http_field *f = d->provider->kind->required; f->name.p; f++)
         if (!has_field(up, f->name)) put_field(up, f->name, f->value);
     struct http_field credentials[PROVIDER_FIELDS_MAX]; /* none when calls are signed: there is no key then */
-    unsigned n = d->provider->kind->credentials(key, &x->gl->room, credentials);
+    unsigned n =
+        d->client_key ? client_credentials(x, credentials) : d->provider->kind->credentials(key, &x->gl->room, credentials);
     for (unsigned i = 0; i < n; i++) put_field(up, credentials[i].name, credentials[i].value);
     for (unsigned i = 0; i < d->provider->n_headers; i++)
         set_field(up, d->provider->headers[i].name, d->provider->headers[i].value);
@@ -374,10 +384,19 @@ static bool can_sign(struct exchange *x)
     return false;
 }
 
+static bool has_client_key(struct exchange *x)
+{
+    if (!x->attempt.deployment->client_key || door_client_key(x->stream->request).n) return true;
+    FAIL(&x->fault, ERR_KEY_MISSING,
+         "'%.*s' is called with your own key of its vendor: send that one as its SDK does, and Aquifer's key as x-aquifer-key",
+         STR_ARG(x->request.model));
+    return false;
+}
+
 enum next step_send(struct exchange *x)
 {
     struct destination to;
-    if (!can_sign(x)) {
+    if (!can_sign(x) || !has_client_key(x)) {
         x->outcome = OUTCOME_FAULT;
         x->step = STEP_ROUTE;
         return MOVED;

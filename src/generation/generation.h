@@ -67,6 +67,7 @@ struct deployment {
     struct price_period *prices;          /* oldest first */
     unsigned n_prices;
     bool allow_unpriced;
+    bool client_key;     /* calls carry the caller's own credential, not the provider's key */
     uint64_t max_output; /* tokens; 0 unknown */
     uint64_t context;    /* tokens; 0 unknown */
     struct header *headers;

@@ -303,6 +303,7 @@ enum err load_deployment(struct load *l, uint32_t o, struct deployment *d)
     d->quirks = load_quirks(l, o);
     if (d->provider->kind->has_tasks) wire_formats_add(&d->formats, WIRE_OPENAI_TASKS);
     d->allow_unpriced = load_flag(l, o, "allow_unpriced");
+    d->client_key = load_flag(l, o, "client_key");
     d->max_output = load_u64(l, o, "max_output", 0);
     d->context = load_u64(l, o, "context", 0);
     load_prices(l, o, &d->prices, &d->n_prices);

@@ -272,6 +272,7 @@ static void put_deployment(struct writing *g, const struct config_route *r, cons
     else if (m && m->n_periods) put_periods(w, m);
     else if (!any && !d->allow_unpriced) warn_unpriced(c, r, d);
     if (d->allow_unpriced) json_add_bool(w, S("allow_unpriced"), true);
+    if (d->key == CONFIG_KEY_CLIENT) json_add_bool(w, S("client_key"), true);
     if (max_output) json_add_u64(w, S("max_output"), max_output);
     if (context) json_add_u64(w, S("context"), context);
     put_headers(w, d->headers.at, d->headers.n);
