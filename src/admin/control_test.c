@@ -360,7 +360,10 @@ static void what_is_shown(void **state)
     assert_int_equal(ask(w, "GET", "/admin/v1/status", NULL), 200);
     assert_says(w, "\"generation\":{\"number\":1,\"hash\":\"");
     assert_says(w, "\"refused\":null");
-    board_row_get(w->board, S("fast"), S("main"), S("gpt-4o-mini"), S("openai_chat"));
+    struct board_row *row = board_row_get(w->board, S("fast"), S("main"), S("gpt-4o-mini"), S("openai_chat"));
+    assert_int_equal(ask(w, "GET", "/metrics", NULL), 200);
+    assert_null(strstr(buf_z(&w->answer), "aquifer_route=")); /* one that nobody used says nothing */
+    atomic_store(&row->attempts, 1);
     assert_int_equal(ask(w, "GET", "/metrics", NULL), 200);
     assert_says(w, "gen_ai_client_token_usage_sum{gen_ai_token_type=\"input\",gen_ai_operation_name=\"chat\",gen_ai_provider_"
                    "name=\"openai\",gen_ai_request_model=\"gpt-4o-mini\",aquifer_route=\"fast\"");
