@@ -1,33 +1,65 @@
-/* Betas of Anthropic's models: a header field of Messages, a member of the body in Bedrock's formats. What one says must reach the
- * other, since fields of the body go with them. Called by translate, between reading a request and writing it. */
+/* Betas of Anthropic's models: a header field of Messages, a member of the body in Bedrock's formats, or both. All must reach the
+ * provider, since fields of the body go with them. Called by translate, between reading a request and writing it. */
 #include "priv.h"
+
+enum { BETAS_MAX = 128 }; /* far above what any client sends; each word of the field is looked for among them */
 
 static bool has_betas_in_body(enum wire_format f) { return f == WIRE_BEDROCK_INVOKE || f == WIRE_BEDROCK_CONVERSE; }
 
+static bool is_listed(const struct json_tape *body, struct str word)
+{
+    uint32_t one;
+    if (!body) return false;
+    for (struct json_iter it = json_each(body, 0); json_next(body, &it, &one);)
+        if (str_eq(json_text(body, one), word)) return true;
+    return false;
+}
+
+static enum err put_body_betas(const struct json_tape *body, struct json_writer *w, struct fault *why)
+{
+    uint32_t one, n = 0;
+    if (!body) return OK;
+    for (struct json_iter it = json_each(body, 0); json_next(body, &it, &one);) {
+        if (++n > BETAS_MAX) return FAIL(why, ERR_LIMIT, "anthropic_beta: more than %d entries", BETAS_MAX);
+        json_put_raw(w, json_raw(body, one));
+    }
+    return OK;
+}
+
 /* The field may stand several times, each a list. */
-static void put_field_betas(struct str list, struct json_writer *w)
+static void put_field_betas(const struct json_tape *body, struct str list, struct json_writer *w)
 {
     while (list.n) {
         struct str one;
         str_cut(list, ',', &one, &list);
-        if (str_trim(one).n) json_put_str(w, str_trim(one));
+        one = str_trim(one);
+        if (one.n && !is_listed(body, one)) json_put_str(w, one);
     }
 }
 
+/* Claude Code says some in the body and others in the field of one and the same request: those of the body, then the field's others. */
 static enum err betas_from_field(struct exchange *x, struct chat *c)
 {
     struct http_fields theirs = x->stream->request->fields;
+    const struct json_tape *body = NULL;
     struct json_writer w;
     struct buf out;
-    if (!http_field_get(theirs, S("anthropic-beta")).n || c->node.has & 1ull << SET_BETAS) return OK;
+    if (!http_field_get(theirs, S("anthropic-beta")).n) return OK;
+    if (c->node.has & 1ull << SET_BETAS) {
+        body = &x->gl->tape;
+        TRY(json_scan(&x->gl->tape, c->settings[SET_BETAS], &JSON_LIMITS, &x->fault));
+        if (!json_is(body, 0, JSON_ARRAY)) return OK; /* Converse leaves it to the model what stands there */
+    }
     buf_init(&out, KIB(64));
     json_write(&w, &out);
     json_put_array(&w);
-    for (size_t i = 0; i < theirs.n; i++)
-        if (str_eq(theirs.at[i].name, S("anthropic-beta"))) put_field_betas(theirs.at[i].value, &w);
+    enum err e = put_body_betas(body, &w, &x->fault);
+    for (size_t i = 0; i < theirs.n && e == OK; i++)
+        if (str_eq(theirs.at[i].name, S("anthropic-beta"))) put_field_betas(body, theirs.at[i].value, &w);
     json_put_end(&w);
     bool kept = json_write_done(&w) && arena_str(c->arena, buf_view(&out), &c->settings[SET_BETAS]);
     buf_done(&out);
+    if (e != OK) return e;
     if (!kept) return FAIL(&x->fault, ERR_LIMIT, "anthropic-beta: too long");
     chat_has(&c->node, SET_BETAS);
     return OK;
@@ -63,6 +95,6 @@ enum err betas_carry(struct exchange *x, const struct wire_target *to, enum wire
 {
     bool anthropic = str_eq(to->origin.family, S("anthropic"));
     *ret_field = STR_NONE;
-    if (anthropic && has_betas_in_body(f)) return betas_from_field(x, c);
+    if (f == WIRE_ANTHROPIC_MESSAGES || (anthropic && has_betas_in_body(f))) TRY(betas_from_field(x, c));
     return f == WIRE_ANTHROPIC_MESSAGES ? betas_to_field(x, to->memo, c, ret_field) : OK;
 }

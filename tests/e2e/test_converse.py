@@ -193,6 +193,10 @@ def _():
 def _():
     post("claude", "invoke", {**INVOKE, "anthropic_beta": ["a-2025-01-01", "b-2025-02-02"]})
     eq(plain.last().get("anthropic-beta"), "a-2025-01-01,b-2025-02-02")
+    post("claude", "invoke", {**INVOKE, "anthropic_beta": ["a-2025-01-01"]}, headers={"anthropic-beta": "b-2025-02-02, a-2025-01-01"})
+    eq(plain.last().get("anthropic-beta"), "a-2025-01-01,b-2025-02-02")
+    many = post("claude", "invoke", {**INVOKE, "anthropic_beta": [f"b{at}" for at in range(129)]}, headers={"anthropic-beta": "c"})
+    check(many.status == 400 and b"more than 128" in many.body, many)
     headers = {"x-api-key": KEY, "anthropic-version": "2023-06-01", "anthropic-beta": "c-2025-03-03, d-2025-04-04"}
     body = {"model": "invoke", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
     eq(http.call(gateway.address, "POST", "/v1/messages", headers, body).status, 200)
