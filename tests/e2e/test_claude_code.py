@@ -1,7 +1,8 @@
 # order: 26
-# timeout: 400
-"""Claude Code itself (npm, pinned by tests/clients/package-lock.json), unmodified and without a way out of the machine: a tool loop
-of two steps in its API mode and in its Bedrock mode, through Aquifer to strict fakes of Anthropic, OpenAI and Bedrock."""
+# timeout: 500
+# builds: plain asan
+"""Claude Code itself (npm, pinned by tests/clients/package-lock.json), unmodified and without a way out of the machine, through Aquifer
+to strict fakes: its API mode at every vendor's format, its Bedrock and its Mantle mode; a tool loop of two steps, and failures."""
 import glob
 import json
 import os
@@ -14,102 +15,236 @@ from lib.clients import CLIENTS
 from lib.fake import Fake
 from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
 from lib.sigv4 import Verifier
-from lib.tap import SLOW, check, eq, run, test
+from lib.tap import SLOW, Skip, check, eq, run, test
+from lib.wiretap import Wiretap
 
 CLAUDE = next(iter(glob.glob(os.path.join(CLIENTS, "node_modules", "@anthropic-ai", "claude-code-linux-*", "claude"))), "")
-HOME = tempfile.mkdtemp(prefix="aquifer-claude-", dir=os.path.dirname(CLIENTS))
 ACCESS, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-OPUS = "us.anthropic.claude-opus-4-6-v1"  # a name that it knows: of others it thinks less
-SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-aws = Fake(models=(SONNET,), verifier=Verifier({ACCESS: SECRET}, "bedrock", "us-east-1")).start()
+SONNET, OTHER = "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.anthropic.claude-opus-4-6-v1"
+os.makedirs(CLIENTS, exist_ok=True)
+HOME = tempfile.mkdtemp(prefix="aquifer-claude-", dir=os.path.dirname(CLIENTS))
 fake = Fake().start()
+aws = Fake(models=(SONNET,), verifier=Verifier({ACCESS: SECRET}, "bedrock", "us-east-1")).start()
+BEDROCK = (f"  - name: aws\n    kind: bedrock\n    url: {aws.url}\n    region: us-east-1\n"
+           "    access_key: env:ACCESS\n    secret_key: env:SECRET\n    formats: [bedrock_invoke]\n")
+mantled = Fake(verifier=Verifier({ACCESS: SECRET}, "bedrock-mantle", "us-east-1")).start()
+MANTLE = BEDROCK.replace("name: aws", "name: mantle").replace("kind: bedrock", "kind: bedrock_mantle").replace(aws.url, mantled.url).replace(
+    "bedrock_invoke", "anthropic_messages")
+CONVERSE = BEDROCK.replace("name: aws", "name: converse").replace("bedrock_invoke", "bedrock_converse")
+PROBLEMS = ("limited", "broken", "cut")
 
 
-def bedrock_provider(form):
-    return (f"  - name: {form}\n    kind: bedrock\n    url: {aws.url}\n    region: us-east-1\n    formats: [{form}]\n"
-            "    access_key: env:ACCESS\n    secret_key: env:SECRET\n")
+def to(provider, name):
+    return route(name, deployment(provider, f'"{provider}-{name}"'))
 
 
-def claude_names(*deployments):
-    """Whatever model it asks for to find out what there is."""
-    return route("us.anthropic.*", *deployments)
-
-
-ROUTES = [route("messages", deployment("claude", "claude-opus-5")), route("chat", deployment("main", "gpt-5.5")),
-          route("invoke", deployment("bedrock_invoke", f'"{SONNET}"')), route("converse", deployment("bedrock_converse", f'"{SONNET}"')),
-          route(OPUS, deployment("claude", "claude-opus-5")), claude_names(deployment("bedrock_invoke", f'"{SONNET}"'))]
-PROVIDERS = [anthropic_provider(fake), openai_provider(fake), bedrock_provider("bedrock_invoke"), bedrock_provider("bedrock_converse")]
-gateway = Gateway(config(PROVIDERS, ROUTES), {"ACCESS": ACCESS, "SECRET": SECRET}).start()
-PAIR = gateway.cli("key", "create", "--name", "claude", "--aws", "--json")
-URL = f"http://127.0.0.1:{gateway.port}"
-API = {"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_API_KEY": PAIR["key"]}
-BEDROCK = {"CLAUDE_CODE_USE_BEDROCK": "1", "AWS_REGION": "us-east-1", "ANTHROPIC_BEDROCK_BASE_URL": URL}
-SIGNED = {**BEDROCK, "AWS_ACCESS_KEY_ID": PAIR["access_key_id"], "AWS_SECRET_ACCESS_KEY": PAIR["secret_access_key"]}
-BEARER = {**BEDROCK, "AWS_BEARER_TOKEN_BEDROCK": PAIR["key"]}
+gateway = Gateway(config(
+    [anthropic_provider(fake), openai_provider(fake, "chat"), BEDROCK, CONVERSE, MANTLE,
+     openai_provider(fake, "responses", "    formats: [openai_responses]\n")],
+    [to("claude", "same"), to("chat", "in-chat"), to("responses", "in-responses"), *(to("claude", name) for name in PROBLEMS),
+     route(SONNET, deployment("aws", f'"{SONNET}"')), route("in-invoke", deployment("aws", f'"{SONNET}"')),
+     route("in-converse", deployment("converse", f'"{SONNET}"')),
+     route("mantle", deployment("mantle", "claude-mantle")), to("claude", OTHER)]),
+    {"ACCESS": ACCESS, "SECRET": SECRET}).start()
+PAIR = gateway.cli("key", "create", "--name", "claude-code", "--aws", "--json")
+wire = Wiretap(gateway.address).start()
 QUIET = {name: "1" for name in ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING",
                                 "DISABLE_AUTOUPDATER", "IS_SANDBOX")}
 NOWHERE = {name: "http://127.0.0.1:9" for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")}
 
 
-def call_then_say():
-    """The model calls the shell once, and when it has a result it says that."""
+def api(key=PAIR["key"]):
+    return {"ANTHROPIC_BASE_URL": wire.url, "ANTHROPIC_API_KEY": key}
+
+
+def bedrock(model):
+    return {"CLAUDE_CODE_USE_BEDROCK": "1", "AWS_REGION": "us-east-1", "ANTHROPIC_BEDROCK_BASE_URL": wire.url,
+            "AWS_ACCESS_KEY_ID": PAIR["access_key_id"], "AWS_SECRET_ACCESS_KEY": PAIR["secret_access_key"], "ANTHROPIC_MODEL": model}
+
+
+def bearer(model):
+    keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    return {"AWS_BEARER_TOKEN_BEDROCK": PAIR["key"], **{name: value for name, value in bedrock(model).items() if name not in keys}}
+
+
+def mantle():
+    return {"CLAUDE_CODE_USE_MANTLE": "1", "AWS_REGION": "us-east-1", "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": wire.url + "/anthropic",
+            "AWS_BEARER_TOKEN_BEDROCK": PAIR["key"]}
+
+
+def claude(model, env=None, retries=3, prompt="Run the command."):
+    """What it says of itself, line by line; the last line is its result."""
+    if not CLAUDE:
+        raise Skip("Claude Code is not installed (tools/setup clients)")
+    wire.forget()
+    for one in (fake, aws, mantled):
+        one.forget()
+    own = {"ANTHROPIC_MODEL": model, "ANTHROPIC_SMALL_FAST_MODEL": model, "CLAUDE_CODE_MAX_RETRIES": str(retries), "HOME": HOME,
+           "PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1", **QUIET, **NOWHERE, **(env or api())}
+    done = subprocess.run([CLAUDE, "-p", prompt, "--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions"],
+                          cwd=tempfile.mkdtemp(dir=HOME), env=own, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=100 * SLOW)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    for line in lines:
+        print("#   " + json.dumps(line)[:300], flush=True)
+    print("#   " + " ".join(f"{status}" for status, _ in wire.answers()), flush=True)
+    check(lines and lines[-1]["type"] == "result", f"it told no result: {done.stdout[-500:]}{done.stderr[-500:]}")
+    return lines
+
+
+def said(lines):
+    return lines[-1]["result"]
+
+
+COMMAND = {"command": "echo aquifer-$((6*7))", "description": "Says a number"}
+
+
+def command_then_results():
+    """The model calls for the shell, and when it has a result it says that; a probe is answered shortly."""
     async def act(x):
         reply = x.vendor.echo(x.json)
-        has_result = reply["text"].startswith("Results: ")
-        call = {"text": "", "tools": [("Bash", {"command": "echo aquifer-$((6*7))", "description": "Say it"})]}
-        tools = x.json.get("tools") or x.json.get("toolConfig")
-        await acts.say(**(reply if has_result or not tools else call))(x)
+        if not x.wants_stream:
+            reply = {"text": "ok"}
+        elif not reply["text"].startswith("Results: "):
+            reply = {"text": "I look.", "tools": [("Bash", COMMAND)]}
+        await acts.say(**reply)(x)
     return act
 
 
-def claude(mode, model):
-    """What it says in the end, and how it ended."""
-    check(CLAUDE, "claude-code is not installed (tools/setup clients)")
-    names = ("ANTHROPIC_MODEL", "ANTHROPIC_SMALL_FAST_MODEL", "ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL",
-             "ANTHROPIC_DEFAULT_HAIKU_MODEL")
-    env = {"PATH": os.environ["PATH"], "HOME": HOME, "NO_PROXY": "127.0.0.1", **NOWHERE, **QUIET, **mode, **{name: model for name in names}}
-    done = subprocess.run([CLAUDE, "-p", "Run the command.", "--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions"],
-                          cwd=tempfile.mkdtemp(dir=HOME), env=env, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=100 * SLOW)
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    print("#   " + json.dumps(lines[-1:])[:300], flush=True)
-    check(lines, done.stderr[-2000:])
-    return lines[-1]
+def loop(model, server, upstream, env=None):
+    server.play_model(upstream, command_then_results())
+    lines = claude(model, env)
+    check("aquifer-42" in said(lines), f"{model} said {said(lines)!r}")
+    eq(lines[-1]["is_error"], False, model)
+    check(lines[-1]["usage"]["output_tokens"] > 0, f"{model}: {lines[-1]}")
+    return lines
 
 
-def loop(mode, *models):
-    for model in models:
-        last = claude(mode, model)
-        eq((last["type"], last["is_error"]), ("result", False), f"{model}: {last}")
-        check("aquifer-42" in last["result"], f"{model} said {last['result']!r}")
-        check(last["usage"]["output_tokens"] > 0, last)
+def generations(requests, path="/messages"):
+    """Those of a conversation's turns, not its probes."""
+    return [one for one in requests if path in one.path and one.method == "POST" and one.json and len(one.json.get("tools") or []) > 5]
 
 
-fake.play_always(call_then_say())
-aws.play_always(call_then_say())
+def told(name):
+    """What Aquifer said under a header name in its answers, in order."""
+    return [value for _status, fields in wire.answers() for key, value in fields if key.lower() == name]
 
 
-@test("API mode: to Messages, Chat, Invoke and Converse")
+@test("API mode, Anthropic: the shell in two steps, and nothing of the requests changed")
 def _():
-    loop(API, "messages", "chat", "invoke", "converse")
+    loop("same", fake, "claude-same")
+    sent, got = generations(wire.requests()), generations(fake.requests)
+    eq((len(sent), len(got)), (2, 2), "turns")
+    eq(len(wire.requests()), len(fake.requests), "requests")
+    for ours, theirs in zip(got, sent):
+        eq(ours.body, theirs.body.replace(b'"model":"same"', b'"model":"claude-same"', 1), "the body, byte by byte")
+        for name in ("anthropic-beta", "anthropic-version", "x-claude-code-session-id", "x-app", "user-agent"):
+            check(theirs.get(name), f"Claude Code no longer sends {name}")
+            eq(ours.get(name), theirs.get(name), name)
+        check(PAIR["key"] not in str(ours.headers), "our key at the provider")
+    eq(sorted({"context_management", "output_config", "thinking"} - set(sent[0].json)), [], "what it sends no longer")
+    check("system" in [one["role"] for one in sent[0].json["messages"]], "no system message within the conversation any more")
+    check(b"cache_control" in got[0].body and len(got[0].json["system"]) > 1, "no marks for caching any more")
 
 
-@test("Bedrock mode, signed: to Invoke, Chat and Messages")
+@test("API mode, a Chat, a Responses, an Invoke and a Converse provider: the same loop; what was lost is told")
 def _():
-    loop(SIGNED, SONNET, "chat", OPUS)
-    check("anthropic_beta" in (next(r for r in aws.requests if r.path.endswith("-stream")).json or {}), "betas came through")
+    loop("in-invoke", aws, SONNET)
+    for model, server, upstream, losses in (("in-chat", fake, "chat-in-chat", ("cache_mark=", "hint=")),
+                                            ("in-responses", fake, "responses-in-responses", ("cache_mark=", "hint=")),
+                                            ("in-converse", aws, SONNET, ("hint=", "system_place="))):
+        loop(model, server, upstream)
+        lost = told("x-aquifer-losses")
+        eq(len(lost), len(generations(wire.requests())), f"{model}: answers that tell their losses")
+        for one in lost:
+            eq([name for name in losses if name not in one], [], f"{model} told {one}")
+        check("TaskCreate" in server.last().body.decode(), "the tools arrived")
 
 
-@test("Bedrock mode with a bearer key")
+@test("Bedrock mode, signed, at Bedrock: probes, then the loop; the body as it was")
 def _():
-    loop(BEARER, SONNET)
+    loop(SONNET, aws, SONNET, bedrock(SONNET))
+    sent, got = generations(wire.requests(), "/invoke-with"), generations(aws.requests, "/invoke-with")
+    eq((len(sent), [one.body for one in got]), (2, [one.body for one in sent]), "bodies")
+    eq([one.get("anthropic-beta") for one in got], [one.get("anthropic-beta") for one in sent], "betas in the field")
+    listed = [one for one in wire.requests() if one.path == "/inference-profiles"]
+    check(listed and listed[0].get("authorization").startswith("AWS4-HMAC-SHA256 "), "it asks for the profiles, signed")
+    probes = [one for one in aws.requests if one.json.get("max_tokens") == 1]
+    check(probes, "it tries models with one token")
+    check(all(one.get("host") == "127.0.0.1" for one in sent), "it signs a Host without the port, as ever")
+
+
+@test("Bedrock mode, with a bearer key, and at a Chat provider")
+def _():
+    loop(SONNET, aws, SONNET, bearer(SONNET))
+    check(all(one.get("authorization") == "Bearer " + PAIR["key"] for one in wire.requests()), "it signs nothing then")
+    loop("in-chat", fake, "chat-in-chat", bedrock("in-chat"))
+
+
+def betas_of(request):
+    return request.json["anthropic_beta"] + request.get("anthropic-beta").split(",")
+
+
+@test("Bedrock mode, at Anthropic: invoke becomes Messages")
+def _():
+    loop(OTHER, fake, "claude-" + OTHER, bedrock(OTHER))
+    sent, got = generations(wire.requests(), "/invoke-with"), generations(fake.requests)
+    eq((len(sent), len(got)), (2, 2), "turns")
+    for ours, theirs in zip(got, sent):
+        for name in ("system", "messages", "tools", "thinking", "output_config", "metadata", "max_tokens"):
+            eq(ours.json.get(name), theirs.json.get(name), name)
+        eq(ours.get("anthropic-beta").split(","), betas_of(theirs), "betas, those of the body and those of the field")
+    refused = [status for status, _fields in wire.answers() if status != 200]
+    eq(set(refused) - {404}, set(), "a probe for a model that is not there")
+
+
+@test("Mantle mode, with our key as its bearer token, at Bedrock's mantle")
+def _():
+    loop("mantle", mantled, "claude-mantle", mantle())
+    sent, got = generations(wire.requests()), generations(mantled.requests)
+    eq((len(sent), [one.target for one in got]), (2, ["/anthropic/v1/messages"] * 2), "turns")
+    for ours, theirs in zip(got, sent):
+        eq(ours.body, theirs.body.replace(b'"model":"mantle"', b'"model":"claude-mantle"', 1), "the body, byte by byte")
+        eq(ours.get("anthropic-beta"), theirs.get("anthropic-beta"), "betas")
+
+
+@test("429 with retry-after is waited for")
+def _():
+    fake.play_model("claude-limited", acts.rate_limited(), acts.say("after the wait"))
+    eq(said(claude("limited")), "after the wait")
+    check("1" in told("retry-after"), "retry-after arrived")
+
+
+@test("500 is tried again")
+def _():
+    fake.play_model("claude-broken", acts.status(500), acts.say("at last"))
+    eq(said(claude("broken")), "at last")
+
+
+@test("a stream that breaks off is asked for again, whatever the provider speaks")
+def _():
+    for model, upstream in (("cut", "claude-cut"), ("in-chat", "chat-in-chat"), ("in-responses", "responses-in-responses")):
+        fake.play_model(upstream, acts.cut(2), acts.say("whole now"))
+        eq(said(claude(model)), "whole now", model)
+
+
+@test("a wrong key ends it and says why, in all three modes")
+def _():
+    wrong = "aq_wrong"
+    for env, status in ((api(wrong), 401), ({**mantle(), "AWS_BEARER_TOKEN_BEDROCK": wrong}, 401),
+                        ({**bedrock(SONNET), "AWS_SECRET_ACCESS_KEY": "0" * 40}, 403)):
+        lines = claude(SONNET, env, retries=1)
+        eq(lines[-1]["is_error"], True, lines[-1])
+        check(str(status) in said(lines), f"it says {said(lines)!r}")
+    eq((fake.requests, aws.requests), ([], []), "nothing reached a provider")
 
 
 def end():
-    gateway.stop()
-    for one in (aws, fake):
-        one.stop()
     shutil.rmtree(HOME, ignore_errors=True)
+    wire.stop()
+    gateway.stop()
+    for one in (fake, aws, mantled):
+        one.stop()
 
 
 run(end)

@@ -164,8 +164,10 @@ def _results(at, blocks, open_ids):
     return None
 
 
-def _takes_system(request):
-    return request.get("anthropic-version") >= "2026-10-21" or "mid-conversation-system" in (request.get("anthropic-beta") or "")
+def _takes_system(fake, request):
+    """A system message within a conversation: by the version, by a beta, and at Bedrock's mantle unasked (so Claude Code sends it)."""
+    return (fake.verifier is not None or request.get("anthropic-version") >= "2026-10-21"
+            or "mid-conversation-system" in (request.get("anthropic-beta") or ""))
 
 
 def _messages(messages, takes_system):
@@ -215,7 +217,7 @@ def refuse(fake, request):
     if kind != "application/json" or not isinstance(request.json, dict):
         return _wrong("The request body is not valid JSON.")
     body = request.json
-    wrong = _fields(body, counting) or _ranges(body) or _tools(body) or _messages(body["messages"], _takes_system(request)) \
+    wrong = _fields(body, counting) or _ranges(body) or _tools(body) or _messages(body["messages"], _takes_system(fake, request)) \
         or _thought_first(body)
     if wrong:
         return wrong
