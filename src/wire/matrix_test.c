@@ -56,8 +56,8 @@ static struct str member(uint32_t object, struct str name)
 static struct str text_member(uint32_t object, struct str name)
 {
     uint32_t at = json_find(&m.scenario, object, name);
-    struct buf text = fresh();
     if (!at) return STR_NONE;
+    struct buf text = fresh();
     assert_true(json_unescape(&m.scenario, at, &text));
     return kept(&text);
 }
@@ -80,7 +80,15 @@ static struct wire_reply reply_from(unsigned upstream)
     return reply;
 }
 
-static enum err write_request(struct str source, unsigned from, unsigned to, bool stream, struct str *ret_body)
+/* What was written, or nothing when it failed half-way. */
+static enum err kept_if(enum err e, struct buf *out, struct str *ret_body)
+{
+    if (e == OK) *ret_body = kept(out);
+    else buf_done(out);
+    return e;
+}
+
+static enum err put_request(struct str source, unsigned from, unsigned to, bool stream, struct buf *out)
 {
     struct chat chat = {.arena = &m.b.arena, .source = source, .stream = stream};
     const struct wire_target target = {
@@ -92,15 +100,18 @@ static enum err write_request(struct str source, unsigned from, unsigned to, boo
         .tape = &m.b.tape,
         .memo = &m.b.arena,
     };
-    struct buf out = fresh();
     names = NULL;
     TRY(json_scan(&m.b.tape, source, &JSON_LIMITS, &m.b.why));
     TRY(translator_of(from)->read_request(&m.b.tape, &chat, &m.b.why));
     TRY(chat_unseal_all(&chat, &m.b.seal, &m.b.why));
-    TRY(translator_of(to)->write_request(&chat, &target, &names, &out, &m.b.why));
-    TRY(chat_account(&chat, ops_of(to)->name, &m.b.why));
-    *ret_body = kept(&out);
-    return OK;
+    TRY(translator_of(to)->write_request(&chat, &target, &names, out, &m.b.why));
+    return chat_account(&chat, ops_of(to)->name, &m.b.why);
+}
+
+static enum err write_request(struct str source, unsigned from, unsigned to, bool stream, struct str *ret_body)
+{
+    struct buf out = fresh();
+    return kept_if(put_request(source, from, to, stream, &out), &out, ret_body);
 }
 
 static enum err request_of(unsigned f, struct str *ret_source)
@@ -114,16 +125,19 @@ static enum err request_of(unsigned f, struct str *ret_source)
     return e;
 }
 
-static enum err write_answer(struct str body, unsigned from, unsigned to, struct str *ret_body)
+static enum err put_answer(struct str body, unsigned from, unsigned to, struct buf *out)
 {
     struct chat_answer answer = {.arena = &m.b.arena};
     const struct wire_reply reply = reply_from(from);
-    struct buf out = fresh();
     TRY(json_scan(&m.b.tape, body, &JSON_LIMITS, &m.b.why));
     TRY(translator_of(from)->read_answer(&m.b.tape, &answer, &m.b.why));
-    TRY(translator_of(to)->write_answer(&answer, &reply, &out, &m.b.why));
-    *ret_body = kept(&out);
-    return OK;
+    return translator_of(to)->write_answer(&answer, &reply, out, &m.b.why);
+}
+
+static enum err write_answer(struct str body, unsigned from, unsigned to, struct str *ret_body)
+{
+    struct buf out = fresh();
+    return kept_if(put_answer(body, from, to, &out), &out, ret_body);
 }
 
 static void write_error(struct str body, unsigned from, unsigned to, struct str *ret_body)
