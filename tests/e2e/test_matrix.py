@@ -48,7 +48,7 @@ def _():
 
 class Door:
     """What a strict fake's judge must know."""
-    key, models = "k", {"upstream-model"}
+    key, models, verifier = "k", {"upstream-model"}, None
 
 
 HEADS = {"openai_chat": ("/v1/chat/completions", [("authorization", "Bearer k")]),
