@@ -83,6 +83,17 @@ static const struct pair REQUESTS[] = {
       "\"items\":{\"type\":\"string\"}}}}",
       "\"top_p\":0.9", "json_object"},
      {"YWJj", "OBJECT"}},
+    /* a turn that its SDK gives back in the pieces that were streamed */
+    {WIRE_GEMINI_GENERATE,
+     WIRE_ANTHROPIC_MESSAGES,
+     0,
+     "{\"contents\":[{\"parts\":[{\"text\":\"hi\"}]},{\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"f\"}}]},{"
+     "\"role\":\"model\",\"parts\":[{\"functionCall\":{\"name\":\"f\"}}]},{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},{"
+     "\"parts\":[{\"functionResponse\":{\"name\":\"f\",\"response\":{\"output\":\"1\"}}},{\"functionResponse\":{\"name\":\"f\","
+     "\"response\":{\"error\":\"2\"}}}]}]}",
+     {"\"id\":\"aq-call-1\",\"name\":\"f\",\"input\":{}},{\"type\":\"tool_use\",\"id\":\"aq-call-2\"",
+      "\"tool_use_id\":\"aq-call-1\"", "\"tool_use_id\":\"aq-call-2\"", "\"is_error\":true"},
+     {"\"text\":\"\""}},
     {WIRE_GEMINI_GENERATE,
      WIRE_OPENAI_CHAT,
      0,

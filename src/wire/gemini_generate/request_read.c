@@ -291,6 +291,7 @@ static enum err take_turn(struct wire_in *in, struct chat_group *g, uint32_t at)
     struct reading *r = reading_of(in);
     if (!g) return wire_full(in);
     g->shape = SHAPE_ARRAY;
+    g->loose = g->role == ROLE_ASSISTANT;
     r->group = g;
     r->message = NULL;
     return wire_walk(in, at, &shape, g);
@@ -307,7 +308,9 @@ static enum err take_content(struct wire_in *in, void *into, uint32_t at)
     if (role) TRY(wire_want(in, role, WANT_STRING));
     int value = role ? wire_word_value(ROLES, COUNTOF(ROLES), json_text(in->t, role), ROLE_NONE) : ROLE_USER;
     if (value == ROLE_NONE) return wire_bad(in, role, "must be user or model");
-    if (value == ROLE_ASSISTANT) reading_of(in)->n_calls = 0;
+    /* SDKs that streamed a turn give it back as a row of contents. */
+    const struct chat_group *before = reading_of(in)->group;
+    if (value == ROLE_ASSISTANT && (!before || before->role != ROLE_ASSISTANT)) reading_of(in)->n_calls = 0;
     return take_turn(in, chat_add_group(in->a, (enum chat_role)value, wire_at(in, at)), at);
 }
 static enum err take_contents(struct wire_in *in, void *into, uint32_t at) { return wire_each(in, at, take_content, into); }

@@ -1,6 +1,6 @@
-"""A strict fake provider on a port of its own (a thread with an event loop): speaks OpenAI Chat and Responses, Anthropic Messages
-and Bedrock, refuses what the vendors refuse (openai.py, responses.py, anthropic.py, bedrock.py), and otherwise does what the test
-scripted (acts.py).
+"""A strict fake provider on a port of its own (a thread with an event loop): speaks OpenAI Chat and Responses, Anthropic Messages,
+Bedrock and Gemini, refuses what the vendors refuse (openai.py, responses.py, anthropic.py, bedrock.py, gemini.py), and otherwise does what
+the test scripted (acts.py).
 
     fake = Fake().start()
     fake.play(acts.status(500), acts.say("second try"))     # the next two requests; then the default: acts.echo
@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 
-from . import acts, anthropic, bedrock, openai, responses, tasks
+from . import acts, anthropic, bedrock, gemini, openai, responses, tasks
 from .gateway import UPSTREAM_KEY
 from .sigv4 import Refused
 
@@ -43,6 +43,8 @@ def vendor_of(path):
         return anthropic
     if path.startswith("/model/"):
         return bedrock
+    if path.startswith("/v1beta/"):
+        return gemini
     if tasks.serves(path):
         return tasks
     return responses if path == "/v1/responses" else openai
@@ -59,8 +61,8 @@ class Exchange:
 
     @property
     def wants_stream(self):
-        if self.vendor is bedrock:
-            return bedrock.wants_stream(self.request)
+        if self.vendor in (bedrock, gemini):
+            return self.vendor.wants_stream(self.request)
         return isinstance(self.json, dict) and self.json.get("stream") is True
 
     async def send(self, data):
@@ -130,7 +132,7 @@ class Exchange:
 
 
 class Fake:
-    def __init__(self, key=UPSTREAM_KEY, models=("gpt-4o-mini", "gpt-5.5", "claude-opus-5"), tls=None, strict=True, verifier=None):
+    def __init__(self, key=UPSTREAM_KEY, models=("gpt-4o-mini", "gpt-5.5", "claude-opus-5", "gemini-3-pro"), tls=None, strict=True, verifier=None):
         self.verifier = verifier  # of AWS signatures: then it is Bedrock, with its own paths
         self.key, self.models, self.tls, self.strict = key, set(models), tls, strict
         self.requests, self.problems = [], []
@@ -287,6 +289,8 @@ class Fake:
     def _model_of(x):
         if x.vendor is bedrock:
             return bedrock.operation(x.request)[0]
+        if x.vendor is gemini:
+            return gemini.model_of(x.request)
         return tasks.model_of(x.request) if x.vendor is tasks else (x.json or {}).get("model")
 
     def _choose(self, x):
