@@ -38,26 +38,46 @@ gateway = Gateway(config(
     [openai_provider(fake, "responses", "    formats: [openai_responses]\n"), openai_provider(fake, "chat"), anthropic_provider(fake)],
     [in_responses("plain-r"), in_chat("plain-c"), in_messages("plain-m"), in_responses("gpt-5.6-sol"), in_chat("gpt-5.5"),
      in_chat("gpt-6-sol"), in_messages("gpt-6-luna"), in_responses("limited"), in_responses("broken"), in_chat("cut-c"),
-     in_responses("cut-r")])).start()
+     in_responses("cut-r"), in_chat("openai.gpt-5.5"), in_messages("openai.gpt-6-sol")])).start()
 KEY = gateway.key()
 
 
-def settings(**more):
-    lines = ['model_provider = "local"', "check_for_update_on_startup = false", 'approval_policy = "never"',
-             'sandbox_mode = "danger-full-access"', "[analytics]", "enabled = false", "[feedback]", "enabled = false",
-             "[model_providers.local]", 'name = "Local"', f'base_url = "http://127.0.0.1:{gateway.port}/v1"',
-             'wire_api = "responses"', 'env_key = "LOCAL_KEY"', "request_max_retries = 3", "stream_max_retries = 3"]
-    return "\n".join(lines + [f"{name} = {json.dumps(value)}" for name, value in more.items()]) + "\n"
+COMMON = """\
+check_for_update_on_startup = false
+approval_policy = "never"
+sandbox_mode = "danger-full-access"
+analytics.enabled = false
+feedback.enabled = false
+"""
+OWN = COMMON + f"""\
+model_provider = "local"
+[model_providers.local]
+name = "Local"
+base_url = "http://127.0.0.1:{gateway.port}/v1"
+wire_api = "responses"
+env_key = "LOCAL_KEY"
+request_max_retries = 3
+stream_max_retries = 3
+"""
+# Built in: signs with Signature Version 4, and lets the server sum up what became too long.
+BEDROCK = COMMON + f"""\
+model_provider = "amazon-bedrock"
+model_auto_compact_token_limit = 2000
+[model_providers.amazon-bedrock]
+base_url = "http://127.0.0.1:{gateway.port}/openai/v1"
+[model_providers.amazon-bedrock.aws]
+region = "us-east-2"
+"""
 
 
-def codex(model, prompt="Run the command.", key=KEY):
+def codex(model, prompt="Run the command.", settings=OWN, **more):
     """What it says of itself, line by line."""
     check(CODEX, "codex is not installed (tools/setup clients)")
     work = tempfile.mkdtemp(dir=HOME)
     with open(os.path.join(HOME, "config.toml"), "w", encoding="utf-8") as file:
-        file.write(settings())
+        file.write(settings)
     nowhere = {name: "http://127.0.0.1:9" for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy")}
-    env = {"PATH": os.environ["PATH"], "HOME": HOME, "CODEX_HOME": HOME, "LOCAL_KEY": key, "NO_PROXY": "127.0.0.1", **nowhere}
+    env = {"PATH": os.environ["PATH"], "HOME": HOME, "CODEX_HOME": HOME, "LOCAL_KEY": KEY, "NO_PROXY": "127.0.0.1", **nowhere, **more}
     done = subprocess.run([CODEX, "exec", "--skip-git-repo-check", "--json", "-m", model, prompt], cwd=work, env=env, check=False,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100 * SLOW)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
@@ -130,6 +150,30 @@ def _():
         check("aquifer-42" in said(lines), f"{model} said {said(lines)!r}")
 
 
+def long_talk(name, given):
+    """The model calls a tool and says how long the conversation is; sums it up when asked to, and then goes on from the summary."""
+    async def act(x):
+        text = json.dumps(x.json)
+        usage = {"prompt": 250_000, "input": 250_000}
+        if "Write a summary" in text:
+            return await acts.say("The sum of it all.")(x)
+        if "The sum of it all." in text:
+            return await acts.say("It went on.")(x)
+        return await acts.say("", tools=[(name, given)], usage=usage)(x)
+    return act
+
+
+@test("the Bedrock provider: signed calls, and a conversation that is summed up by the server")
+def _():
+    pair = gateway.cli("key", "create", "--name", "aws", "--aws", "--json")
+    keys = {"AWS_ACCESS_KEY_ID": pair["access_key_id"], "AWS_SECRET_ACCESS_KEY": pair["secret_access_key"]}
+    for model, upstream, name, given in (("openai.gpt-5.5", "chat-openai.gpt-5.5", "exec_command", COMMAND),
+                                         ("openai.gpt-6-sol", "claude-openai.gpt-6-sol", "functions__exec", {"input": SCRIPT})):
+        fake.play_model(upstream, long_talk(name, given))
+        lines, _work = codex(model, settings=BEDROCK, **keys)
+        eq((ended(lines), said(lines)), ("turn.completed", "It went on."), model)
+
+
 @test("429 with retry-after is waited for")
 def _():
     fake.play_model("responses-limited", acts.rate_limited(), acts.say("after the wait"))
@@ -155,7 +199,7 @@ def _():
 
 @test("a wrong key ends the turn and says why")
 def _():
-    lines, _work = codex("plain-r", key="aq_wrong")
+    lines, _work = codex("plain-r", LOCAL_KEY="aq_wrong")
     eq(ended(lines), "turn.failed")
     check("401" in lines[-1]["error"]["message"], lines[-1])
 
