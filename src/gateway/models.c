@@ -11,13 +11,14 @@ void models_answer(struct exchange *x)
     for (unsigned i = 0; i < g->n_routes; i++) {
         const struct route *r = &g->routes[i];
         if (r->is_pattern || !key_may_call(x->key, r->name)) continue;
-        models[n++] = (struct wire_model){r->name, r->display_name, r->created_s};
+        uint64_t context = r->n_deployments ? deployment_context(&r->deployments[0], r->name) : 0;
+        models[n++] = (struct wire_model){r->name, r->display_name, r->created_s, context};
     }
     if (x->wire->format == WIRE_ANTHROPIC_MESSAGES) wire_models_anthropic(models, n, x->stream->request->query, &x->held);
     else if (x->wire->format == WIRE_GEMINI_GENERATE) wire_models_gemini(models, n, &x->held);
     else if (str_eq(x->stream->request->path, S("/inference-profiles"))) wire_models_profiles(models, n, &x->held);
     else if (str_eq(x->stream->request->path, S("/foundation-models"))) wire_models_foundation(models, n, &x->held);
-    else wire_models_openai(models, n, &x->held);
+    else if (!wire_models_codex(models, n, x->stream->request->query, &x->held)) wire_models_openai(models, n, &x->held);
     free(models);
     static struct http_field json = {{"content-type", 12}, {"application/json", 16}};
     x->down = &json;

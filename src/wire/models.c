@@ -54,6 +54,45 @@ static struct str query_value(struct str query, struct str name)
     return STR_NONE;
 }
 
+/* What Codex 0.169.0 demands of an entry. With it a model that Codex does not know gets its free-text patches, parallel calls and
+ * its real context window; what its prompt says beside that, Codex adds itself. */
+static void put_codex_model(struct json_writer *w, const struct wire_model *m, size_t place)
+{
+    static const char *const REST =
+        "\"description\":null,\"default_reasoning_level\":\"medium\",\"supported_reasoning_levels\":["
+        "{\"effort\":\"low\",\"description\":\"Less thought\"},{\"effort\":\"medium\",\"description\":\"The usual\"},"
+        "{\"effort\":\"high\",\"description\":\"More thought\"}],\"shell_type\":\"unified_exec\",\"visibility\":\"list\","
+        "\"supported_in_api\":true,\"availability_nux\":null,\"upgrade\":null,\"default_reasoning_summary\":\"none\","
+        "\"supports_reasoning_summaries\":true,\"support_verbosity\":false,\"default_verbosity\":null,"
+        "\"apply_patch_tool_type\":\"freeform\",\"truncation_policy\":{\"mode\":\"tokens\",\"limit\":10000},"
+        "\"supports_parallel_tool_calls\":true,\"experimental_supported_tools\":[],\"input_modalities\":[\"text\",\"image\"],"
+        "\"base_instructions\":\"You are a coding agent that works in the user's own workspace. Read before you change; do what "
+        "was "
+        "asked and no more; run what you have changed; say briefly what you did and what you could not do.\"";
+    json_put_object(w);
+    json_add_str(w, S("slug"), m->id);
+    json_add_str(w, S("display_name"), m->display_name.n ? m->display_name : m->id);
+    json_add_u64(w, S("priority"), place);
+    if (m->context) json_add_u64(w, S("context_window"), m->context);
+    else json_add_null(w, S("context_window"));
+    buf_char(w->out, ',');
+    buf_str(w->out, str_z(REST));
+    json_put_end(w);
+}
+
+bool wire_models_codex(const struct wire_model *m, size_t n, struct str query, struct buf *out)
+{
+    struct json_writer w;
+    if (!query_value(query, S("client_version")).p) return false;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_array(&w, S("models"));
+    for (size_t i = 0; i < n; i++) put_codex_model(&w, &m[i], i);
+    json_put_end(&w);
+    json_put_end(&w);
+    return true;
+}
+
 static size_t place_of(const struct wire_model *m, size_t n, struct str id)
 {
     for (size_t i = 0; i < n; i++)

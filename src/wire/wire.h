@@ -185,9 +185,12 @@ enum wire_format wire_guess(struct str path, struct http_fields fields);
 struct wire_model {
     struct str id, display_name;
     int64_t created_s;
+    uint64_t context; /* tokens; 0: unknown */
 };
 void wire_models_gemini(const struct wire_model *m, size_t n, struct buf *out); /* all on one page */
 void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out);
+/* Codex's catalogue, which it asks for with its version in the query; false: the query is not Codex's. */
+bool wire_models_codex(const struct wire_model *m, size_t n, struct str query, struct buf *out);
 /* limit, after_id, before_id as in the vendor's document; has_more, first_id, last_id. */
 void wire_models_anthropic(const struct wire_model *m, size_t n, struct str query, struct buf *out);
 

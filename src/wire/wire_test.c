@@ -468,7 +468,7 @@ static void what_the_path_tells(void **state)
 static void the_list_of_models(void **state)
 {
     (void)state;
-    const struct wire_model m[] = {{S("a"), STR_NONE, 0}, {S("b"), S("Bee"), 0}, {S("c"), STR_NONE, 0}};
+    const struct wire_model m[] = {{S("a"), STR_NONE, 0, 0}, {S("b"), S("Bee"), 0, 0}, {S("c"), STR_NONE, 0, 0}};
     struct buf out;
     buf_init(&out, KIB(4));
     wire_models_anthropic(m, 3, S("limit=1&after_id=a"), &out);
@@ -480,6 +480,12 @@ static void the_list_of_models(void **state)
     buf_clear(&out);
     wire_models_anthropic(m, 3, S("after_id=c"), &out);
     assert_string_equal(buf_z(&out), "{\"data\":[],\"has_more\":false,\"first_id\":null,\"last_id\":null}");
+    buf_clear(&out);
+    assert_false(wire_models_codex(m, 3, S("limit=1"), &out));
+    assert_true(wire_models_codex(m, 2, S("client_version=0.169.0"), &out));
+    assert_int_equal(json_scan(&tape, buf_view(&out), NULL, NULL), OK);
+    assert_int_equal(json_count(&tape, json_find(&tape, 0, S("models"))), 2);
+    assert_non_null(strstr(buf_z(&out), "{\"slug\":\"b\",\"display_name\":\"Bee\",\"priority\":1,\"context_window\":null,"));
     buf_clear(&out);
     wire_models_openai(m, 1, &out);
     assert_string_equal(

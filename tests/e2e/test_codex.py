@@ -59,6 +59,7 @@ env_key = "LOCAL_KEY"
 request_max_retries = 3
 stream_max_retries = 3
 """
+LISTED = OWN + f'model_catalog_url = "http://127.0.0.1:{gateway.port}/v1/models"\n'
 # Built in: signs with Signature Version 4, and lets the server sum up what became too long.
 BEDROCK = COMMON + f"""\
 model_provider = "amazon-bedrock"
@@ -107,9 +108,9 @@ def first_then_results(name, given):
     return act
 
 
-def loop(model, upstream, name, given):
+def loop(model, upstream, name, given, settings=OWN):
     fake.play_model(upstream, first_then_results(name, given))
-    lines, work = codex(model)
+    lines, work = codex(model, settings=settings)
     eq(ended(lines), "turn.completed", f"{model}: {lines[-3:]}")
     return lines, work
 
@@ -172,6 +173,13 @@ def _():
         fake.play_model(upstream, long_talk(name, given))
         lines, _work = codex(model, settings=BEDROCK, **keys)
         eq((ended(lines), said(lines)), ("turn.completed", "It went on."), model)
+
+
+@test("with our list of models there is nothing that Codex does not know of them")
+def _():
+    lines, work = loop("plain-c", "chat-plain-c", "apply_patch", {"input": PATCH}, LISTED)
+    eq([item["message"] for item in items(lines, "error")], [])
+    check(os.path.exists(os.path.join(work, "note.txt")), "the patch was not made")
 
 
 @test("429 with retry-after is waited for")
