@@ -131,6 +131,30 @@ static void requests(void **state)
     }
 }
 
+/* However deep a schema is, it is read or passed on as it stands. */
+static void deep_schemas(void **state)
+{
+    static const char *const OPEN[] = {"{\"type\":\"ARRAY\",\"items\":", "{\"properties\":{\"a\":", "{\"anyOf\":["};
+    static const char *const SHUT[] = {"}", "}}", "]}"};
+    (void)state;
+    for (unsigned k = 0; k < COUNTOF(OPEN); k++) {
+        struct bench b;
+        struct buf body;
+        size_t at;
+        bench_start(&b);
+        buf_init(&body, MIB(1));
+        buf_str(&body, S("{\"contents\":[{\"parts\":[{\"text\":\"q\"}]}],\"generationConfig\":{\"responseSchema\":"));
+        for (int i = 0; i < 90; i++) buf_str(&body, str_z(OPEN[k]));
+        buf_str(&body, S("{\"type\":\"STRING\"}"));
+        for (int i = 0; i < 90; i++) buf_str(&body, str_z(SHUT[k]));
+        buf_str(&body, S("}}"));
+        struct str text = keep(&b, &body);
+        struct str out = translated(&b, WIRE_GEMINI_GENERATE, WIRE_OPENAI_CHAT, text.p, 0);
+        if (!str_find(out, S("\"STRING\""), &at)) broken(WIRE_GEMINI_GENERATE, WIRE_OPENAI_CHAT, "the schema is gone", text, out);
+        bench_stop(&b);
+    }
+}
+
 /* An answer of f in the words of g. */
 static struct str answer_in(struct bench *b, enum wire_format f, enum wire_format g, const char *body, enum err *ret_err)
 {
@@ -282,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests),
+        cmocka_unit_test(deep_schemas),
         cmocka_unit_test(a_signature_comes_back_to_its_call),
         cmocka_unit_test(foreign_state_travels_in_a_signature),
         cmocka_unit_test(answers),

@@ -90,8 +90,8 @@ static enum err gemini_answer(enum wire_operation op, struct str body, struct js
 
 bool gemini_has_ended(const struct json_tape *t)
 {
-    uint32_t each, blocked = json_path(t, 0, "promptFeedback", "blockReason");
-    for (struct json_iter it = json_each(t, json_find(t, 0, S("candidates"))); json_next(t, &it, &each);) {
+    uint32_t each, candidates = json_find(t, 0, S("candidates")), blocked = json_path(t, 0, "promptFeedback", "blockReason");
+    for (struct json_iter it = json_each(t, candidates); candidates && json_next(t, &it, &each);) {
         uint32_t reason = json_find(t, each, S("finishReason"));
         if (reason && json_is(t, reason, JSON_STRING)) return true;
     }

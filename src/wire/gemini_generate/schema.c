@@ -2,7 +2,8 @@
  * reference "Schema". Called by the reader of requests; pure. */
 #include "wire/gemini_generate/priv.h"
 
-enum { SCHEMA_MAX = 4 << 20, DEEP = 60 }; /* DEEP: below what the JSON writer can hold open */
+/* A schema within a schema opens two brackets at most, and a type one: the writer holds JSON_WRITE_DEPTH open. */
+enum { SCHEMA_MAX = 4 << 20, DEEP = JSON_WRITE_DEPTH / 2 - 3 };
 
 static void put_schema(struct json_writer *w, const struct json_tape *t, uint32_t at, unsigned depth);
 
@@ -41,7 +42,7 @@ static void put_properties(struct json_writer *w, const struct json_tape *t, uin
     json_put_object(w);
     for (struct json_iter it = json_each(t, at); json_next_member(t, &it, &key, &value);) {
         json_put_name_span(w, json_text(t, key));
-        put_schema(w, t, value, depth + 1);
+        put_schema(w, t, value, depth);
     }
     json_put_end(w);
 }
@@ -54,7 +55,7 @@ static void put_list(struct json_writer *w, const struct json_tape *t, uint32_t 
         return;
     }
     json_put_array(w);
-    for (struct json_iter it = json_each(t, at); json_next(t, &it, &value);) put_schema(w, t, value, depth + 1);
+    for (struct json_iter it = json_each(t, at); json_next(t, &it, &value);) put_schema(w, t, value, depth);
     json_put_end(w);
 }
 
@@ -88,7 +89,7 @@ static void put_member(struct json_writer *w, const struct json_tape *t, uint32_
     for (unsigned i = 0; i < COUNTOF(MEMBERS); i++) {
         if (!json_eq(t, key, MEMBERS[i].name) && !json_eq(t, key, MEMBERS[i].snake)) continue;
         json_put_name(w, MEMBERS[i].as);
-        MEMBERS[i].put(w, t, value, depth);
+        MEMBERS[i].put(w, t, value, depth + 1);
         return;
     }
     json_put_name_span(w, json_text(t, key));

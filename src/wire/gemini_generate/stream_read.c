@@ -239,7 +239,7 @@ static enum err on_candidate(struct gemini_reader *r, const struct json_tape *t,
     if (!json_is(t, at, JSON_OBJECT) || (told && !json_u64(t, told, &index)) || index >= CHOICES)
         return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider's answer has a candidate that is none");
     struct choice *c = &r->choices[index];
-    uint32_t parts = json_find(t, content, S("parts"));
+    uint32_t parts = content ? json_find(t, content, S("parts")) : 0;
     if (c->stopped && parts && json_count(t, parts))
         return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider's candidate goes on after its end");
     c->used = true;
@@ -251,7 +251,7 @@ static enum err on_candidate(struct gemini_reader *r, const struct json_tape *t,
 static enum err on_feedback(struct gemini_reader *r, const struct json_tape *t, uint32_t feedback)
 {
     struct choice *c = &r->choices[0];
-    struct str reason = text_of(t, feedback, "blockReason");
+    struct str reason = feedback ? text_of(t, feedback, "blockReason") : STR_NONE;
     if (!reason.n) return OK;
     c->used = c->stopped = r->blocked = true;
     c->stop = (struct chat_stop){.kind = STOP_FILTER, .of_prompt = true};
