@@ -97,6 +97,20 @@ static void put_histogram(struct buf *out, const struct desk *d, const char *nam
     }
 }
 
+/* The last word of the provider; rows of which nobody told it are left out. */
+static void put_headroom(struct buf *out, const struct desk *d, const char *name, const char *help, size_t offset)
+{
+    struct board_row *r;
+    put_head(out, name, "gauge", help);
+    for (unsigned at = 0; (r = next_row(d->board, &at));) {
+        int64_t left = atomic_load((_Atomic int64_t *)(void *)((char *)r + offset)) - 1;
+        if (left < 0) continue;
+        buf_fmt(out, "%s{", name);
+        put_row_labels(out, d, r);
+        buf_fmt(out, "} %lld\n", (long long)left);
+    }
+}
+
 static void put_row_counter(struct buf *out, const struct desk *d, const char *name, const char *help, size_t offset)
 {
     struct board_row *r;
@@ -227,6 +241,10 @@ enum err show_metrics(struct call *c, struct fault *why)
                     offsetof(struct board_row, cached_tokens));
     put_row_counter(&c->out, d, "aquifer_dropped_fields_total", "Fields removed from requests by `drop`.",
                     offsetof(struct board_row, dropped_fields));
+    put_headroom(&c->out, d, "aquifer_provider_requests_left", "What the provider last said is left of its limit of requests.",
+                 offsetof(struct board_row, requests_left));
+    put_headroom(&c->out, d, "aquifer_provider_tokens_left", "What the provider last said is left of its limits of tokens.",
+                 offsetof(struct board_row, tokens_left));
     put_cost(&c->out, d);
     put_totals(&c->out, d->board);
     put_gateways(&c->out, d->board);

@@ -67,6 +67,7 @@ struct board_row {
     char route[65], provider[33], model[97], format[24];
     _Atomic uint64_t attempts, failed, input_tokens, output_tokens, cached_tokens, dropped_fields;
     _Atomic uint64_t cost_pico;
+    _Atomic int64_t requests_left, tokens_left; /* of the provider's limits, and 1; 0: not told */
     struct histogram duration, first_byte;
 };
 

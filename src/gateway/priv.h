@@ -132,6 +132,7 @@ struct attempt {
     bool head_seen; /* the provider answered */
     int status;
     struct provider_verdict verdict;
+    uint64_t rest_ms;                /* a limit of the provider is used up for so long; 0: none is */
     const struct wire_ops *wire;     /* the provider's format */
     struct translation *translation; /* NULL: the same-format road */
     const struct price *price;

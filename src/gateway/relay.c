@@ -53,6 +53,14 @@ static void fail(struct exchange *x, enum attempt_end end)
     go_on(x, true);
 }
 
+/* It worked; whatever it used up rests until it is back. */
+static void succeeded(struct exchange *x)
+{
+    const struct attempt *a = &x->attempt;
+    route_succeeded(a->deployment);
+    if (a->rest_ms) route_rest(a->deployment, a->rest_ms, clock_wall_ms());
+}
+
 /* ---- head --------------------------------------------------------------------------------------------------------------- */
 
 static bool is_stream_of(const struct wire_ops *wire, struct http_fields fields)
@@ -125,6 +133,16 @@ static bool passes(const struct exchange *x)
     return !x->attempt.wire->event && (x->request.stream || wire_manner(x->request.operation)->passes);
 }
 
+static void take_headroom(struct exchange *x, struct http_fields fields)
+{
+    struct board_row *row = x->attempt.deployment->rows[x->wire->format];
+    struct provider_headroom room;
+    provider_headroom(fields, clock_wall_ms(), &room);
+    x->attempt.rest_ms = room.rest_ms;
+    if (row && room.requests >= 0) atomic_store_explicit(&row->requests_left, room.requests + 1, memory_order_relaxed);
+    if (row && room.tokens >= 0) atomic_store_explicit(&row->tokens_left, room.tokens + 1, memory_order_relaxed);
+}
+
 static void on_head(struct http_call *c, int status, struct http_fields fields, void *user)
 {
     (void)c;
@@ -134,6 +152,7 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
     a->status = status;
     a->first_byte_ns = clock_mono_ns();
     provider_judge(status, fields, clock_wall_ms(), &a->verdict);
+    if (!a->deployment->client_key) take_headroom(x, fields);
     if (is_encoded(fields)) {
         FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider compressed its answer though that was not asked for");
         fail(x, ATTEMPT_GARBAGE);
@@ -354,7 +373,7 @@ static void end_stream(struct exchange *x)
     loop_undefer(x->gl->loop, &x->later);
     timer_cancel(x->gl->loop, &x->timer);
     if (x->attempt.call) timer_set(x->gl->loop, &x->timer, LINGER_MS, on_linger);
-    if (good) route_succeeded(x->attempt.deployment);
+    if (good) succeeded(x);
     else route_failed(x->attempt.deployment, 0, clock_wall_ms());
     attempt_settle(x, good ? ATTEMPT_OK : ATTEMPT_FAILED, good ? OK : ERR_UPSTREAM_ERROR);
     x->outcome = OUTCOME_STREAM;
@@ -400,7 +419,7 @@ static void end_passing(struct exchange *x)
 {
     if (wire_manner(x->request.operation)->meter != WIRE_METER_NONE)
         wire_read_tail(x->wire, buf_view(&x->held), &x->gl->tape, &x->gl->room, &x->usage);
-    route_succeeded(x->attempt.deployment);
+    succeeded(x);
     attempt_settle(x, ATTEMPT_OK, OK);
     x->outcome = OUTCOME_STREAM;
     exchange_jump(x, STEP_SETTLE);
@@ -487,7 +506,7 @@ static void end_held(struct exchange *x)
         return;
     }
     x->wire_stream.tokens_seen = x->held.n / 4;
-    route_succeeded(x->attempt.deployment);
+    succeeded(x);
     attempt_settle(x, ATTEMPT_OK, OK);
     x->outcome = OUTCOME_ANSWER;
     exchange_jump(x, STEP_SETTLE);

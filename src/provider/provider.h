@@ -52,6 +52,13 @@ void provider_judge(int status, struct http_fields fields, int64_t now_ms, struc
 /* What the error's body adds to that: words that say more than the status. */
 void provider_judge_body(int status, struct str body, struct json_tape *t, struct provider_verdict *verdict);
 
+/* The rest of a vendor's limits, as the head of an answer tells it. */
+struct provider_headroom {
+    int64_t requests, tokens; /* the least that is left of each; -1: not told */
+    uint64_t rest_ms;         /* something is used up, and comes back after so long; 0: nothing is, or nobody knows when */
+};
+void provider_headroom(struct http_fields fields, int64_t now_ms, struct provider_headroom *ret_room);
+
 /* ---- AWS credentials that Aquifer finds for itself (docs/decisions/0010) ------------------------------------------------ */
 
 enum aws_source {

@@ -100,6 +100,42 @@ static void what_bodies_add(void **state)
     json_tape_done(&tape);
 }
 
+#define F(name, value) {{name, sizeof name - 1}, {value, sizeof value - 1}}
+static void what_is_left_of_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        struct http_field fields[4];
+        int64_t requests, tokens;
+        uint64_t rest_ms;
+    } CASES[] = {
+        {{F("x-ratelimit-remaining-requests", "4999"), F("x-ratelimit-reset-requests", "12ms")}, 4999, -1, 0},
+        {{F("x-ratelimit-remaining-tokens", "0"), F("x-ratelimit-reset-tokens", "6m0s")}, -1, 0, 360000},
+        {{F("x-ratelimit-remaining-requests", "0"), F("x-ratelimit-reset-requests", "1m2.5s")}, 0, -1, 63000},
+        {{F("x-ratelimit-remaining-requests", "-1"), F("x-ratelimit-reset-requests", "1s")}, -1, -1, 0},
+        {{F("x-ratelimit-remaining-requests", "0")}, 0, -1, 0},
+        {{F("x-ratelimit-remaining-requests", "0"), F("x-ratelimit-reset-requests", "soon")}, 0, -1, 0},
+        {{F("x-ratelimit-remaining-requests", "0"), F("x-ratelimit-reset-requests", "999999999d")}, 0, -1, 0},
+        {{F("anthropic-ratelimit-output-tokens-remaining", "0"),
+          F("anthropic-ratelimit-output-tokens-reset", "1970-01-01T00:01:00Z"),
+          F("anthropic-ratelimit-input-tokens-remaining", "70")},
+         -1,
+         0,
+         50000},
+        {{F("anthropic-ratelimit-requests-remaining", "0"), F("anthropic-ratelimit-requests-reset", "1970-01-01T00:00:01Z")},
+         0,
+         -1,
+         0},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct provider_headroom room;
+        provider_headroom((struct http_fields){CASES[i].fields, 4}, 10000, &room);
+        if (room.requests != CASES[i].requests || room.tokens != CASES[i].tokens || room.rest_ms != CASES[i].rest_ms)
+            fail_msg("case %u: %lld %lld %llu", i, (long long)room.requests, (long long)room.tokens,
+                     (unsigned long long)room.rest_ms);
+    }
+}
+
 static void paths_with_the_model(void **state)
 {
     static const struct {
@@ -177,9 +213,9 @@ static void what_a_failure_means(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_by_kind),        cmocka_unit_test(azure_by_version),     cmocka_unit_test(azure_by_key_or_token),
-        cmocka_unit_test(what_bodies_add),      cmocka_unit_test(paths_with_the_model), cmocka_unit_test(credentials_by_kind),
-        cmocka_unit_test(what_a_failure_means),
+        cmocka_unit_test(paths_by_kind),       cmocka_unit_test(azure_by_version),       cmocka_unit_test(azure_by_key_or_token),
+        cmocka_unit_test(what_bodies_add),     cmocka_unit_test(what_is_left_of_limits), cmocka_unit_test(paths_with_the_model),
+        cmocka_unit_test(credentials_by_kind), cmocka_unit_test(what_a_failure_means),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,12 @@ static uint64_t backoff_ms(uint32_t failures)
     return ms - random_u64() % (ms / 2 + 1);
 }
 
+void route_rest(const struct deployment *d, uint64_t ms, int64_t now_ms)
+{
+    if (ms > ASKED_MAX_MS) ms = ASKED_MAX_MS;
+    atomic_store(&d->state->rest_until_ms, now_ms + (int64_t)ms);
+}
+
 void route_failed(const struct deployment *d, uint64_t retry_after_ms, int64_t now_ms)
 {
     uint32_t failures = atomic_fetch_add(&d->state->failures, 1) + 1;

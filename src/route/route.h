@@ -31,5 +31,7 @@ void route_succeeded(const struct deployment *d);
 /* retry_after_ms 0: backoff from 1 s, doubled by each failure in a row up to 60 s, less up to half of it by chance.
  * What the provider asked for is believed up to 10 minutes. */
 void route_failed(const struct deployment *d, uint64_t retry_after_ms, int64_t now_ms);
+/* Works, but has used up a limit of its provider, which comes back after so long (believed up to 10 minutes). */
+void route_rest(const struct deployment *d, uint64_t ms, int64_t now_ms);
 /* Milliseconds until it returns; 0: it works. */
 int64_t route_rest_ms(const struct deployment *d, int64_t now_ms);

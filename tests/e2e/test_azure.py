@@ -20,7 +20,8 @@ def azure_provider(name, fake_azure, base, extra=""):
 gateway = Gateway(config(
     [azure_provider("new", new, "/openai/v1"), azure_provider("old", old, "/openai", f"    api_version: {VERSION}\n"), openai_provider(fake)],
     [route("fast", deployment("new", "gpt-4o-mini")), route("older", deployment("old", "gpt-4o-mini")), route("filter", deployment("new", "filtering")),
-     route("poor", deployment("new", "no-quota")), route("saved", deployment("main", "spent"), deployment("new", "gpt-4o-mini"))])).start()
+     route("poor", deployment("new", "no-quota")), route("saved", deployment("main", "spent"), deployment("new", "gpt-4o-mini")),
+     route("nearly", deployment("main", "nearly"), deployment("new", "gpt-4o-mini"))])).start()
 KEY = gateway.key()
 
 
@@ -80,6 +81,18 @@ def _():
     new.play_model("no-quota", gone)
     got = gateway.chat(KEY, model="poor")
     eq((got.status, got.get("x-should-retry")), (429, "false"))
+
+
+@test("a limit that is used up: the deployment rests until it is back; metrics tell what is left")
+def _():
+    async def last_one(x):
+        await x.answer_json(200, x.vendor.whole(x.json, acts.Reply("Hello.")), {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "5m0s"})
+    fake.play_model("nearly", last_one)
+    for _ in range(3):
+        eq(gateway.chat(KEY, model="nearly").status, 200)
+    eq(len([one for one in fake.requests if one.json["model"] == "nearly"]), 1)
+    lines = [line for line in gateway.admin("GET", "/metrics").body.decode().splitlines() if line.startswith("aquifer_provider_requests_left{")]
+    check(any('"nearly"' in line and line.endswith(" 0") for line in lines), lines)
 
 
 def end():
