@@ -35,6 +35,34 @@ static void paths_by_kind(void **state)
     assert_null(provider_kind_find(S("nobody")));
 }
 
+/* The model stands in Bedrock's paths as one encoded segment, and whose it is tells what it can be called with. */
+static void bedrock_by_model(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_format format;
+        bool stream;
+        const char *model, *path;
+    } CASES[] = {
+        {WIRE_BEDROCK_CONVERSE, false, "us.anthropic.claude-x-v1:0", "/model/us.anthropic.claude-x-v1%3A0/converse"},
+        {WIRE_BEDROCK_CONVERSE, true, "arn:aws:b/c", "/model/arn%3Aaws%3Ab%2Fc/converse-stream"},
+        {WIRE_BEDROCK_INVOKE, true, "anthropic.c", "/model/anthropic.c/invoke-with-response-stream"},
+        {WIRE_BEDROCK_INVOKE, false, "arn:x", "/model/arn%3Ax/invoke"},
+        {WIRE_BEDROCK_INVOKE, false, "amazon.nova-pro-v1:0", NULL},
+        {WIRE_OPENAI_CHAT, false, "gpt-5.5", "/openai/v1/chat/completions"},
+        {WIRE_OPENAI_CHAT, false, "anthropic.c", NULL},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const struct provider_call call = {
+            .format = CASES[i].format, .operation = WIRE_GENERATE, .model = str_z(CASES[i].model), .stream = CASES[i].stream};
+        struct buf path;
+        buf_init(&path, 100);
+        assert_int_equal(provider_kind_find(S("bedrock"))->path(&call, &path), CASES[i].path != NULL);
+        assert_string_equal(buf_z(&path), CASES[i].path ? CASES[i].path : "");
+        buf_done(&path);
+    }
+}
+
 static void azure_by_version(void **state)
 {
     (void)state;
@@ -213,9 +241,9 @@ static void what_a_failure_means(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_by_kind),       cmocka_unit_test(azure_by_version),       cmocka_unit_test(azure_by_key_or_token),
-        cmocka_unit_test(what_bodies_add),     cmocka_unit_test(what_is_left_of_limits), cmocka_unit_test(paths_with_the_model),
-        cmocka_unit_test(credentials_by_kind), cmocka_unit_test(what_a_failure_means),
+        cmocka_unit_test(paths_by_kind),         cmocka_unit_test(bedrock_by_model),    cmocka_unit_test(azure_by_version),
+        cmocka_unit_test(azure_by_key_or_token), cmocka_unit_test(what_bodies_add),     cmocka_unit_test(what_is_left_of_limits),
+        cmocka_unit_test(paths_with_the_model),  cmocka_unit_test(credentials_by_kind), cmocka_unit_test(what_a_failure_means),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
