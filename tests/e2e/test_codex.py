@@ -2,7 +2,7 @@
 # timeout: 400
 # builds: plain asan
 """Codex itself (npm, pinned by tests/clients/package-lock.json), unmodified and without a way out of the machine, through Aquifer to
-strict fakes of all three vendors' formats: a tool loop of two steps, its free-text tools, and what it makes of failures."""
+strict fakes of several vendors' formats: a tool loop of two steps, its free-text tools, and what it makes of failures."""
 import glob
 import json
 import os
@@ -13,7 +13,7 @@ import tempfile
 from lib import acts
 from lib.clients import CLIENTS
 from lib.fake import Fake
-from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
+from lib.gateway import Gateway, anthropic_provider, config, deployment, gemini_provider, openai_provider, route
 from lib.tap import SLOW, check, eq, run, test
 
 CODEX = next(iter(glob.glob(os.path.join(CLIENTS, "node_modules", "@openai", "codex-linux-*", "vendor", "*", "bin", "codex"))), "")
@@ -35,10 +35,12 @@ def in_messages(name):
 
 # Codex knows the slugs gpt-…: with them it uses tools of its own kinds.
 gateway = Gateway(config(
-    [openai_provider(fake, "responses", "    formats: [openai_responses]\n"), openai_provider(fake, "chat"), anthropic_provider(fake)],
+    [openai_provider(fake, "responses", "    formats: [openai_responses]\n"), openai_provider(fake, "chat"), anthropic_provider(fake),
+     gemini_provider(fake)],
     [in_responses("plain-r"), in_chat("plain-c"), in_messages("plain-m"), in_responses("gpt-5.6-sol"), in_chat("gpt-5.5"),
      in_chat("gpt-6-sol"), in_messages("gpt-6-luna"), in_responses("limited"), in_responses("broken"), in_chat("cut-c"),
-     in_responses("cut-r"), in_chat("openai.gpt-5.5"), in_messages("openai.gpt-6-sol")])).start()
+     in_responses("cut-r"), in_chat("openai.gpt-5.5"), in_messages("openai.gpt-6-sol"),
+     route("plain-g", deployment("google", "gemini-plain-g"))])).start()
 KEY = gateway.key()
 
 
@@ -120,7 +122,8 @@ COMMAND = {"cmd": "echo aquifer-$((6*7))"}
 
 @test("a shell tool in two steps, whatever the provider speaks")
 def _():
-    for model, upstream in (("plain-r", "responses-plain-r"), ("plain-c", "chat-plain-c"), ("plain-m", "claude-plain-m")):
+    for model, upstream in (("plain-r", "responses-plain-r"), ("plain-c", "chat-plain-c"), ("plain-m", "claude-plain-m"),
+                            ("plain-g", "gemini-plain-g")):
         lines, _work = loop(model, upstream, "exec_command", COMMAND)
         check(any("aquifer-42" in item["aggregated_output"] for item in items(lines, "command_execution")), f"{model} ran no command")
         check("aquifer-42" in said(lines), f"{model} said {said(lines)!r}")
