@@ -73,7 +73,8 @@ toolTest('tools, streamed: arguments come in pieces and parse', async () => {
   const message = await stream.finalMessage();
   assert.equal(message.stop_reason, 'tool_use');
   assert.ok(message.content.some(isCall));
-  if (exact) assert.deepEqual(message.content.map((block) => block.input), [{ city: 'Paris' }, { city: 'Oslo' }]);
+  const uses = message.content.filter((block) => block.type === 'tool_use'); // behind state of Gemini's, when that answered
+  if (exact) assert.deepEqual(uses.map((block) => block.input), [{ city: 'Paris' }, { city: 'Oslo' }]);
 });
 
 test('count_tokens', async () => {

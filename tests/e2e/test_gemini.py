@@ -7,7 +7,7 @@ from lib import acts
 from lib.clients import run_client
 from lib.fake import Fake
 from lib.gateway import Gateway, anthropic_provider, config, deployment, gemini_provider, openai_provider, route
-from lib.tap import run, test
+from lib.tap import check, run, test
 
 fake = Fake().start()
 EVENTS = {"openai": 2, "anthropic": 4, "gemini": 1}  # until "Hello " has been said
@@ -45,6 +45,35 @@ def _():
 @test("@google/genai, a Messages provider (strict fake)")
 def _():
     client_through(anthropic_provider, "claude-opus-5", "anthropic", AQUIFER_CROSSED="1")
+
+
+def other_client(name, prefix):
+    """Another vendor's SDK with Gemini behind every route that its test asks for."""
+    acts_of = {"limited": (acts.rate_limited(), acts.say("after the wait")), "limited-for-ever": (acts.rate_limited(),),
+               "error-event": (acts.error_event(1),), "cut": (acts.cut(1),), "clean-end": (acts.clean_end(1),),
+               "cut-json": (acts.cut_json(),)}
+    routes = [route("plain", deployment("google", "gemini-3-pro"))]
+    for act, what in acts_of.items():
+        fake.play_model(f"gemini-{act}", *what)
+        routes.append(route(prefix + act, deployment("google", f"gemini-{act}")))
+    gateway = Gateway(config([gemini_provider(fake)], routes)).start()
+    try:
+        run_client(name, {"AQUIFER_URL": f"http://127.0.0.1:{gateway.port}", "AQUIFER_API_KEY": gateway.key(),
+                          "AQUIFER_MODEL": "plain", "AQUIFER_EXACT": "1", "AQUIFER_CROSSED": "1"})
+    finally:
+        gateway.stop()
+
+
+@test("openai SDK, Chat Completions, a Gemini provider (strict fake)")
+def _():
+    other_client("chat.mjs", "")
+
+
+@test("@anthropic-ai/sdk, Messages, a Gemini provider: signatures come back to their calls")
+def _():
+    other_client("messages.mjs", "claude-")
+    signed = [request for request in fake.requests if b"functionResponse" in request.body]
+    check(b'"thoughtSignature":"c2lnbmF0dXJl"' in signed[-1].body, signed[-1].body[:400])
 
 
 def end():
