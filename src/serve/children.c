@@ -102,6 +102,37 @@ static void keep_descriptors(struct supervisor *s, enum role role)
     keep_sockets(s->metrics_sockets, s->n_metrics);
 }
 
+static bool headers_need(const struct config_field *at, unsigned n, struct str reference)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (str_eq(at[i].value, reference)) return true;
+    return false;
+}
+
+static bool providers_need(const struct config *c, struct str reference)
+{
+    for (unsigned i = 0; i < c->providers.n; i++) {
+        const struct config_provider *p = &c->providers.at[i];
+        if (str_eq(p->key, reference) || headers_need(p->headers.at, p->headers.n, reference)) return true;
+    }
+    for (unsigned i = 0; i < c->routes.n; i++) {
+        const struct config_route *r = &c->routes.at[i];
+        for (unsigned k = 0; k < r->deployments.n; k++)
+            if (headers_need(r->deployments.at[k].headers.at, r->deployments.at[k].headers.n, reference)) return true;
+    }
+    return false;
+}
+
+/* The admin key's variable is control's alone. */
+static void forget_admin_key(const struct supervisor *s, enum role role)
+{
+    struct str reference = s->config->admin_key;
+    if (role == ROLE_CONTROL || !str_starts(reference, S("env:")) || providers_need(s->config, reference)) return;
+    char *name = str_dup_z(str_from(reference, 4));
+    unsetenv(name);
+    free(name);
+}
+
 NORETURN static void become(struct supervisor *s, enum role role, struct command *c, pid_t parent)
 {
     sigset_t blocked;
@@ -113,6 +144,7 @@ NORETURN static void become(struct supervisor *s, enum role role, struct command
     prctl(PR_SET_PDEATHSIG, role == ROLE_GATEWAY ? SIGTERM : SIGKILL);
     if (getppid() != parent) _exit(1);
     keep_descriptors(s, role);
+    forget_admin_key(s, role);
     execv(c->argv[0], c->argv);
     dprintf(STDERR_FILENO, "cannot execute %s: %s\n", c->argv[0], strerror(errno));
     _exit(127);

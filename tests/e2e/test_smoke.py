@@ -168,6 +168,14 @@ def _():
     eq(gateway.usage()["total"], before)
 
 
+@test("the admin key's variable is control's alone")
+def _():
+    def has_it(pid):
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return b"AQUIFER_ADMIN_KEY=" in file.read()
+    eq(([has_it(pid) for pid in gateway.pids("-control")], [has_it(pid) for pid in gateway.pids("role-gateway")]), ([True], [False]))
+
+
 @test("empty lists of providers and routes are valid")
 def _():
     empty = Gateway("data: ./data\nlisten: 127.0.0.1:{port}\nadmin:\n  listen: 127.0.0.1:{admin_port}\n"
