@@ -100,12 +100,12 @@ enum input_reach { REACH_BYTES, REACH_CONTEXT };
 static uint64_t input_bound(const struct exchange *x, const struct deployment *d, enum input_reach reach)
 {
     enum { CONTEXT_MOST = 2000000, TOOL_PROMPT = 2048 };
-    uint64_t bound = x->request.input_bound, context = deployment_context(d, x->request.model);
+    uint64_t bound = x->request.input_bound + TOOL_PROMPT, context;
     struct str body = x->stream->request->body;
-    if (memmem(body.p, body.n, "\"tools\"", 7)) bound += TOOL_PROMPT;
-    if (reach == REACH_BYTES) return bound;
+    if (reach == REACH_BYTES) return memmem(body.p, body.n, "\"tools\"", 7) ? bound : x->request.input_bound;
+    context = deployment_context(d, x->request.model);
     if (!context) context = CONTEXT_MOST;
-    return bound > context ? bound : context;
+    return bound > context ? bound : context; /* looks at no byte of the body: this is every capped request's way */
 }
 
 static int64_t worst_cost(const struct exchange *x, int64_t now_ms, enum input_reach reach)
