@@ -48,3 +48,22 @@ MUST_USE enum err wire_emit_stop(const struct wire_emitter *m, uint32_t choice, 
 MUST_USE enum err wire_emit_error(const struct wire_emitter *m, const struct chat_error *error);
 MUST_USE enum err wire_emit_raw(const struct wire_emitter *m, struct str name, struct str raw);
 MUST_USE enum err wire_emit_plain(const struct wire_emitter *m, enum chat_event_kind kind);
+
+/* ---- waiting.c: calls that wait for their turn, bounded ------------------------------------------------------------------ */
+
+struct wire_waiting {
+    uint32_t number;                /* of the item */
+    struct str call_id, name, said; /* said: its arguments so far */
+    size_t room;                    /* bytes that `said` has in the arena */
+    bool ended;
+    struct wire_waiting *next;
+};
+struct wire_queue {
+    struct wire_waiting *first;
+    size_t bytes;
+};
+struct wire_waiting *wire_waiting_find(const struct wire_queue *q, uint32_t number); /* NULL: it does not wait */
+MUST_USE enum err wire_waiting_add(struct wire_queue *q, struct arena *a, const struct chat_event *e, struct fault *why);
+MUST_USE enum err wire_waiting_say(struct wire_queue *q, struct arena *a, struct wire_waiting *x, struct str text,
+                                   struct fault *why);
+struct wire_waiting *wire_waiting_next(struct wire_queue *q); /* taken out; NULL: none */

@@ -3,22 +3,12 @@
  * arena. */
 #include "wire/anthropic_messages/priv.h"
 
-enum { NO_ITEM = UINT32_MAX, WAITING_MAX = 8 << 20 };
-
-/* An item that waits for its turn: what it has said so far. */
-struct waiting {
-    uint32_t number;
-    struct str call_id, name, said; /* of calls only: texts never interleave with others */
-    size_t room;                    /* bytes that `said` has in the arena */
-    bool ended;
-    struct waiting *next;
-};
+enum { NO_ITEM = UINT32_MAX };
 
 struct messages_writer {
     struct arena *arena;
     const struct wire_reply *to;
-    struct waiting *waiting;
-    size_t waits;             /* bytes */
+    struct wire_queue waiting;
     uint32_t open, block;     /* item whose block is open (NO_ITEM: none); number of the next block */
     enum chat_item_kind kind; /* of the open item */
     enum chat_part_kind part; /* of its open part */
@@ -127,49 +117,11 @@ static enum err too_much(struct fault *why)
     return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider interleaves more than one exchange may hold back");
 }
 
-static struct waiting *find_waiting(struct messages_writer *w, uint32_t number)
-{
-    struct waiting *x = w->waiting;
-    while (x && x->number != number) x = x->next;
-    return x;
-}
-
-static enum err wait_start(struct messages_writer *w, const struct chat_event *e, struct fault *why)
-{
-    struct waiting *x = arena_alloc(w->arena, sizeof *x), **end = &w->waiting;
-    if (!x || !arena_str(w->arena, e->node->call_id, &x->call_id) || !arena_str(w->arena, e->node->name, &x->name))
-        return too_much(why);
-    x->number = e->item;
-    while (*end) end = &(*end)->next;
-    *end = x;
-    return OK;
-}
-
-static enum err wait_more(struct messages_writer *w, struct waiting *x, struct str text, struct fault *why)
-{
-    w->waits += text.n;
-    if (w->waits > WAITING_MAX) return too_much(why);
-    if (x->said.n + text.n > x->room) {
-        size_t room = (x->said.n + text.n) * 2 + 64;
-        char *more = arena_alloc(w->arena, room);
-        if (!more) return too_much(why);
-        if (x->said.n) memcpy(more, x->said.p, x->said.n);
-        x->said.p = more;
-        x->room = room;
-    }
-    memcpy((char *)(uintptr_t)x->said.p + x->said.n, text.p, text.n);
-    x->said.n += text.n;
-    return OK;
-}
-
 /* The open item is over: those that have waited come, as far as they have come. */
 static void next_waiting(struct messages_writer *w, struct buf *out)
 {
     w->open = NO_ITEM;
-    while (w->waiting && w->open == NO_ITEM) {
-        struct waiting *x = w->waiting;
-        w->waiting = x->next;
-        w->waits -= x->said.n;
+    for (struct wire_waiting *x; w->open == NO_ITEM && (x = wire_waiting_next(&w->waiting));) {
         call_begin(w, x->call_id, x->name, out);
         if (x->said.n) put_delta(w, "input_json_delta", "partial_json", x->said, out);
         if (x->ended) block_end(w, out);
@@ -197,7 +149,7 @@ static void put_raw_block(struct messages_writer *w, const struct chat_item *i, 
 static enum err on_item_start(struct messages_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
 {
     bool call = e->node->kind == ITEM_TOOL_CALL;
-    if (w->open != NO_ITEM && call) return wait_start(w, e, why);
+    if (w->open != NO_ITEM && call) return wire_waiting_add(&w->waiting, w->arena, e, why);
     if (w->open != NO_ITEM)
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider interleaves texts, which this format cannot say");
     w->open = e->item;
@@ -273,8 +225,8 @@ static void put_text(struct messages_writer *w, struct str text, struct buf *out
 static enum err on_delta(struct messages_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
 {
     if (e->item != w->open) {
-        struct waiting *x = find_waiting(w, e->item);
-        return x && e->field == DELTA_ARGUMENTS ? wait_more(w, x, e->text, why) : OK;
+        struct wire_waiting *x = wire_waiting_find(&w->waiting, e->item);
+        return x && e->field == DELTA_ARGUMENTS ? wire_waiting_say(&w->waiting, w->arena, x, e->text, why) : OK;
     }
     if (e->field == DELTA_LOGPROBS) w->to->losses->n[LOSS_ANSWER_FIELD]++;
     else if (e->field == DELTA_ANNOTATION) put_note(w, e, out);
@@ -321,7 +273,7 @@ static enum err on_part_end(struct messages_writer *w, const struct chat_event *
 static enum err on_item_end(struct messages_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
 {
     (void)why;
-    struct waiting *x = find_waiting(w, e->item);
+    struct wire_waiting *x = wire_waiting_find(&w->waiting, e->item);
     if (x) x->ended = true;
     if (e->item != w->open) return OK;
     if (w->kind == ITEM_REASONING && e->node && e->node->opaque) put_opaque(w, e->node->opaque, out);
