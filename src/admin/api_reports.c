@@ -29,6 +29,7 @@ static enum err read_query(struct call *c, struct ledger_query *q, struct fault 
     TRY(read_day(c, "to", INT32_MAX, &q->to_day, why));
     TRY(call_query(c, "key", &q->key_id, why));
     TRY(call_query(c, "route", &q->route, why));
+    TRY(call_query(c, "project", &q->project, why));
     if (q->from_day > q->to_day) return FAIL(why, ERR_BAD_REQUEST, "from lies behind to");
     return OK;
 }

@@ -13,6 +13,15 @@ static enum err read_name(struct json_ref root, struct key_request *r, struct fa
     return OK;
 }
 
+static enum err read_project(struct json_ref root, struct key_request *r, struct fault *why)
+{
+    TRY(json_opt_str(root, "project", &r->project, why));
+    if (!json_ref_ok(json_ref_find(root, "project"))) return OK;
+    if (r->project.n > PROJECT_NAME_MAX || !config_name_is_valid(r->project, false))
+        return FAIL(why, ERR_BAD_REQUEST, "project must be a name of 1 to %d letters, digits and . _ : / -", PROJECT_NAME_MAX);
+    return OK;
+}
+
 /* A day and hour, or how long from now. */
 static enum err read_expires(struct json_ref root, struct key_request *r, struct fault *why)
 {
@@ -116,13 +125,14 @@ void key_request_done(struct key_request *r) { buf_done(&r->text); }
 enum err key_request_read(const struct json_doc *doc, struct key_request *ret_request, struct str routes[KEY_ROUTES_MAX],
                           struct fault *why)
 {
-    static const char *const NAMES[] = {"name", "expires", "routes", "limits", "metadata", "aws", NULL};
+    static const char *const NAMES[] = {"name", "project", "expires", "routes", "limits", "metadata", "aws", NULL};
     struct json_ref root = json_doc_root(doc);
     *ret_request = (struct key_request){0};
     buf_init(&ret_request->text, METADATA_MAX);
     TRY(json_ref_want(root, JSON_OBJECT, why));
     TRY(json_ref_only(root, NAMES, why));
     TRY(read_name(root, ret_request, why));
+    TRY(read_project(root, ret_request, why));
     TRY(read_expires(root, ret_request, why));
     TRY(read_routes(root, ret_request, routes, why));
     TRY(read_limits(root, ret_request, why));

@@ -7,7 +7,7 @@
 #define COLUMNS                                                                                                     \
     "id, name, digest, old_digest, old_until_ms, created_ms, expires_ms, revoked_ms, routes, requests_per_minute, " \
     "tokens_per_minute, "                                                                                           \
-    "concurrency, spend_day, spend_month, metadata, place, aws_secret, aws_old_secret"
+    "concurrency, spend_day, spend_month, metadata, place, aws_secret, aws_old_secret, project"
 enum {
     COL_ID,
     COL_NAME,
@@ -26,7 +26,8 @@ enum {
     COL_METADATA,
     COL_PLACE,
     COL_AWS_SECRET,
-    COL_AWS_OLD_SECRET
+    COL_AWS_OLD_SECRET,
+    COL_PROJECT
 };
 
 static void row_free(struct key_row *row)
@@ -87,6 +88,11 @@ static bool keep_routes(struct key_row *row, const struct str *routes, unsigned 
     return true;
 }
 
+static bool keep_project(struct key_row *row, struct str project)
+{
+    return keep_str(row, project.n ? project : S(PROJECT_DEFAULT), &row->key.project);
+}
+
 static bool read_routes(struct key_row *row, struct str json)
 {
     struct json_doc *doc;
@@ -114,7 +120,7 @@ static bool read_row(const struct store_rows *r, struct key_row *row)
     struct str id = store_text(r, COL_ID);
     bool good = id.n == KEY_ID_LEN && take_blob(store_blob(r, COL_DIGEST), k->digest, KEY_DIGEST_LEN) &&
                 keep_str(row, store_text(r, COL_NAME), &k->name) && keep_str(row, store_text(r, COL_METADATA), &row->metadata) &&
-                read_routes(row, store_text(r, COL_ROUTES));
+                keep_project(row, store_text(r, COL_PROJECT)) && read_routes(row, store_text(r, COL_ROUTES));
     if (!good) return false;
     memcpy(k->id, id.p, KEY_ID_LEN);
     if (take_blob(store_blob(r, COL_OLD_DIGEST), k->old_digest, KEY_DIGEST_LEN)) k->old_until_ms = store_i64(r, COL_OLD_UNTIL);
@@ -182,13 +188,14 @@ static enum err insert(struct desk *d, const struct key_row *row, const struct k
     buf_init(&routes, MIB(1));
     struct str json = routes_json(&routes, r);
     enum err got = store_exec(
-        d->store, "INSERT INTO keys (" COLUMNS ") VALUES (?1,?2,?3,NULL,NULL,?4,?5,NULL,?6,?7,?8,?9,?10,?11,?12,?13,?14,NULL)",
+        d->store,
+        "INSERT INTO keys (" COLUMNS ") VALUES (?1,?2,?3,NULL,NULL,?4,?5,NULL,?6,?7,?8,?9,?10,?11,?12,?13,?14,NULL,?15)",
         BINDS(V_TEXT(str_z(k->id)), V_TEXT(k->name), V_BLOB(str_make((const char *)k->digest, KEY_DIGEST_LEN)),
               V_I64(row->created_ms), V_OPT_I64(k->expires_ms, k->expires_ms), text_or_null(json),
               V_OPT_I64(l->requests_per_minute, l->requests_per_minute), V_OPT_I64(l->tokens_per_minute, l->tokens_per_minute),
               V_OPT_I64(l->concurrency, l->concurrency), V_OPT_I64(l->spend_day >= 0, l->spend_day),
               V_OPT_I64(l->spend_month >= 0, l->spend_month), text_or_null(row->metadata), V_I64(k->place),
-              blob_or_null(k->has_aws, k->aws_sealed, AWS_SEALED_LEN)),
+              blob_or_null(k->has_aws, k->aws_sealed, AWS_SEALED_LEN), V_TEXT(k->project)),
         NULL, why);
     buf_done(&routes);
     return got;
@@ -226,7 +233,7 @@ static enum err fill(const struct desk *d, const struct key_request *r, struct k
     row->key.limits = r->limits;
     row->key.place = d->next_place;
     bool kept = keep_str(row, r->name, &row->key.name) && keep_str(row, r->metadata, &row->metadata) &&
-                keep_routes(row, r->routes, r->n_routes);
+                keep_project(row, r->project) && keep_routes(row, r->routes, r->n_routes);
     if (!kept) return FAIL(why, ERR_LIMIT, "the key has too much text");
     return r->aws ? make_pair(d, &row->key, shown, why) : OK;
 }
@@ -336,6 +343,7 @@ void key_put_json(struct json_writer *w, const struct key_row *row)
     bool expired = k->expires_ms && k->expires_ms <= clock_wall_ms();
     json_add_str(w, S("id"), str_z(k->id));
     json_add_str(w, S("name"), k->name);
+    json_add_str(w, S("project"), k->project);
     if (k->has_aws) {
         char access[AWS_ACCESS_LEN + 1];
         aws_access_key(k->id, access);

@@ -15,12 +15,13 @@ static void everything_is_taken(void **state)
     struct json_doc *doc;
     struct str routes[KEY_ROUTES_MAX];
     struct fault why = {0};
-    const char *body = "{\"name\":\"team a\",\"expires\":\"90d\",\"routes\":[\"fast\",\"claude-*\"],"
+    const char *body = "{\"name\":\"team a\",\"project\":\"blue/2\",\"expires\":\"90d\",\"routes\":[\"fast\",\"claude-*\"],"
                        "\"limits\":{\"requests_per_minute\":60,\"tokens_per_minute\":1000,\"concurrency\":2,\"spend_day\":\"1."
                        "50\",\"spend_month\":20},"
                        "\"metadata\":{\"owner\":\"x \\\"y\\\"\"},\"aws\":true}";
     if (read_body(body, &r, &doc, routes, &why) != OK) fail_msg("%s", why.text);
     assert_str(r.name, "team a");
+    assert_str(r.project, "blue/2");
     assert_true(r.expires_ms > clock_wall_ms() + 89ll * 86400000);
     assert_int_equal(r.n_routes, 2);
     assert_str(r.routes[1], "claude-*");
@@ -74,6 +75,9 @@ static void mistakes_are_told(void **state)
         {"{\"name\":\"n\",\"limits\":{\"spend_month\":\"2000000\"}}", "at most 1000000"},
         {"{\"name\":\"n\",\"metadata\":{\"a\":1}}", "metadata"},
         {"{\"name\":\"n\",\"aws\":\"yes\"}", "aws"},
+        {"{\"name\":\"n\",\"project\":\"\"}", "project must be a name"},
+        {"{\"name\":\"n\",\"project\":\"a b\"}", "project must be a name"},
+        {"{\"name\":\"n\",\"project\":7}", "project"},
     };
     for (size_t i = 0; i < COUNTOF(CASES); i++) {
         struct key_request r;

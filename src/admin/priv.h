@@ -139,8 +139,8 @@ void aws_done(struct control *c);
 /* ---- keys --------------------------------------------------------------------------------------------------------------- */
 
 struct key_request {
-    struct str name, metadata;
-    struct str *routes; /* into the document that was read */
+    struct str name, project, metadata; /* project "": the default one */
+    struct str *routes;                 /* into the document that was read */
     unsigned n_routes;
     struct key_limits limits;
     int64_t expires_ms;

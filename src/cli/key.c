@@ -5,7 +5,7 @@
 
 struct create {
     struct cli_common common;
-    const char *name, *expires, *routes, *requests, *tokens, *concurrency, *day, *month, *metadata, *aws;
+    const char *name, *project, *expires, *routes, *requests, *tokens, *concurrency, *day, *month, *metadata, *aws;
 };
 
 static void add_routes(struct json_writer *w, struct str list)
@@ -36,6 +36,7 @@ static void write_create(const struct create *c, struct buf *out)
     json_write(&w, out);
     json_put_object(&w);
     json_add_str(&w, S("name"), str_z(c->name));
+    if (c->project) json_add_str(&w, S("project"), str_z(c->project));
     if (c->expires) json_add_str(&w, S("expires"), str_z(c->expires));
     if (c->routes) add_routes(&w, str_z(c->routes));
     json_add_object(&w, S("limits"));
@@ -108,6 +109,7 @@ static int create(int argc, char **argv)
     const struct cli_option options[] = {
         CLI_COMMON(c.common),
         {"--name", "NAME", "who uses it; shown in reports", &c.name},
+        {"--project", "NAME", "whose conversations it shares (default: default)", &c.project},
         {"--expires", "WHEN", "2027-01-31T00:00:00Z, or from now: 90d, 12h (default: never)", &c.expires},
         {"--routes", "A,B*", "the routes it may call (default: all)", &c.routes},
         {"--requests-per-minute", "N", "limit", &c.requests},
@@ -134,11 +136,9 @@ static int create(int argc, char **argv)
 
 static void print_list(const struct cli_answer *a)
 {
-    static const struct cli_column COLUMNS[] = {{"ID", "id", false},
-                                                {"NAME", "name", false},
-                                                {"CREATED", "created", false},
-                                                {"EXPIRES", "expires", false},
-                                                {"REVOKED", "revoked", false}};
+    static const struct cli_column COLUMNS[] = {{"ID", "id", false},           {"NAME", "name", false},
+                                                {"PROJECT", "project", false}, {"CREATED", "created", false},
+                                                {"EXPIRES", "expires", false}, {"REVOKED", "revoked", false}};
     struct json_doc *doc;
     struct fault why = {0};
     if (cli_document(a, &doc, &why) != OK) {

@@ -5,7 +5,7 @@
 
 struct asked {
     struct cli_common common;
-    const char *from, *to, *key, *route;
+    const char *from, *to, *key, *route, *project;
 };
 
 static void put_query(struct buf *path, const char *name, const char *value)
@@ -53,6 +53,7 @@ int cli_usage(int argc, char **argv)
         {"--to", "DAY", "last day (default: today)", &q.to},
         {"--key", "ID", "one key only", &q.key},
         {"--model", "NAME", "one route only", &q.route},
+        {"--project", "NAME", "the keys of one project only", &q.project},
         {0},
     };
     if (!cli_options(argc, argv, options, &words)) return 2;
@@ -63,6 +64,7 @@ int cli_usage(int argc, char **argv)
     put_query(&path, "to", q.to);
     put_query(&path, "key", q.key);
     put_query(&path, "route", q.route);
+    put_query(&path, "project", q.project);
     enum err e = cli_admin_call(&q.common, S("GET"), buf_view(&path), STR_NONE, &a, &why);
     int status = e == OK ? 0 : cli_fail(&why);
     if (e == OK && q.common.json) cli_print_body(&a.body);

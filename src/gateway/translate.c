@@ -70,7 +70,7 @@ static struct translation *translation_new(struct exchange *x, const struct wire
         .now_s = clock_wall_ms() / 1000,
         .include_usage = x->request.wants_usage,
         .origin = origin_of(x, ops),
-        .seal = x->generation->has_seal ? &x->generation->seal : NULL,
+        .seal = x->key->seal,
         .losses = &t->losses,
     };
     return t;

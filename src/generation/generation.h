@@ -90,6 +90,8 @@ struct route {
     int64_t created_s; /* Unix seconds, for /v1/models */
 };
 
+#define PROJECT_DEFAULT "default" /* of keys that were made without one */
+#define PROJECT_NAME_MAX 64
 #define SEAL_KEY_FILE "seal.key" /* in the data directory, when the configuration names no seal_key */
 
 struct key_limits {
@@ -113,7 +115,9 @@ struct key {
     struct str *routes;                       /* allowed names or patterns; n_routes 0: all */
     unsigned n_routes;
     struct key_limits limits;
-    uint32_t place; /* of its meter on the board */
+    uint32_t place;               /* of its meter on the board */
+    struct str project;           /* whose state it may take up again; never empty */
+    const struct chat_seal *seal; /* the project's, in a loaded generation only; NULL: vendors' state cannot travel sealed */
 };
 
 struct settings { /* the gateway's own, reloadable */
@@ -140,8 +144,7 @@ struct generation {
     unsigned n_providers;
     struct route *routes; /* file order */
     unsigned n_routes;
-    bool has_seal; /* else vendors' state does not travel through other formats */
-    struct chat_seal seal;
+    struct map seals;        /* project → struct chat_seal; empty: there is no key to seal with */
     struct map exact;        /* name or alias → struct route */
     struct route **patterns; /* longest first */
     unsigned n_patterns;

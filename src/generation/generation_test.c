@@ -58,6 +58,7 @@ static int setup(void **state)
     w->keys[1] = (struct key){
         .id = "zzzzzzzzzzzz",
         .name = S("some"),
+        .project = S("blue"),
         .routes = w->routes,
         .n_routes = 2,
         .place = 5,
@@ -210,6 +211,35 @@ static void keys_arrive(void **state)
     generation_unref(g);
 }
 
+static void keys_of_one_project_share_a_seal(void **state)
+{
+    struct world *w = *state;
+    struct key third = {.id = "aaaaaaaaaaaa", .name = S("third"), .place = 7, .project = S("blue"), .limits = {.spend_day = -1}};
+    char hex[SEAL_TEXT_LEN + 1];
+    struct buf text;
+    seal_key_make(hex);
+    buf_init(&text, KIB(8));
+    setenv("GENERATION_TEST_SEAL", hex, 1);
+    buf_fmt(&text, "seal_key: env:GENERATION_TEST_SEAL\n%s", FILE_TEXT);
+    config_free(w->config);
+    struct fault why = {0};
+    if (config_read("a.yaml", buf_view(&text), &w->config, NULL, &why) != OK) fail_msg("%s", why.text);
+    const struct key keys[] = {w->keys[0], w->keys[1], third};
+    const struct generation_source s = {.number = 1, .config = w->config, .catalog = w->catalog, .keys = keys, .n_keys = 3};
+    buf_clear(&w->json);
+    assert_int_equal(generation_write(&s, &w->json, &why), OK);
+    struct generation *g;
+    if (generation_load(buf_view(&w->json), NULL, &g, &why) != OK) fail_msg("%s", why.text);
+    const struct key *all = generation_key(g, S("000000000000")), *blue = generation_key(g, S("zzzzzzzzzzzz"));
+    assert_str(all->project, PROJECT_DEFAULT);
+    assert_str(blue->project, "blue");
+    assert_true(all->seal && blue->seal && all->seal != blue->seal && memcmp(all->seal, blue->seal, sizeof *all->seal) != 0);
+    assert_ptr_equal(generation_key(g, S("aaaaaaaaaaaa"))->seal, blue->seal);
+    generation_unref(g);
+    unsetenv("GENERATION_TEST_SEAL");
+    buf_done(&text);
+}
+
 static void near_names_are_those_the_key_may_call(void **state)
 {
     struct generation *g = load_it(*state);
@@ -332,6 +362,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(prices_follow_their_dates, setup, teardown),
         cmocka_unit_test_setup_teardown(patterns_and_their_prices, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_arrive, setup, teardown),
+        cmocka_unit_test_setup_teardown(keys_of_one_project_share_a_seal, setup, teardown),
         cmocka_unit_test_setup_teardown(near_names_are_those_the_key_may_call, setup, teardown),
         cmocka_unit_test_setup_teardown(equal_but_for_the_number, setup, teardown),
         cmocka_unit_test_setup_teardown(every_cut_is_refused_whole, setup, teardown),

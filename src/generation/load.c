@@ -135,7 +135,6 @@ static enum err load_all(struct load *l)
                     "the generation file is of another version than this program; restart Aquifer as a whole");
     l->g->number = load_u64(l, 0, "number", 0);
     if (settings) load_settings(l, settings);
-    if (settings) load_seal(l);
     load_catalogs(l);
     if (!l->bad && !l->full) TRY(load_providers(l));
     if (!l->bad && !l->full) load_routes(l);
@@ -169,10 +168,12 @@ enum err generation_load(struct str json, struct board *b, struct generation **r
     arena_init(&g->arena, KIB(64), MIB(1024));
     map_init(&g->exact);
     map_init(&g->keys);
+    map_init(&g->seals);
     json_tape_init(&tape, NODES_MAX);
     enum err got = json_scan(&tape, json, NULL, &own);
     if (got == OK) got = load_all(&l);
     json_tape_done(&tape);
+    explicit_bzero(&l.seal, sizeof l.seal);
     if (got != OK) {
         if (why) *why = own;
         generation_unref(g);
@@ -213,6 +214,7 @@ void generation_unref(struct generation *g)
     for (unsigned i = 0; i < g->n_catalogs; i++) map_done(&g->catalogs[i]);
     map_done(&g->exact);
     map_done(&g->keys);
+    map_done(&g->seals);
     arena_done(&g->arena);
     free(g);
 }

@@ -157,30 +157,37 @@ static bool read_master(struct load *l, struct seal_key *ret_key, struct fault *
     return got == OK;
 }
 
-/* Looked for when the first sealed secret needs it. Without it the keys still work as bearer keys, so that a lost sealing key locks
- * nobody out of everything. */
+static bool find_seal(struct load *l)
+{
+    if (!l->seal_tried) l->sealed = read_master(l, &l->seal, &l->seal_why);
+    l->seal_tried = true;
+    return l->sealed;
+}
+
+/* For sealed secrets. Without it the keys still work as bearer keys, so that a lost sealing key locks nobody out of everything. */
 static const struct seal_key *seal_key(struct load *l)
 {
-    struct fault what = {0};
-    if (l->seal_tried) return l->sealed ? &l->seal : NULL;
-    l->seal_tried = true;
-    l->sealed = read_master(l, &l->seal, &what);
-    if (!l->sealed)
+    if (find_seal(l)) return &l->seal;
+    if (!l->seal_told)
         LOG(LOG_ERROR, "seal.missing",
             "sealed AWS secrets cannot be opened: callers who sign are refused, and so are calls with credentials that were "
             "found",
-            F_Z("why", what.text));
-    return l->sealed ? &l->seal : NULL;
+            F_Z("why", l->seal_why.text));
+    l->seal_told = true;
+    return NULL;
 }
 
-/* Projects are what sealed state of a conversation belongs to; until there are several, all keys are of one. Without a key such
- * state is dropped and counted, as that of a foreign vendor is. */
-void load_seal(struct load *l)
+/* What sealed state of a conversation belongs to. Without a sealing key such state is dropped and counted, as that of a foreign
+ * vendor is. */
+static const struct chat_seal *project_seal(struct load *l, struct str project)
 {
-    struct seal_key master;
-    l->g->has_seal = read_master(l, &master, NULL);
-    if (l->g->has_seal) chat_seal_key(&l->g->seal, str_make((const char *)master.bytes, sizeof master.bytes), S("default"));
-    explicit_bzero(&master, sizeof master);
+    struct chat_seal *seal = map_find(&l->g->seals, project);
+    if (seal || !find_seal(l)) return seal;
+    seal = load_alloc(l, sizeof *seal);
+    if (!seal) return NULL;
+    chat_seal_key(seal, str_make((const char *)l->seal.bytes, sizeof l->seal.bytes), project);
+    must(map_add(&l->g->seals, project, seal));
+    return seal;
 }
 
 /* What control found; lines of access key id, secret and token. */
@@ -415,6 +422,9 @@ static void load_key(struct load *l, uint32_t o, struct key *k)
     k->limits.spend_day = load_i64(l, o, "spend_day", -1);
     k->limits.spend_month = load_i64(l, o, "spend_month", -1);
     k->place = (uint32_t)load_u64(l, o, "place", BOARD_KEYS);
+    k->project = load_str(l, o, "project");
+    if (!k->project.n) k->project = S(PROJECT_DEFAULT);
+    k->seal = project_seal(l, k->project);
     if (k->place >= BOARD_KEYS || !map_add(&l->g->keys, str_make(k->id, KEY_ID_LEN), k)) l->bad = true;
     for (unsigned i = 0; i < k->n_routes; i++) { /* an alias in a key means its route */
         const struct route *r = map_find(&l->g->exact, k->routes[i]);

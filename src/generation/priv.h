@@ -19,7 +19,8 @@ struct load {
     struct fault *why;
     bool bad, full; /* full: the arena refused */
     struct seal_key seal;
-    bool seal_tried, sealed; /* sealed: `seal` is there */
+    struct fault seal_why;              /* why it is not there */
+    bool seal_tried, sealed, seal_told; /* sealed: `seal` is there */
 };
 
 /* Readers of one member: absent ones give the fallback, wrong ones set l->bad. */
@@ -40,7 +41,6 @@ MUST_USE enum err load_providers(struct load *l);
 void load_catalogs(struct load *l);
 void load_routes(struct load *l);
 MUST_USE enum err load_deployment(struct load *l, uint32_t object, struct deployment *d);
-void load_seal(struct load *l);
 void load_keys(struct load *l);
 
 const struct model_facts *deployment_facts(const struct deployment *d, struct str asked);

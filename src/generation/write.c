@@ -330,6 +330,7 @@ static void put_key(struct json_writer *w, const struct key *k)
     if (k->limits.spend_day >= 0) json_add_i64(w, S("spend_day"), k->limits.spend_day);
     if (k->limits.spend_month >= 0) json_add_i64(w, S("spend_month"), k->limits.spend_month);
     json_add_u64(w, S("place"), k->place);
+    if (k->project.n && !str_eq(k->project, S(PROJECT_DEFAULT))) json_add_str(w, S("project"), k->project);
     json_put_end(w);
 }
 

@@ -125,7 +125,7 @@ MUST_USE enum err ledger_retain(struct store *s, int32_t oldest_day, uint64_t *r
 /* The report of `aquifer usage --json` (fields: README). Days inclusive; "" for all keys / all routes. */
 struct ledger_query {
     int32_t from_day, to_day;
-    struct str key_id, route;
+    struct str key_id, route, project; /* "": all */
 };
 MUST_USE enum err ledger_report(struct store *s, const struct ledger_query *q, struct buf *out_json, struct fault *why);
 /* Single attempts, newest first, for audits and tests: at most `limit` rows as JSON. */

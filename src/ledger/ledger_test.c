@@ -61,6 +61,13 @@ static void test_report_is_exact(void **state)
         "\"total\":{\"requests\":4,\"input_tokens\":1006,\"output_tokens\":9,\"cost\":12.000075,\"unknown_cost_requests\":1}}");
     assert_report(&(struct ledger_query){.to_day = 100000, .key_id = S("key2"), .route = S("slow")},
                   "{\"data\":[],\"total\":{\"requests\":0,\"input_tokens\":0,\"output_tokens\":0,\"cost\":0}}");
+    static const char add[] = "INSERT INTO keys (id, name, digest, created_ms, place, project) VALUES ('key1', 'n', x'01', 1, 1, "
+                              "NULL), ('key2', 'n', x'01', 1, 2, 'blue')";
+    assert_int_equal(store_exec(store, add, NULL, NULL, &why), OK);
+    assert_report(&(struct ledger_query){.to_day = 100000, .project = S("blue")},
+                  "{\"data\":[{\"key\":\"key2\",\"model\":\"fast\",\"day\":\"2026-09-22\",\"requests\":1,\"input_tokens\":1,"
+                  "\"output_tokens\":2,\"cost\":12}],"
+                  "\"total\":{\"requests\":1,\"input_tokens\":1,\"output_tokens\":2,\"cost\":12}}");
     struct buf b, ended;
     char time[25];
     buf_init(&b, MIB(1));

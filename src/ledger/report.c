@@ -3,6 +3,8 @@
 #include "ledger/ingest.h"
 
 #define MICRO 1000000
+/* A key never changes its project, so the rows need not name it. */
+#define OF_PROJECT " AND (?5 = '' OR key_id IN (SELECT id FROM keys WHERE coalesce(project, 'default') = ?5))"
 
 struct totals {
     uint64_t requests, input, output, unknown;
@@ -61,12 +63,14 @@ enum err ledger_report(struct store *s, const struct ledger_query *q, struct buf
 {
     static const char sql[] =
         "SELECT day, key_id, route, requests, input_tokens, output_tokens, unknown_cost, cost_micro, cost_rest FROM usage_days"
-        " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR key_id = ?3) AND (?4 = '' OR route = ?4) ORDER BY day, key_id, route";
+        " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR key_id = ?3) AND (?4 = '' OR route = ?4)" OF_PROJECT
+        " ORDER BY day, key_id, route";
     struct store_rows rows CLEANUP(store_rows_done);
     struct totals sum = {0};
     struct json_writer w;
     bool more = true;
-    TRY(store_query(s, sql, BINDS(V_I64(q->from_day), V_I64(q->to_day), V_TEXT(q->key_id), V_TEXT(q->route)), &rows, why));
+    TRY(store_query(s, sql, BINDS(V_I64(q->from_day), V_I64(q->to_day), V_TEXT(q->key_id), V_TEXT(q->route), V_TEXT(q->project)),
+                    &rows, why));
     json_write(&w, out_json);
     json_put_object(&w);
     json_add_array(&w, S("data"));
@@ -138,13 +142,15 @@ enum err ledger_attempts(struct store *s, const struct ledger_query *q, unsigned
         "SELECT id, request_id, number, key_id, route, provider, model, format, first_byte_us, duration_us, status,"
         " input_tokens, output_tokens, tier, stream, started_ms, ended_ms, outcome, error, usage, cost_micro, cost_rest FROM "
         "attempts"
-        " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR key_id = ?3) AND (?4 = '' OR route = ?4)"
-        " ORDER BY day DESC, started_ms DESC, id DESC LIMIT ?5";
+        " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR key_id = ?3) AND (?4 = '' OR route = ?4)" OF_PROJECT
+        " ORDER BY day DESC, started_ms DESC, id DESC LIMIT ?6";
     struct store_rows rows CLEANUP(store_rows_done);
     struct json_writer w;
     bool more;
-    TRY(store_query(s, sql, BINDS(V_I64(q->from_day), V_I64(q->to_day), V_TEXT(q->key_id), V_TEXT(q->route), V_I64(limit)), &rows,
-                    why));
+    TRY(store_query(
+        s, sql,
+        BINDS(V_I64(q->from_day), V_I64(q->to_day), V_TEXT(q->key_id), V_TEXT(q->route), V_TEXT(q->project), V_I64(limit)), &rows,
+        why));
     json_write(&w, out_json);
     json_put_object(&w);
     json_add_array(&w, S("data"));

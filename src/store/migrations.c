@@ -155,11 +155,15 @@ static const char ATTEMPTS_VIEW[] =
     " a.input_tokens, a.output_tokens, a.usage, a.tier, a.cost_micro, a.cost_rest"
     " FROM attempt_rows a LEFT JOIN sources s ON s.id = a.source";
 
+/* Since 5: whose sealed and stored state a key may take up again. NULL: "default". A key never changes its project. */
+static const char PROJECT[] = "ALTER TABLE keys ADD COLUMN project TEXT";
+
 const struct migration migrations[] = {
     {1, "keys, attempts, usage by day, journal positions, settings", {KEYS, ATTEMPTS, USAGE_DAYS, SEGMENTS, SETTINGS}},
     {2, "AWS key pairs", {AWS_SECRET, AWS_OLD_SECRET}},
     {3, "restoring while all goes on", {SEGMENTS_DONE, CORRECTIONS}},
     {4, "short rows of attempts", {SOURCES, ATTEMPT_ROWS, SOURCES_FILL, ATTEMPT_ROWS_FILL, ATTEMPTS_DROP, ATTEMPTS_VIEW}},
+    {5, "projects of keys", {PROJECT}},
 };
 const size_t n_migrations = COUNTOF(migrations);
 const uint32_t store_version_newest = COUNTOF(migrations);

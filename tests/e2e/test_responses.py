@@ -9,7 +9,7 @@ from lib import acts, http
 from lib.clients import run_client
 from lib.fake import Fake
 from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
-from lib.tap import check, eq, run, test
+from lib.tap import check, eq, run, test, until
 
 BROKEN = ("limited", "limited-for-ever", "error-event", "cut", "clean-end", "cut-json")
 CALLED = {"responses": 5, "main": 2, "claude": 4}  # events until "Hello " has been said
@@ -105,6 +105,29 @@ def _():
     eq((thought["type"], thought["thinking"], bool(thought["signature"])), ("thinking", "Let me see.", True))
     eq(ask("in-main", again).status, 200)  # another vendor does not get it
     check("aq1." not in json.dumps(fake.last().json) and "Let me see" not in json.dumps(fake.last().json), fake.last().body)
+
+
+@test("what was sealed for one project opens for no other")
+def _():
+    fake.play(acts.say("Yes.", thinking="Let me see."))
+    first = ask("in-claude", reasoning={"effort": "high"}).json()
+    again = [{"role": "user", "content": "hello"}, *first["output"], {"role": "user", "content": "And now?"}]
+    colleague, stranger = gateway.key("colleague"), gateway.key("stranger", "--project", "another")
+
+    def as_key(key):
+        return http.call(gateway.address, "POST", "/v1/responses", {"Authorization": f"Bearer {key}"}, {"model": "in-claude", "input": again})
+    eq(as_key(colleague).status, 200)
+    fake.forget()
+    refused = as_key(stranger)
+    eq((refused.status, len(fake.requests)), (400, 0), refused.body)
+    check("another project" in refused.json()["error"]["message"], refused.body)
+    keys = {key["name"]: key["project"] for key in gateway.admin("GET", "/admin/v1/keys").json()["data"]}
+    eq((keys["colleague"], keys["stranger"]), ("default", "another"))
+    fake.forget()
+    body = {"model": "in-claude", "input": "hello"}
+    eq(http.call(gateway.address, "POST", "/v1/responses", {"Authorization": f"Bearer {stranger}"}, body).status, 200)
+    until(lambda: gateway.cli("usage", "--project", "another", "--json")["total"]["requests"] == 1, "its usage is told by project")
+    check(gateway.usage()["total"]["requests"] > 1, "and everybody's by none")
 
 
 @test("errors in this format's shape, with what to do")
