@@ -113,6 +113,34 @@ struct wire_kind {
 MUST_USE enum err wire_pick(struct wire_in *in, uint32_t object, const char *member, const struct wire_kind *table, size_t n,
                             const struct wire_kind **ret_kind);
 
+/* ---- parts_take.c: what several formats say in the same way -------------------------------------------------------------- */
+
+struct str wire_text(const struct json_tape *t, uint32_t at); /* a string's span; STR_NONE: nothing there, or no string */
+struct str wire_text_in(const struct json_tape *t, uint32_t object, const char *name); /* the same of a member */
+struct str wire_text_copy(const struct json_tape *t, uint32_t at, struct arena *a);    /* unescaped; beyond 8 KiB: STR_NONE */
+
+/* Of a request, with their places. NULL: the arena is full (an item that is NULL gets no part). */
+struct chat_item *wire_new_item(struct wire_in *in, enum chat_item_kind kind, struct chat_group *g, uint32_t at);
+struct chat_part *wire_new_part(struct wire_in *in, struct chat_item *i, enum chat_part_kind kind, uint32_t at);
+/* What only its own family can read: kept as it stands, under its word. An item may be NULL: the arena is full. */
+MUST_USE enum err wire_raw_item(struct wire_in *in, struct chat_item *i, struct str word, uint32_t at);
+MUST_USE enum err wire_raw_part(struct wire_in *in, struct chat_part *p, struct str word, uint32_t at);
+MUST_USE enum err wire_raw_tool(struct wire_in *in, struct chat_tool *tool, struct str word, uint32_t at);
+struct str wire_type_of(struct wire_in *in, uint32_t at); /* the member "type", which is a string; unescaped */
+/* For a part: "data:image/png;base64,…" or an address. */
+MUST_USE enum err wire_take_url(struct wire_in *in, void *into, uint32_t at);
+
+MUST_USE enum err wire_keep_setting(struct wire_in *in, enum chat_setting s, uint32_t at); /* raw, into in->c */
+/* The `type` of the answer's form, into in->c. */
+enum wire_outputs { OUTPUTS_ALL, OUTPUTS_SCHEMA_ONLY };
+MUST_USE enum err wire_take_output_kind(struct wire_in *in, uint32_t at, enum wire_outputs outputs);
+
+/* A tool's name for in->c->choice; OpenAI's words for its mode: within "allowed_tools", or alone in place of an object. */
+MUST_USE enum err wire_take_choice_name(struct wire_in *in, void *into, uint32_t at);
+MUST_USE enum err wire_take_choice_mode(struct wire_in *in, void *into, uint32_t at);
+MUST_USE enum err wire_take_choice_word(struct wire_in *in, uint32_t at);
+struct str wire_choice_word(enum chat_choice_mode mode); /* AUTO, NONE, REQUIRED */
+
 /* ---- words ---------------------------------------------------------------------------------------------------------- */
 
 struct wire_word {

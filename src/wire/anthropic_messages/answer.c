@@ -16,12 +16,6 @@ static struct chat_item *new_item(struct reading *r, enum chat_item_kind kind)
     return chat_add_item(r->in.a, &r->answer->items, &r->answer->items_last, kind, r->group);
 }
 
-static struct str text_of(const struct json_tape *t, uint32_t block, const char *name)
-{
-    uint32_t at = json_find(t, block, str_z(name));
-    return at && json_is(t, at, JSON_STRING) ? json_text(t, at) : STR_NONE;
-}
-
 static enum err read_citations(struct reading *r, uint32_t block, struct chat_part *p)
 {
     uint32_t list = json_find(r->in.t, block, S("citations")), one;
@@ -39,7 +33,7 @@ static enum err read_citations(struct reading *r, uint32_t block, struct chat_pa
 
 static enum err read_text(struct reading *r, uint32_t block)
 {
-    struct str text = text_of(r->in.t, block, "text");
+    struct str text = wire_text_in(r->in.t, block, "text");
     if (!text.n) return OK;
     if (!r->message) r->message = new_item(r, ITEM_MESSAGE);
     struct chat_part *p = r->message ? chat_add_part(r->in.a, r->message, PART_TEXT) : NULL;
@@ -54,7 +48,7 @@ static enum err read_reasoning(struct reading *r, uint32_t block, enum chat_part
 {
     struct chat_item *i = new_item(r, ITEM_REASONING);
     struct chat_part *p = i ? chat_add_part(r->in.a, i, kind) : NULL;
-    struct str text = text_of(r->in.t, block, "thinking"), span = text_of(r->in.t, block, opaque);
+    struct str text = wire_text_in(r->in.t, block, "thinking"), span = wire_text_in(r->in.t, block, opaque);
     if (!p) return wire_full(&r->in);
     p->text = text;
     if (text.p) chat_has(&p->node, PART_HAS_TEXT);
@@ -77,8 +71,8 @@ static enum err read_tool_use(struct reading *r, uint32_t block)
     struct chat_item *i = new_item(r, ITEM_TOOL_CALL);
     uint32_t input = json_find(r->in.t, block, S("input"));
     if (!i) return wire_full(&r->in);
-    i->call_id = text_of(r->in.t, block, "id");
-    i->name = text_of(r->in.t, block, "name");
+    i->call_id = wire_text_in(r->in.t, block, "id");
+    i->name = wire_text_in(r->in.t, block, "name");
     i->arguments.text = input && json_is(r->in.t, input, JSON_OBJECT) ? json_raw(r->in.t, input) : S("{}");
     return OK;
 }
@@ -105,7 +99,7 @@ static enum err read_raw(struct reading *r, uint32_t block, struct str type)
 
 static enum err read_block(struct reading *r, uint32_t block)
 {
-    struct str type = text_of(r->in.t, block, "type");
+    struct str type = wire_text_in(r->in.t, block, "type");
     if (str_eq(type, S("text"))) return read_text(r, block);
     r->message = NULL;
     for (unsigned i = 0; i < COUNTOF(BLOCKS); i++)
@@ -123,7 +117,8 @@ enum err anthropic_messages_read_answer(const struct json_tape *t, struct chat_a
     answer->stops = arena_alloc(answer->arena, sizeof *answer->stops);
     if (!r.group || !answer->stops) return wire_full(&r.in);
     answer->n_choices = 1;
-    answer->meta = (struct chat_meta){.id = text_of(t, 0, "id"), .model = text_of(t, 0, "model"), .family = S("anthropic")};
+    answer->meta =
+        (struct chat_meta){.id = wire_text_in(t, 0, "id"), .model = wire_text_in(t, 0, "model"), .family = S("anthropic")};
     anthropic_messages_read_stop(t, 0, answer->stops);
     anthropic_messages_read_usage(t, json_find(t, 0, S("usage")), &answer->usage);
     for (struct json_iter it = json_each(t, content); json_next(t, &it, &one);) TRY(read_block(&r, one));

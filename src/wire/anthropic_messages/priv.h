@@ -61,6 +61,12 @@ void anthropic_messages_put_thinking(struct anthropic_messages_writing *w, const
 enum err anthropic_messages_put_output(struct anthropic_messages_writing *w);
 uint64_t anthropic_messages_max_tokens(const struct anthropic_messages_writing *w);
 
+/* ---- request_read.c: what Claude's requests say wherever it runs: bedrock_converse calls them too ---------------------------- */
+/* {"type":"enabled","budget_tokens":…} for the chat. */
+enum err anthropic_messages_take_thinking(struct wire_in *in, void *into, uint32_t at);
+/* State that Claude alone signs; an empty one is none (it is what we gave for reasoning that nobody signed). */
+enum err anthropic_messages_take_opaque(struct wire_in *in, struct chat_part *p, enum chat_opaque_kind kind, uint32_t at);
+
 /* ---- request_read.c, request_write.c, answer.c, error.c ------------------------------------------------------------------- */
 enum err anthropic_messages_read_request(const struct json_tape *t, struct chat *c, struct fault *why);
 enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,

@@ -1,11 +1,6 @@
 /* Pieces that requests, answers and events of Messages are read from. Pure; all borrowed from the tape. */
 #include "wire/anthropic_messages/priv.h"
 
-static struct str text_of(const struct json_tape *t, uint32_t at)
-{
-    return at && json_is(t, at, JSON_STRING) ? json_text(t, at) : STR_NONE;
-}
-
 /* A9. */
 static const struct wire_word STOPS[] = {
     {WIRE_STR("end_turn"), STOP_END},
@@ -19,11 +14,11 @@ static const struct wire_word STOPS[] = {
 
 void anthropic_messages_read_stop(const struct json_tape *t, uint32_t delta, struct chat_stop *ret_stop)
 {
-    struct str word = text_of(t, json_find(t, delta, S("stop_reason")));
+    struct str word = wire_text_in(t, delta, "stop_reason");
     *ret_stop = (struct chat_stop){
         .kind = (enum chat_stop_kind)wire_word_value(STOPS, COUNTOF(STOPS), word, STOP_UNKNOWN),
         .word = word,
-        .sequence = text_of(t, json_find(t, delta, S("stop_sequence"))),
+        .sequence = wire_text_in(t, delta, "stop_sequence"),
     };
 }
 
@@ -42,14 +37,14 @@ void anthropic_messages_read_citation(const struct json_tape *t, uint32_t at, st
 {
     *ret_note = (struct chat_annotation){
         .node = {.at = json_node(t, at)->start},
-        .kind = text_of(t, json_find(t, at, S("type"))),
-        .url = text_of(t, json_find(t, at, S("url"))),
-        .title = text_of(t, json_find(t, at, S("title"))),
-        .quote = text_of(t, json_find(t, at, S("cited_text"))),
+        .kind = wire_text_in(t, at, "type"),
+        .url = wire_text_in(t, at, "url"),
+        .title = wire_text_in(t, at, "title"),
+        .quote = wire_text_in(t, at, "cited_text"),
         .unit = UNIT_BLOCK,
         .raw = json_raw(t, at),
     };
-    if (!ret_note->title.p) ret_note->title = text_of(t, json_find(t, at, S("document_title")));
+    if (!ret_note->title.p) ret_note->title = wire_text_in(t, at, "document_title");
     for (unsigned i = 0; i < COUNTOF(PLACES); i++) {
         if (!str_eq(PLACES[i].type, ret_note->kind)) continue;
         uint32_t start = json_find(t, at, str_z(PLACES[i].start)), end = json_find(t, at, str_z(PLACES[i].end));
@@ -76,25 +71,13 @@ static const struct wire_word CLASSES[] = {
     {WIRE_STR("overloaded_error"), CLASS_OVERLOADED},   {WIRE_STR("timeout_error"), CLASS_TIMEOUT},
 };
 
-static struct str plain_of(const struct json_tape *t, uint32_t at, struct arena *a)
-{
-    struct buf text;
-    struct str copy = STR_NONE;
-    if (!at || !json_is(t, at, JSON_STRING)) return STR_NONE;
-    buf_init(&text, KIB(8));
-    json_unescape(t, at, &text);
-    if (text.over || !arena_str(a, buf_view(&text), &copy)) copy = STR_NONE;
-    buf_done(&text);
-    return copy;
-}
-
 void anthropic_messages_read_error_object(const struct json_tape *t, struct arena *a, struct chat_error *ret_error)
 {
     uint32_t error = json_find(t, 0, S("error"));
-    struct str type = plain_of(t, json_find(t, error, S("type")), a);
+    struct str type = wire_text_copy(t, json_find(t, error, S("type")), a);
     *ret_error = (struct chat_error){
         .class = (enum err_class)wire_word_value(CLASSES, COUNTOF(CLASSES), type, CLASS_UPSTREAM),
         .word = type,
-        .message = plain_of(t, json_find(t, error, S("message")), a),
+        .message = wire_text_copy(t, json_find(t, error, S("message")), a),
     };
 }

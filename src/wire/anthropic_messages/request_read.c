@@ -7,20 +7,6 @@ struct blocks {
     struct chat_item *message; /* the open one: neighbouring texts and media are one item */
 };
 
-static struct chat_item *new_item(struct wire_in *in, enum chat_item_kind kind, struct chat_group *g, uint32_t at)
-{
-    struct chat_item *i = chat_add_item(in->a, &in->c->items, &in->c->items_last, kind, g);
-    if (i) i->node.at = wire_at(in, at);
-    return i;
-}
-
-static struct chat_part *new_part(struct wire_in *in, struct chat_item *i, enum chat_part_kind kind, uint32_t at)
-{
-    struct chat_part *p = i ? chat_add_part(in->a, i, kind) : NULL;
-    if (p) p->node.at = wire_at(in, at);
-    return p;
-}
-
 /* ---- cache marks (A10) ---------------------------------------------------------------------------------------------------- */
 
 /* Parts, items, groups and tools hold the same mark at other places. */
@@ -153,18 +139,15 @@ static enum err take_part(struct wire_in *in, void *into, uint32_t at)
 {
     const struct wire_kind *kind;
     TRY(wire_pick(in, at, "type", PART_TYPES, COUNTOF(PART_TYPES), &kind));
-    struct chat_part *p = new_part(in, into, kind ? (enum chat_part_kind)kind->value : PART_UNKNOWN, at);
+    struct chat_part *p = wire_new_part(in, into, kind ? (enum chat_part_kind)kind->value : PART_UNKNOWN, at);
     if (!p) return wire_full(in);
     if (kind) return wire_walk(in, at, &PARTS[kind->value], p);
-    p->raw = json_raw(in->t, at);
-    p->word = wire_plain(in, json_find(in->t, at, S("type")));
-    chat_has(&p->node, PART_HAS_RAW);
-    return OK;
+    return wire_raw_part(in, p, wire_type_of(in, at), at);
 }
 
 /* ---- reasoning (A5) ----------------------------------------------------------------------------------------------------------- */
 
-static enum err take_opaque(struct wire_in *in, struct chat_part *p, enum chat_opaque_kind kind, uint32_t at)
+enum err anthropic_messages_take_opaque(struct wire_in *in, struct chat_part *p, enum chat_opaque_kind kind, uint32_t at)
 {
     struct str span = json_text(in->t, at);
     if (!span.n) return OK; /* what we gave for reasoning that nobody signed */
@@ -176,9 +159,12 @@ static enum err take_opaque(struct wire_in *in, struct chat_part *p, enum chat_o
 }
 static enum err take_signature(struct wire_in *in, void *into, uint32_t at)
 {
-    return take_opaque(in, into, OPAQUE_SIGNATURE, at);
+    return anthropic_messages_take_opaque(in, into, OPAQUE_SIGNATURE, at);
 }
-static enum err take_redacted(struct wire_in *in, void *into, uint32_t at) { return take_opaque(in, into, OPAQUE_REDACTED, at); }
+static enum err take_redacted(struct wire_in *in, void *into, uint32_t at)
+{
+    return anthropic_messages_take_opaque(in, into, OPAQUE_REDACTED, at);
+}
 
 static const struct wire_member THINKING[] = {
     WIRE_SKIP("type", WANT_STRING),
@@ -192,8 +178,8 @@ static const struct wire_member REDACTED[] = {
 static enum err take_reasoning(struct wire_in *in, struct chat_group *g, uint32_t at, enum chat_part_kind kind)
 {
     static const struct wire_shape thinking = WIRE_SHAPE(THINKING), redacted = WIRE_SHAPE(REDACTED);
-    struct chat_item *i = new_item(in, ITEM_REASONING, g, at);
-    struct chat_part *p = new_part(in, i, kind, at);
+    struct chat_item *i = wire_new_item(in, ITEM_REASONING, g, at);
+    struct chat_part *p = wire_new_part(in, i, kind, at);
     if (!p) return wire_full(in);
     chat_has(&i->node, ITEM_HAS_PARTS);
     return wire_walk(in, at, kind == PART_THOUGHT ? &thinking : &redacted, p);
@@ -217,7 +203,7 @@ static const struct wire_member TOOL_USE[] = {
 static enum err take_tool_use(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(TOOL_USE);
-    struct chat_item *i = new_item(in, ITEM_TOOL_CALL, into, at);
+    struct chat_item *i = wire_new_item(in, ITEM_TOOL_CALL, into, at);
     return i ? wire_walk(in, at, &shape, i) : wire_full(in);
 }
 
@@ -237,7 +223,7 @@ static const struct wire_member TOOL_RESULT[] = {
 static enum err take_tool_result(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(TOOL_RESULT);
-    struct chat_item *i = new_item(in, ITEM_TOOL_RESULT, into, at);
+    struct chat_item *i = wire_new_item(in, ITEM_TOOL_RESULT, into, at);
     return i ? wire_walk(in, at, &shape, i) : wire_full(in);
 }
 
@@ -254,12 +240,8 @@ static const struct wire_kind BLOCKS[] = {
 static enum err take_raw_item(struct wire_in *in, struct chat_group *g, struct str type, uint32_t at)
 {
     bool call = anthropic_messages_is_server_call(type), result = anthropic_messages_is_server_result(type);
-    struct chat_item *i = new_item(in, call ? ITEM_SERVER_CALL : result ? ITEM_SERVER_RESULT : ITEM_UNKNOWN, g, at);
-    if (!i) return wire_full(in);
-    i->word = type;
-    i->raw = json_raw(in->t, at);
-    chat_has(&i->node, ITEM_HAS_RAW);
-    return OK;
+    enum chat_item_kind kind = call ? ITEM_SERVER_CALL : result ? ITEM_SERVER_RESULT : ITEM_UNKNOWN;
+    return wire_raw_item(in, wire_new_item(in, kind, g, at), type, at);
 }
 
 static bool is_part(const struct json_tape *t, uint32_t type)
@@ -279,7 +261,7 @@ static enum err take_block(struct wire_in *in, void *into, uint32_t at)
         b->message = NULL;
         return kind ? kind->take(in, b->group, at) : take_raw_item(in, b->group, wire_plain(in, type), at);
     }
-    if (!b->message) b->message = new_item(in, ITEM_MESSAGE, b->group, at);
+    if (!b->message) b->message = wire_new_item(in, ITEM_MESSAGE, b->group, at);
     return b->message ? take_part(in, b->message, at) : wire_full(in);
 }
 
@@ -290,7 +272,7 @@ static enum err take_blocks(struct wire_in *in, struct chat_group *g, uint32_t a
         g->shape = SHAPE_ARRAY;
         return wire_each(in, at, take_block, &b);
     }
-    struct chat_item *i = new_item(in, ITEM_MESSAGE, g, at);
+    struct chat_item *i = wire_new_item(in, ITEM_MESSAGE, g, at);
     return i ? wire_content(in, i, at, take_part, &g->shape) : wire_full(in);
 }
 
@@ -341,20 +323,10 @@ static enum err take_tool(struct wire_in *in, void *into, uint32_t at)
     tool->node.at = wire_at(in, at);
     if (ours) return wire_walk(in, at, &shape, tool);
     TRY(wire_want(in, type, WANT_STRING));
-    tool->word = wire_plain(in, type);
-    tool->raw = json_raw(in->t, at);
-    chat_has(&tool->node, TOOL_HAS_RAW);
-    return OK;
+    return wire_raw_tool(in, tool, wire_plain(in, type), at);
 }
 static enum err take_tools(struct wire_in *in, void *into, uint32_t at) { return wire_each(in, at, take_tool, into); }
 
-static enum err take_choice_name(struct wire_in *in, void *into, uint32_t at)
-{
-    struct chat *c = into;
-    c->choice.names[0] = json_text(in->t, at);
-    c->choice.n_names = 1;
-    return OK;
-}
 static enum err take_no_parallel(struct wire_in *in, void *into, uint32_t at)
 {
     struct chat *c = into;
@@ -364,7 +336,7 @@ static enum err take_no_parallel(struct wire_in *in, void *into, uint32_t at)
 }
 static const struct wire_member CHOICE[] = {
     WIRE_SKIP("type", WANT_STRING),
-    WIRE_CALL("name", WANT_STRING, take_choice_name),
+    WIRE_CALL("name", WANT_STRING, wire_take_choice_name),
     WIRE_CALL("disable_parallel_tool_use", WANT_BOOL, take_no_parallel),
 };
 static enum err take_choice(struct wire_in *in, void *into, uint32_t at)
@@ -400,10 +372,8 @@ static enum err take_system(struct wire_in *in, void *into, uint32_t at)
 
 static enum err take_user_id(struct wire_in *in, void *into, uint32_t at)
 {
-    struct chat *c = into;
-    c->settings[SET_USER] = json_raw(in->t, at);
-    chat_has(&c->node, SET_USER);
-    return OK;
+    (void)into;
+    return wire_keep_setting(in, SET_USER, at);
 }
 static const struct wire_member METADATA[] = {WIRE_CALL("user_id", WANT_STRING, take_user_id)};
 static enum err take_metadata(struct wire_in *in, void *into, uint32_t at)
@@ -416,7 +386,7 @@ static const struct wire_member THINK[] = {
     WIRE_SKIP("type", WANT_STRING),
     WIRE_RAW("budget_tokens", WANT_WHOLE, struct chat, budget, CHAT_HAS_BUDGET),
 };
-static enum err take_think(struct wire_in *in, void *into, uint32_t at)
+enum err anthropic_messages_take_thinking(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(THINK);
     static const struct wire_kind TYPES[] = {
@@ -440,14 +410,8 @@ static const struct wire_member FORMAT[] = {
 static enum err take_format(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(FORMAT);
-    static const struct wire_kind TYPES[] = {{WIRE_STR("json_schema"), OUTPUT_SCHEMA, NULL}};
-    const struct wire_kind *kind;
-    struct chat *c = into;
-    TRY(wire_pick(in, at, "type", TYPES, COUNTOF(TYPES), &kind));
-    if (!kind) return wire_bad(in, at, "type must be json_schema");
-    c->output = OUTPUT_SCHEMA;
-    chat_has(&c->node, CHAT_HAS_OUTPUT);
-    return wire_walk_inside(in, at, &shape, c, "format");
+    TRY(wire_take_output_kind(in, at, OUTPUTS_SCHEMA_ONLY));
+    return wire_walk_inside(in, at, &shape, into, "format");
 }
 static const struct wire_member OUTPUT[] = {
     WIRE_SPAN("effort", struct chat, effort, CHAT_HAS_EFFORT),
@@ -466,7 +430,7 @@ static const struct wire_member ROOT[] = {
     WIRE_CALL("tools", WANT_ARRAY, take_tools),
     WIRE_CALL("tool_choice", WANT_OBJECT, take_choice),
     WIRE_CALL("metadata", WANT_OBJECT, take_metadata),
-    WIRE_CALL("thinking", WANT_OBJECT, take_think),
+    WIRE_CALL("thinking", WANT_OBJECT, anthropic_messages_take_thinking),
     WIRE_CALL("output_config", WANT_OBJECT, take_output),
     WIRE_CALL("output_format", WANT_OBJECT, take_format), /* the older place (A19) */
     WIRE_SKIP("system", WANT_VALUE),                      /* comes first, wherever it stands */

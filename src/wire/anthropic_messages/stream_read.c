@@ -30,12 +30,6 @@ static enum err full(const struct messages_reader *r)
     return FAIL(r->emit.why, ERR_UPSTREAM_TOO_LARGE, "the provider's stream is too large to be translated");
 }
 
-static struct str text_of(const struct json_tape *t, uint32_t object, const char *name)
-{
-    uint32_t at = json_find(t, object, str_z(name));
-    return at && json_is(t, at, JSON_STRING) ? json_text(t, at) : STR_NONE;
-}
-
 /* ---- blocks start ---------------------------------------------------------------------------------------------------------- */
 
 static enum err close_message(struct messages_reader *r)
@@ -55,7 +49,7 @@ static enum err start_text(struct messages_reader *r, const struct json_tape *t,
     r->block = BLOCK_TEXT;
     r->item = r->message;
     TRY(wire_emit_part(&r->emit, spot(r->item, r->parts), &(struct chat_part){.kind = PART_TEXT}));
-    return wire_emit_delta(&r->emit, spot(r->item, r->parts), DELTA_TEXT, text_of(t, block, "text"));
+    return wire_emit_delta(&r->emit, spot(r->item, r->parts), DELTA_TEXT, wire_text_in(t, block, "text"));
 }
 
 static enum err start_item(struct messages_reader *r, enum block block, const struct chat_item *node)
@@ -70,13 +64,13 @@ static enum err start_thinking(struct messages_reader *r, const struct json_tape
     r->signature = STR_NONE;
     TRY(start_item(r, BLOCK_THINKING, &(struct chat_item){.kind = ITEM_REASONING}));
     TRY(wire_emit_part(&r->emit, spot(r->item, 0), &(struct chat_part){.kind = PART_THOUGHT}));
-    return wire_emit_delta(&r->emit, spot(r->item, 0), DELTA_TEXT, text_of(t, block, "thinking"));
+    return wire_emit_delta(&r->emit, spot(r->item, 0), DELTA_TEXT, wire_text_in(t, block, "thinking"));
 }
 
 /* Comes whole in its start. */
 static enum err start_redacted(struct messages_reader *r, const struct json_tape *t, uint32_t block)
 {
-    struct chat_opaque data = {.kind = OPAQUE_REDACTED, .span = text_of(t, block, "data"), .origin.family = S("anthropic")};
+    struct chat_opaque data = {.kind = OPAQUE_REDACTED, .span = wire_text_in(t, block, "data"), .origin.family = S("anthropic")};
     struct chat_part part = {.kind = PART_REDACTED, .opaque = data.span.n ? &data : NULL};
     if (part.opaque) chat_has(&part.node, PART_HAS_OPAQUE);
     TRY(start_item(r, BLOCK_REDACTED, &(struct chat_item){.kind = ITEM_REASONING}));
@@ -88,7 +82,8 @@ static enum err start_redacted(struct messages_reader *r, const struct json_tape
 static enum err start_tool(struct messages_reader *r, const struct json_tape *t, uint32_t block)
 {
     uint32_t input = json_find(t, block, S("input"));
-    struct chat_item node = {.kind = ITEM_TOOL_CALL, .call_id = text_of(t, block, "id"), .name = text_of(t, block, "name")};
+    struct chat_item node = {
+        .kind = ITEM_TOOL_CALL, .call_id = wire_text_in(t, block, "id"), .name = wire_text_in(t, block, "name")};
     r->any_input = false;
     r->input = STR_NONE;
     if (input && json_is(t, input, JSON_OBJECT) && json_count(t, input) && !arena_str(r->arena, json_raw(t, input), &r->input))
@@ -98,7 +93,7 @@ static enum err start_tool(struct messages_reader *r, const struct json_tape *t,
 
 static enum err start_raw(struct messages_reader *r, const struct json_tape *t, uint32_t block)
 {
-    struct str type = text_of(t, block, "type");
+    struct str type = wire_text_in(t, block, "type");
     bool call = anthropic_messages_is_server_call(type), result = anthropic_messages_is_server_result(type);
     struct chat_item node = {.kind = call     ? ITEM_SERVER_CALL
                                      : result ? ITEM_SERVER_RESULT
@@ -121,7 +116,7 @@ static const struct {
 static enum err on_block_start(struct messages_reader *r, struct json_tape *t)
 {
     uint32_t block = json_find(t, 0, S("content_block"));
-    struct str type = text_of(t, block, "type");
+    struct str type = wire_text_in(t, block, "type");
     if (!block || r->block != BLOCK_NONE)
         return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider began a content block within another one");
     if (str_eq(type, S("text"))) return start_text(r, t, block);
@@ -136,13 +131,13 @@ static enum err on_block_start(struct messages_reader *r, struct json_tape *t)
 static enum err text_delta(struct messages_reader *r, const struct json_tape *t, uint32_t delta)
 {
     if (r->block != BLOCK_TEXT) return wire_emit_raw(&r->emit, S("text_delta"), json_raw(t, delta));
-    return wire_emit_delta(&r->emit, spot(r->item, r->parts), DELTA_TEXT, text_of(t, delta, "text"));
+    return wire_emit_delta(&r->emit, spot(r->item, r->parts), DELTA_TEXT, wire_text_in(t, delta, "text"));
 }
 
 static enum err thinking_delta(struct messages_reader *r, const struct json_tape *t, uint32_t delta)
 {
     if (r->block != BLOCK_THINKING) return wire_emit_raw(&r->emit, S("thinking_delta"), json_raw(t, delta));
-    return wire_emit_delta(&r->emit, spot(r->item, 0), DELTA_TEXT, text_of(t, delta, "thinking"));
+    return wire_emit_delta(&r->emit, spot(r->item, 0), DELTA_TEXT, wire_text_in(t, delta, "thinking"));
 }
 
 /* Usually whole, just before the block's end. */
@@ -151,7 +146,7 @@ static enum err signature_delta(struct messages_reader *r, const struct json_tap
     struct buf whole;
     buf_init(&whole, SIGNATURE_MAX);
     buf_str(&whole, r->signature);
-    buf_str(&whole, text_of(t, delta, "signature"));
+    buf_str(&whole, wire_text_in(t, delta, "signature"));
     bool fits = !whole.over && arena_str(r->arena, buf_view(&whole), &r->signature);
     buf_done(&whole);
     return fits ? OK : full(r);
@@ -159,7 +154,7 @@ static enum err signature_delta(struct messages_reader *r, const struct json_tap
 
 static enum err input_delta(struct messages_reader *r, const struct json_tape *t, uint32_t delta)
 {
-    struct str piece = text_of(t, delta, "partial_json");
+    struct str piece = wire_text_in(t, delta, "partial_json");
     if (r->block != BLOCK_TOOL) return wire_emit_raw(&r->emit, S("input_json_delta"), json_raw(t, delta));
     if (piece.n && !r->any_input && r->input.p) TRY(wire_emit_raw(&r->emit, S("input"), r->input)); /* the pieces count */
     r->any_input |= piece.n > 0;
@@ -187,7 +182,7 @@ static const struct {
 static enum err on_block_delta(struct messages_reader *r, struct json_tape *t)
 {
     uint32_t delta = json_find(t, 0, S("delta"));
-    struct str type = text_of(t, delta, "type");
+    struct str type = wire_text_in(t, delta, "type");
     for (unsigned i = 0; i < COUNTOF(DELTAS); i++)
         if (str_eq(DELTAS[i].type, type)) return DELTAS[i].on(r, t, delta);
     return wire_emit_raw(&r->emit, type, json_raw(t, delta));
@@ -234,7 +229,8 @@ static enum err on_block_stop(struct messages_reader *r, struct json_tape *t)
 static enum err on_start(struct messages_reader *r, struct json_tape *t)
 {
     uint32_t message = json_find(t, 0, S("message"));
-    struct chat_meta meta = {.id = text_of(t, message, "id"), .model = text_of(t, message, "model"), .family = S("anthropic")};
+    struct chat_meta meta = {
+        .id = wire_text_in(t, message, "id"), .model = wire_text_in(t, message, "model"), .family = S("anthropic")};
     if (r->met) return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider began a message within another one");
     r->met = true;
     anthropic_messages_read_usage(t, json_find(t, message, S("usage")), &r->usage);
@@ -311,7 +307,7 @@ enum err anthropic_messages_read_event(void *reader, const struct wire_frame *f,
     if (r->ended || !f->data.n) return OK;
     if (json_scan(t, f->data, &JSON_LIMITS, NULL) != OK || !json_is(t, 0, JSON_OBJECT))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider sent an event that is not one of this format");
-    struct str type = text_of(t, 0, "type");
+    struct str type = wire_text_in(t, 0, "type");
     TRY(wire_emit_unknown(&r->emit, t, &anthropic_messages_known));
     for (unsigned i = 0; i < COUNTOF(EVENTS); i++) {
         if (!str_eq(EVENTS[i].type, type)) continue;

@@ -22,7 +22,7 @@ void bedrock_converse_read_citation(const struct json_tape *t, uint32_t at, stru
     *ret_note = (struct chat_annotation){
         .node = {.at = json_node(t, at)->start},
         .kind = S("citation"),
-        .title = bedrock_converse_text(t, at, "title"),
+        .title = wire_text_in(t, at, "title"),
         .unit = UNIT_BLOCK,
         .raw = json_raw(t, at),
     };
@@ -57,7 +57,7 @@ static enum err read_cited(struct reading *r, uint32_t value)
     struct str text;
     buf_init(&all, json_node(t, value)->len);
     for (struct json_iter it = json_each(t, texts); texts && json_next(t, &it, &one);)
-        buf_str(&all, bedrock_converse_text(t, one, "text"));
+        buf_str(&all, wire_text_in(t, one, "text"));
     bool fits = arena_str(r->in.a, buf_view(&all), &text);
     buf_done(&all);
     if (!fits) return wire_full(&r->in);
@@ -78,13 +78,13 @@ static enum err read_reasoning(struct reading *r, uint32_t value)
 {
     const struct json_tape *t = r->in.t;
     uint32_t text = json_find(t, value, S("reasoningText"));
-    struct str redacted = bedrock_converse_text(t, value, "redactedContent");
-    struct str span = text ? bedrock_converse_text(t, text, "signature") : redacted;
+    struct str redacted = wire_text_in(t, value, "redactedContent");
+    struct str span = text ? wire_text_in(t, text, "signature") : redacted;
     struct chat_item *i = new_item(r, ITEM_REASONING);
     struct chat_part *p = i ? chat_add_part(r->in.a, i, text ? PART_THOUGHT : PART_REDACTED) : NULL;
     if (!p) return wire_full(&r->in);
     r->message = NULL;
-    if (text) p->text = bedrock_converse_text(t, text, "text");
+    if (text) p->text = wire_text_in(t, text, "text");
     if (!p->text.n) p->text = STR_NONE;
     if (p->text.p) chat_has(&p->node, PART_HAS_TEXT);
     if (!span.n) return OK;
@@ -99,8 +99,8 @@ static enum err read_tool_use(struct reading *r, uint32_t value)
     uint32_t input = json_find(t, value, S("input"));
     if (!i) return wire_full(&r->in);
     r->message = NULL;
-    i->call_id = bedrock_converse_text(t, value, "toolUseId");
-    i->name = bedrock_converse_text(t, value, "name");
+    i->call_id = wire_text_in(t, value, "toolUseId");
+    i->name = wire_text_in(t, value, "name");
     i->arguments.text = input && json_is(t, input, JSON_OBJECT) ? json_raw(t, input) : S("{}");
     return OK;
 }
@@ -134,7 +134,7 @@ enum err bedrock_converse_read_answer(const struct json_tape *t, struct chat_ans
     if (!r.group || !answer->stops) return wire_full(&r.in);
     answer->n_choices = 1;
     answer->meta.family = S("bedrock");
-    answer->stops[0].word = bedrock_converse_text(t, 0, "stopReason");
+    answer->stops[0].word = wire_text_in(t, 0, "stopReason");
     answer->stops[0].kind = bedrock_converse_read_stop(answer->stops[0].word);
     bedrock_converse_read_usage(t, json_find(t, 0, S("usage")), &answer->usage);
     wire_read_tier(t, json_path(t, 0, "serviceTier", "type"), &answer->usage);

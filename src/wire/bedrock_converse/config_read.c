@@ -2,6 +2,8 @@
  * Bedrock API reference, "Converse", "ToolConfiguration", "OutputConfig". Pure. */
 #include "wire/bedrock_converse/priv.h"
 
+#include "wire/anthropic_messages/priv.h"
+
 /* ---- tools ------------------------------------------------------------------------------------------------------------------- */
 
 static enum err take_schema_json(struct wire_in *in, void *into, uint32_t at)
@@ -53,21 +55,11 @@ static enum err take_tool(struct wire_in *in, void *into, uint32_t at)
     if (!tool) return wire_full(in);
     tool->node.at = wire_at(in, at);
     if (kind) return wire_walk(in, at, &shape, tool);
-    tool->word = bedrock_converse_first_name(in, at);
-    tool->raw = json_raw(in->t, at);
-    chat_has(&tool->node, TOOL_HAS_RAW);
-    return OK;
+    return wire_raw_tool(in, tool, bedrock_converse_first_name(in, at), at);
 }
 static enum err take_tools(struct wire_in *in, void *into, uint32_t at) { return wire_each(in, at, take_tool, into); }
 
-static enum err take_chosen_name(struct wire_in *in, void *into, uint32_t at)
-{
-    struct chat *c = into;
-    c->choice.names[0] = json_text(in->t, at);
-    c->choice.n_names = 1;
-    return OK;
-}
-static const struct wire_member CHOSEN[] = {WIRE_MUST_CALL("name", WANT_STRING, take_chosen_name)};
+static const struct wire_member CHOSEN[] = {WIRE_MUST_CALL("name", WANT_STRING, wire_take_choice_name)};
 static enum err take_chosen(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(CHOSEN);
@@ -112,14 +104,16 @@ static enum err take_inference(struct wire_in *in, void *into, uint32_t at)
     return wire_walk_inside(in, at, &shape, into, "inferenceConfig");
 }
 
-static enum err take_one(struct wire_in *in, struct chat *c, enum chat_setting s, uint32_t at)
+static enum err take_tier(struct wire_in *in, void *into, uint32_t at)
 {
-    c->settings[s] = json_raw(in->t, at);
-    chat_has(&c->node, s);
-    return OK;
+    (void)into;
+    return wire_keep_setting(in, SET_SERVICE_TIER, at);
 }
-static enum err take_tier(struct wire_in *in, void *into, uint32_t at) { return take_one(in, into, SET_SERVICE_TIER, at); }
-static enum err take_latency(struct wire_in *in, void *into, uint32_t at) { return take_one(in, into, SET_LATENCY, at); }
+static enum err take_latency(struct wire_in *in, void *into, uint32_t at)
+{
+    (void)into;
+    return wire_keep_setting(in, SET_LATENCY, at);
+}
 static const struct wire_member TIER[] = {WIRE_MUST_CALL("type", WANT_STRING, take_tier)};
 static const struct wire_member PERFORMANCE[] = {WIRE_CALL("latency", WANT_STRING, take_latency)};
 static enum err take_service_tier(struct wire_in *in, void *into, uint32_t at)
@@ -162,14 +156,8 @@ static const struct wire_member TEXT_FORMAT[] = {
 static enum err take_text_format(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(TEXT_FORMAT);
-    static const struct wire_kind TYPES[] = {{WIRE_STR("json_schema"), OUTPUT_SCHEMA, NULL}};
-    const struct wire_kind *kind;
-    struct chat *c = into;
-    TRY(wire_pick(in, at, "type", TYPES, COUNTOF(TYPES), &kind));
-    if (!kind) return wire_bad(in, at, "type must be json_schema");
-    c->output = OUTPUT_SCHEMA;
-    chat_has(&c->node, CHAT_HAS_OUTPUT);
-    return wire_walk_inside(in, at, &shape, c, "textFormat");
+    TRY(wire_take_output_kind(in, at, OUTPUTS_SCHEMA_ONLY));
+    return wire_walk_inside(in, at, &shape, into, "textFormat");
 }
 static const struct wire_member OUTPUT[] = {WIRE_CALL("textFormat", WANT_OBJECT, take_text_format)};
 static enum err take_output(struct wire_in *in, void *into, uint32_t at)
@@ -180,28 +168,8 @@ static enum err take_output(struct wire_in *in, void *into, uint32_t at)
 
 /* ---- the model's own fields: those that have a place in the form are the form's ----------------------------------------------- */
 
-static const struct wire_member THINK[] = {
-    WIRE_SKIP("type", WANT_STRING),
-    WIRE_RAW("budget_tokens", WANT_WHOLE, struct chat, budget, CHAT_HAS_BUDGET),
-};
-static enum err take_think(struct wire_in *in, void *into, uint32_t at)
-{
-    static const struct wire_shape shape = WIRE_SHAPE(THINK);
-    static const struct wire_kind TYPES[] = {
-        {WIRE_STR("enabled"), THINKING_ON, NULL},
-        {WIRE_STR("disabled"), THINKING_OFF, NULL},
-        {WIRE_STR("adaptive"), THINKING_ADAPTIVE, NULL},
-    };
-    const struct wire_kind *kind;
-    struct chat *c = into;
-    TRY(wire_pick(in, at, "type", TYPES, COUNTOF(TYPES), &kind));
-    if (!kind) return wire_bad(in, at, "type must be enabled, disabled or adaptive");
-    c->thinking = (enum chat_thinking)kind->value;
-    chat_has(&c->node, CHAT_HAS_THINKING);
-    return wire_walk_inside(in, at, &shape, c, "thinking");
-}
 static const struct wire_member MORE[] = {
-    WIRE_CALL("thinking", WANT_OBJECT, take_think),
+    WIRE_CALL("thinking", WANT_OBJECT, anthropic_messages_take_thinking),
     WIRE_SPAN("reasoning_effort", struct chat, effort, CHAT_HAS_EFFORT),
 };
 static enum err take_more(struct wire_in *in, void *into, uint32_t at)

@@ -21,7 +21,6 @@ void bedrock_converse_put_usage(struct json_writer *w, const struct usage *u);
 /* A union holds one member: its name's node and its value's; false: none that is in `names`. */
 bool bedrock_converse_member(const struct json_tape *t, uint32_t object, const struct str *names, size_t n, size_t *ret_which,
                              uint32_t *ret_value);
-struct str bedrock_converse_text(const struct json_tape *t, uint32_t object, const char *name); /* a string member's span */
 
 /* ---- error.c ------------------------------------------------------------------------------------------------------------------ */
 void bedrock_converse_read_error(int status, struct http_fields fields, struct str body, struct json_tape *t, struct arena *a,

@@ -2,26 +2,14 @@
  * unknown is kept as extra. Facts: Amazon Bedrock API reference, "Converse", "ContentBlock"; docs/wire.md. Pure. */
 #include "wire/bedrock_converse/priv.h"
 
+#include "wire/anthropic_messages/priv.h"
+
 /* What the blocks of one message are read into. */
 struct blocks {
     struct chat_group *group;
     struct chat_item *message;         /* the open one: neighbouring texts and media are one item */
     struct bedrock_converse_mark mark; /* the block before, which a cache point would mark */
 };
-
-static struct chat_item *new_item(struct wire_in *in, enum chat_item_kind kind, struct chat_group *g, uint32_t at)
-{
-    struct chat_item *i = chat_add_item(in->a, &in->c->items, &in->c->items_last, kind, g);
-    if (i) i->node.at = wire_at(in, at);
-    return i;
-}
-
-static struct chat_part *new_part(struct wire_in *in, struct chat_item *i, enum chat_part_kind kind, uint32_t at)
-{
-    struct chat_part *p = i ? chat_add_part(in->a, i, kind) : NULL;
-    if (p) p->node.at = wire_at(in, at);
-    return p;
-}
 
 enum err bedrock_converse_pick(struct wire_in *in, uint32_t at, const struct wire_kind *table, size_t n,
                                const struct wire_kind **ret_kind)
@@ -184,7 +172,7 @@ static enum err take_cited(struct wire_in *in, void *into, uint32_t at)
     buf_init(&text, json_node(in->t, at)->len);
     list = json_find(in->t, at, S("content"));
     for (struct json_iter it = json_each(in->t, list); list && json_next(in->t, &it, &one);)
-        buf_str(&text, bedrock_converse_text(in->t, one, "text"));
+        buf_str(&text, wire_text_in(in->t, one, "text"));
     bool fits = arena_str(in->a, buf_view(&text), &p->text);
     buf_done(&text);
     if (!fits) return wire_full(in);
@@ -233,37 +221,23 @@ static enum err take_part(struct wire_in *in, struct chat_item *i, struct str wo
     unsigned k = 0;
     while (k < COUNTOF(PARTS) && !str_eq(PARTS[k].kind.word, word)) k++;
     bool known = k < COUNTOF(PARTS);
-    struct chat_part *p = new_part(in, i, known ? (enum chat_part_kind)PARTS[k].kind.value : PART_UNKNOWN, at);
+    struct chat_part *p = wire_new_part(in, i, known ? (enum chat_part_kind)PARTS[k].kind.value : PART_UNKNOWN, at);
     if (!p) return wire_full(in);
     if (known) return wire_walk(in, at, &PARTS[k].shape, p);
-    p->raw = json_raw(in->t, at);
-    p->word = bedrock_converse_first_name(in, at);
-    chat_has(&p->node, PART_HAS_RAW);
-    return OK;
+    return wire_raw_part(in, p, bedrock_converse_first_name(in, at), at);
 }
 
 /* ---- reasoning -------------------------------------------------------------------------------------------------------------- */
 
-/* Claude alone signs what it thinks. */
-static enum err take_opaque(struct wire_in *in, struct chat_part *p, enum chat_opaque_kind kind, uint32_t at)
-{
-    struct str span = json_text(in->t, at);
-    if (!span.n) return OK;
-    struct chat_opaque *o = chat_add_opaque(in->a, &p->opaque, kind, span);
-    if (!o) return wire_full(in);
-    o->origin.family = S("anthropic");
-    chat_has(&p->node, PART_HAS_OPAQUE);
-    return OK;
-}
 static enum err take_signature(struct wire_in *in, void *into, uint32_t at)
 {
-    return take_opaque(in, into, OPAQUE_SIGNATURE, at);
+    return anthropic_messages_take_opaque(in, into, OPAQUE_SIGNATURE, at);
 }
 static enum err take_redacted(struct wire_in *in, void *into, uint32_t at)
 {
     struct chat_part *p = into;
     p->kind = PART_REDACTED;
-    return take_opaque(in, p, OPAQUE_REDACTED, at);
+    return anthropic_messages_take_opaque(in, p, OPAQUE_REDACTED, at);
 }
 static enum err take_thought_text(struct wire_in *in, void *into, uint32_t at)
 {
@@ -299,8 +273,8 @@ static enum err take_reasoning(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(REASONING_BLOCK);
     struct blocks *b = into;
-    struct chat_item *i = new_item(in, ITEM_REASONING, b->group, at);
-    struct chat_part *p = new_part(in, i, PART_THOUGHT, at);
+    struct chat_item *i = wire_new_item(in, ITEM_REASONING, b->group, at);
+    struct chat_part *p = wire_new_part(in, i, PART_THOUGHT, at);
     if (!p) return wire_full(in);
     chat_has(&i->node, ITEM_HAS_PARTS);
     return wire_walk(in, at, &shape, p);
@@ -323,7 +297,7 @@ static enum err take_tool_use(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(TOOL_USE_BLOCK);
     struct blocks *b = into;
-    struct chat_item *i = new_item(in, ITEM_TOOL_CALL, b->group, at);
+    struct chat_item *i = wire_new_item(in, ITEM_TOOL_CALL, b->group, at);
     if (!i) return wire_full(in);
     may_mark(b, &i->node, &i->cache, ITEM_HAS_CACHE);
     return wire_walk(in, at, &shape, i);
@@ -369,7 +343,7 @@ static enum err take_tool_result(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(TOOL_RESULT_BLOCK);
     struct blocks *b = into;
-    struct chat_item *i = new_item(in, ITEM_TOOL_RESULT, b->group, at);
+    struct chat_item *i = wire_new_item(in, ITEM_TOOL_RESULT, b->group, at);
     if (!i) return wire_full(in);
     may_mark(b, &i->node, &i->cache, ITEM_HAS_CACHE);
     return wire_walk(in, at, &shape, i);
@@ -400,7 +374,7 @@ static enum err take_block(struct wire_in *in, void *into, uint32_t at)
         b->mark.node = NULL;
     }
     if (kind && kind->take) return kind->take(in, b, at);
-    if (!b->message) b->message = new_item(in, ITEM_MESSAGE, b->group, at);
+    if (!b->message) b->message = wire_new_item(in, ITEM_MESSAGE, b->group, at);
     if (!b->message) return wire_full(in);
     TRY(take_part(in, b->message, kind ? kind->word : STR_NONE, at));
     struct chat_part *p = b->message->parts_last;
@@ -454,6 +428,6 @@ enum err bedrock_converse_take_system(struct wire_in *in, uint32_t at)
     if (!b.group) return wire_full(in);
     b.group->apart = true;
     b.group->shape = SHAPE_ARRAY;
-    b.message = new_item(in, ITEM_MESSAGE, b.group, at);
+    b.message = wire_new_item(in, ITEM_MESSAGE, b.group, at);
     return b.message ? wire_each(in, at, take_system_block, &b) : wire_full(in);
 }

@@ -123,9 +123,8 @@ static enum err on_block_start(struct converse_reader *r, struct json_tape *t)
     TRY(close_message(r));
     r->block = BLOCK_TOOL;
     r->any_input = false;
-    struct chat_item node = {.kind = ITEM_TOOL_CALL,
-                             .call_id = bedrock_converse_text(t, use, "toolUseId"),
-                             .name = bedrock_converse_text(t, use, "name")};
+    struct chat_item node = {
+        .kind = ITEM_TOOL_CALL, .call_id = wire_text_in(t, use, "toolUseId"), .name = wire_text_in(t, use, "name")};
     return wire_emit_item(&r->emit, &node, &r->item);
 }
 
@@ -141,7 +140,7 @@ static enum err text_delta(struct converse_reader *r, const struct json_tape *t,
 
 static enum err tool_delta(struct converse_reader *r, const struct json_tape *t, uint32_t value)
 {
-    struct str piece = bedrock_converse_text(t, value, "input");
+    struct str piece = wire_text_in(t, value, "input");
     if (r->block != BLOCK_TOOL) return wire_emit_raw(&r->emit, S("toolUse"), json_raw(t, value));
     r->any_input |= piece.n > 0;
     return wire_emit_delta(&r->emit, spot(r->item, 0), DELTA_ARGUMENTS, piece);
@@ -160,8 +159,8 @@ static enum err add_opaque(struct converse_reader *r, struct str piece)
 
 static enum err reasoning_delta(struct converse_reader *r, const struct json_tape *t, uint32_t value)
 {
-    struct str text = bedrock_converse_text(t, value, "text"), signature = bedrock_converse_text(t, value, "signature");
-    struct str redacted = bedrock_converse_text(t, value, "redactedContent");
+    struct str text = wire_text_in(t, value, "text"), signature = wire_text_in(t, value, "signature");
+    struct str redacted = wire_text_in(t, value, "redactedContent");
     if (!text.n && !signature.n && !redacted.n) return OK;
     TRY(want_block(r, redacted.n ? BLOCK_REDACTED : BLOCK_THOUGHT));
     if (text.n && r->block == BLOCK_THOUGHT) TRY(wire_emit_delta(&r->emit, spot(r->item, 0), DELTA_TEXT, text));
@@ -214,7 +213,7 @@ static enum err on_start(struct converse_reader *r, struct json_tape *t)
 
 static enum err on_message_stop(struct converse_reader *r, struct json_tape *t)
 {
-    struct str word = bedrock_converse_text(t, 0, "stopReason");
+    struct str word = wire_text_in(t, 0, "stopReason");
     TRY(close_block(r));
     TRY(close_message(r));
     r->stopped = true;

@@ -109,7 +109,7 @@ static void read_details(const struct json_tape *t, uint32_t usage, struct usage
 {
     uint32_t list = json_find(t, usage, S("cacheDetails")), one;
     for (struct json_iter it = json_each(t, list); list && json_next(t, &it, &one);) {
-        bool hour = str_eq(bedrock_converse_text(t, one, "ttl"), S("1h"));
+        bool hour = str_eq(wire_text_in(t, one, "ttl"), S("1h"));
         enum usage_cell cell = hour ? USAGE_IN_CACHE_WRITE_1H : USAGE_IN_CACHE_WRITE_5M;
         uint64_t sum = u->n[USAGE_IN_CACHE_WRITE];
         read_cell(t, one, "inputTokens", cell, u);
@@ -168,10 +168,4 @@ bool bedrock_converse_member(const struct json_tape *t, uint32_t object, const s
         if (*ret_value && !json_is(t, *ret_value, JSON_NULL)) return true;
     }
     return false;
-}
-
-struct str bedrock_converse_text(const struct json_tape *t, uint32_t object, const char *name)
-{
-    uint32_t at = json_find(t, object, str_z(name));
-    return at && json_is(t, at, JSON_STRING) ? json_text(t, at) : STR_NONE;
 }

@@ -9,18 +9,6 @@ static const struct wire_word CLASSES[] = {
     {WIRE_STR("DEADLINE_EXCEEDED"), CLASS_TIMEOUT},    {WIRE_STR("INTERNAL"), CLASS_UPSTREAM},
 };
 
-static struct str plain_of(const struct json_tape *t, uint32_t at, struct arena *a)
-{
-    struct buf text;
-    struct str copy = STR_NONE;
-    if (!at || !json_is(t, at, JSON_STRING)) return STR_NONE;
-    buf_init(&text, KIB(8));
-    json_unescape(t, at, &text);
-    if (text.over || !arena_str(a, buf_view(&text), &copy)) copy = STR_NONE;
-    buf_done(&text);
-    return copy;
-}
-
 /* protobuf's duration: seconds with up to nine decimals and an 's'; rounded up to milliseconds. */
 static uint64_t duration_ms(struct str text)
 {
@@ -61,11 +49,11 @@ static void read_details(const struct json_tape *t, uint32_t details, struct cha
 
 void gemini_read_error_object(const struct json_tape *t, uint32_t error, struct arena *a, struct chat_error *ret_error)
 {
-    struct str word = plain_of(t, json_find(t, error, S("status")), a);
+    struct str word = wire_text_copy(t, json_find(t, error, S("status")), a);
     *ret_error = (struct chat_error){
         .class = (enum err_class)wire_word_value(CLASSES, COUNTOF(CLASSES), word, CLASS_UPSTREAM),
         .word = word,
-        .message = plain_of(t, json_find(t, error, S("message")), a),
+        .message = wire_text_copy(t, json_find(t, error, S("message")), a),
     };
     read_details(t, json_find(t, error, S("details")), ret_error);
 }

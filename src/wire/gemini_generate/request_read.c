@@ -25,18 +25,11 @@ static struct chat_item *new_item(struct wire_in *in, enum chat_item_kind kind, 
     return i;
 }
 
-static struct chat_part *new_part(struct wire_in *in, struct chat_item *i, enum chat_part_kind kind, uint32_t at)
-{
-    struct chat_part *p = i ? chat_add_part(in->a, i, kind) : NULL;
-    if (p) p->node.at = wire_at(in, at);
-    return p;
-}
-
 static struct chat_part *message_part(struct wire_in *in, enum chat_part_kind kind, uint32_t at)
 {
     struct chat_item *i = reading_of(in)->message;
     if (!i) i = new_item(in, ITEM_MESSAGE, at);
-    return new_part(in, i, kind, at);
+    return wire_new_part(in, i, kind, at);
 }
 
 /* ---- signatures (G6) -------------------------------------------------------------------------------------------------------- */
@@ -78,7 +71,7 @@ static enum err take_text(struct wire_in *in, uint32_t at)
     if (thought && json_is(in->t, thought, JSON_TRUE)) {
         struct chat_item *i = new_item(in, ITEM_REASONING, at);
         if (i) chat_has(&i->node, ITEM_HAS_PARTS);
-        p = new_part(in, i, PART_THOUGHT, at);
+        p = wire_new_part(in, i, PART_THOUGHT, at);
     } else {
         p = message_part(in, PART_TEXT, at);
     }
@@ -195,7 +188,7 @@ static struct chat_item *find_call(struct reading *r, const struct chat_item *re
 
 static enum err result_text(struct wire_in *in, struct chat_item *i, uint32_t at, struct str span)
 {
-    struct chat_part *p = new_part(in, i, PART_TEXT, at);
+    struct chat_part *p = wire_new_part(in, i, PART_TEXT, at);
     if (!p) return wire_full(in);
     p->text = span;
     chat_has(&p->node, PART_HAS_TEXT);
@@ -252,12 +245,7 @@ static enum err take_result(struct wire_in *in, uint32_t at)
 /* Code that ran at the vendor and the like: only its own family can read it. */
 static enum err take_other(struct wire_in *in, uint32_t at)
 {
-    struct chat_item *i = new_item(in, ITEM_UNKNOWN, at);
-    if (!i) return wire_full(in);
-    i->word = S("part");
-    i->raw = json_raw(in->t, at);
-    chat_has(&i->node, ITEM_HAS_RAW);
-    return OK;
+    return wire_raw_item(in, new_item(in, ITEM_UNKNOWN, at), S("part"), at);
 }
 
 static enum err take_part(struct wire_in *in, void *into, uint32_t at)

@@ -25,12 +25,6 @@ struct gemini_reader {
 };
 _Static_assert(sizeof(struct gemini_reader) <= GEMINI_READER_SIZE, "told in priv.h");
 
-static struct str text_of(const struct json_tape *t, uint32_t object, const char *name)
-{
-    uint32_t at = json_find(t, object, str_z(name));
-    return at && json_is(t, at, JSON_STRING) ? json_text(t, at) : STR_NONE;
-}
-
 static enum err full(const struct gemini_reader *r)
 {
     return FAIL(r->emit.why, ERR_UPSTREAM_TOO_LARGE, "the provider's answer is too large to be translated");
@@ -96,7 +90,7 @@ struct signature {
 static enum err read_signature(const struct gemini_reader *r, const struct json_tape *t, uint32_t part,
                                struct signature *ret_sign)
 {
-    struct str span = text_of(t, part, "thoughtSignature");
+    struct str span = wire_text_in(t, part, "thoughtSignature");
     *ret_sign = (struct signature){.there = span.n > 0};
     ret_sign->opaque = (struct chat_opaque){.kind = OPAQUE_THOUGHT_SIGNATURE, .origin.family = S("gemini")};
     return gemini_signature_read(r->arena, span, &ret_sign->opaque.span) ? OK : full(r);
@@ -106,7 +100,7 @@ static enum err on_text(struct gemini_reader *r, struct choice *c, const struct 
 {
     uint32_t thought = json_find(t, part, S("thought"));
     enum chat_item_kind kind = thought && json_is(t, thought, JSON_TRUE) ? ITEM_REASONING : ITEM_MESSAGE;
-    struct str text = text_of(t, part, "text");
+    struct str text = wire_text_in(t, part, "text");
     struct signature sign;
     TRY(read_signature(r, t, part, &sign));
     bool goes_on = c->item != NO_ITEM && c->kind == kind && c->part_open;
@@ -126,7 +120,7 @@ static enum err on_text(struct gemini_reader *r, struct choice *c, const struct 
 /* G5: an id made of what is the same however the bytes came. */
 static struct str call_id(struct gemini_reader *r, const struct json_tape *t, uint32_t call, char room[40])
 {
-    struct str id = text_of(t, call, "id"), raw = json_raw(t, call);
+    struct str id = wire_text_in(t, call, "id"), raw = json_raw(t, call);
     if (id.n) return id;
     uint32_t sum = crc32c(crc32c(r->calls, r->id.p, r->id.n), raw.p, raw.n);
     return str_make(room, (size_t)snprintf(room, 40, "call_%08x%04x", sum, r->calls & 0xffff));
@@ -137,7 +131,7 @@ static enum err on_call(struct gemini_reader *r, struct choice *c, const struct 
     uint32_t call = json_find(t, part, S("functionCall")), args = json_find(t, call, S("args"));
     char room[40];
     struct signature sign;
-    struct chat_item item = {.kind = ITEM_TOOL_CALL, .choice = number_of(r, c), .name = text_of(t, call, "name")};
+    struct chat_item item = {.kind = ITEM_TOOL_CALL, .choice = number_of(r, c), .name = wire_text_in(t, call, "name")};
     struct chat_json json = {args && json_is(t, args, JSON_OBJECT) ? json_raw(t, args) : S("{}"), false};
     struct str span;
     uint32_t number;
@@ -159,7 +153,7 @@ static enum err on_image(struct gemini_reader *r, struct choice *c, const struct
     uint32_t blob = json_find(t, part, S("inlineData"));
     struct chat_part media = {
         .kind = PART_IMAGE,
-        .media = {.form = MEDIA_BASE64, .type = text_of(t, blob, "mimeType"), .value = text_of(t, blob, "data")}};
+        .media = {.form = MEDIA_BASE64, .type = wire_text_in(t, blob, "mimeType"), .value = wire_text_in(t, blob, "data")}};
     if (str_starts(media.media.type, S("audio/"))) media.kind = PART_AUDIO;
     chat_has(&media.node, PART_HAS_MEDIA);
     TRY(open_item(r, c, ITEM_MESSAGE));
@@ -235,7 +229,7 @@ static enum err on_candidate(struct gemini_reader *r, const struct json_tape *t,
 {
     uint64_t index = 0;
     uint32_t told = json_find(t, at, S("index")), content = json_find(t, at, S("content")), part;
-    struct str reason = text_of(t, at, "finishReason");
+    struct str reason = wire_text_in(t, at, "finishReason");
     if (!json_is(t, at, JSON_OBJECT) || (told && !json_u64(t, told, &index)) || index >= CHOICES)
         return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider's answer has a candidate that is none");
     struct choice *c = &r->choices[index];
@@ -251,7 +245,7 @@ static enum err on_candidate(struct gemini_reader *r, const struct json_tape *t,
 static enum err on_feedback(struct gemini_reader *r, const struct json_tape *t, uint32_t feedback)
 {
     struct choice *c = &r->choices[0];
-    struct str reason = feedback ? text_of(t, feedback, "blockReason") : STR_NONE;
+    struct str reason = feedback ? wire_text_in(t, feedback, "blockReason") : STR_NONE;
     if (!reason.n) return OK;
     c->used = c->stopped = r->blocked = true;
     c->stop = (struct chat_stop){.kind = STOP_FILTER, .of_prompt = true};
@@ -265,7 +259,7 @@ static enum err on_feedback(struct gemini_reader *r, const struct json_tape *t, 
 static enum err on_meta(struct gemini_reader *r, const struct json_tape *t)
 {
     const struct chat_meta meta = {
-        .id = text_of(t, 0, "responseId"), .model = text_of(t, 0, "modelVersion"), .family = S("gemini")};
+        .id = wire_text_in(t, 0, "responseId"), .model = wire_text_in(t, 0, "modelVersion"), .family = S("gemini")};
     if (r->met) return OK;
     r->met = true;
     if (!arena_str(r->arena, meta.id, &r->id)) return full(r);

@@ -1,15 +1,10 @@
 /* Pieces that requests, answers and chunks of Chat Completions are read from. Pure; all borrowed from the tape. */
 #include "wire/openai_chat/priv.h"
 
-static struct str text_of(const struct json_tape *t, uint32_t at)
-{
-    return at && json_is(t, at, JSON_STRING) ? json_text(t, at) : STR_NONE;
-}
-
 void openai_chat_read_meta(const struct json_tape *t, struct chat_meta *ret_meta)
 {
     uint32_t created = json_find(t, 0, S("created"));
-    *ret_meta = (struct chat_meta){.id = text_of(t, json_find(t, 0, S("id"))), .model = text_of(t, json_find(t, 0, S("model")))};
+    *ret_meta = (struct chat_meta){.id = wire_text_in(t, 0, "id"), .model = wire_text_in(t, 0, "model")};
     if (created) json_i64(t, created, &ret_meta->created_s);
 }
 
@@ -22,12 +17,12 @@ void openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_i
     *ret_item = (struct chat_item){
         .kind = ITEM_TOOL_CALL,
         .form = custom && !function ? CALL_CUSTOM : CALL_FUNCTION,
-        .call_id = text_of(t, json_find(t, at, S("id"))),
-        .name = body ? text_of(t, json_find(t, body, S("name"))) : STR_NONE,
+        .call_id = wire_text_in(t, at, "id"),
+        .name = body ? wire_text_in(t, body, "name") : STR_NONE,
     };
     if (!body) return;
     ret_item->arguments.quoted = true;
-    ret_item->arguments.text = text_of(t, json_find(t, body, custom && !function ? S("input") : S("arguments")));
+    ret_item->arguments.text = wire_text(t, json_find(t, body, custom && !function ? S("input") : S("arguments")));
 }
 
 /* {"type":"url_citation","url_citation":{"start_index","end_index","url","title"}}, counted in characters. */
@@ -36,13 +31,13 @@ void openai_chat_read_annotation(const struct json_tape *t, uint32_t at, struct 
     uint32_t url = json_find(t, at, S("url_citation"));
     *ret_note = (struct chat_annotation){
         .node = {.at = json_node(t, at)->start},
-        .kind = text_of(t, json_find(t, at, S("type"))),
+        .kind = wire_text_in(t, at, "type"),
         .unit = UNIT_POINTS,
         .raw = json_raw(t, at),
     };
     if (!url) return;
-    ret_note->url = text_of(t, json_find(t, url, S("url")));
-    ret_note->title = text_of(t, json_find(t, url, S("title")));
+    ret_note->url = wire_text_in(t, url, "url");
+    ret_note->title = wire_text_in(t, url, "title");
     uint32_t start = json_find(t, url, S("start_index")), end = json_find(t, url, S("end_index"));
     if (start) json_u64(t, start, &ret_note->start);
     if (end) json_u64(t, end, &ret_note->end);
@@ -68,7 +63,7 @@ uint32_t openai_chat_logprobs(const struct json_tape *t, uint32_t at, enum chat_
 
 void openai_chat_read_stop(const struct json_tape *t, uint32_t at, bool called, struct chat_stop *ret_stop)
 {
-    *ret_stop = (struct chat_stop){.kind = STOP_UNKNOWN, .word = text_of(t, at)};
+    *ret_stop = (struct chat_stop){.kind = STOP_UNKNOWN, .word = wire_text(t, at)};
     for (unsigned i = 0; i < COUNTOF(STOPS); i++)
         if (str_eq(ret_stop->word, STOPS[i].word)) ret_stop->kind = STOPS[i].kind;
     if (ret_stop->kind == STOP_END && called) ret_stop->kind = STOP_TOOL;

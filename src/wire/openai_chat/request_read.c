@@ -3,13 +3,6 @@
 
 /* ---- parts ------------------------------------------------------------------------------------------------------------ */
 
-static struct chat_part *new_part(struct wire_in *in, struct chat_item *i, enum chat_part_kind kind, uint32_t at)
-{
-    struct chat_part *p = chat_add_part(in->a, i, kind);
-    if (p) p->node.at = wire_at(in, at);
-    return p;
-}
-
 static const struct wire_member TEXT[] = {
     WIRE_SKIP("type", WANT_STRING),
     WIRE_MUST_SPAN("text", struct chat_part, text, PART_HAS_TEXT),
@@ -19,22 +12,8 @@ static const struct wire_member REFUSAL[] = {
     WIRE_MUST_SPAN("refusal", struct chat_part, text, PART_HAS_TEXT),
 };
 
-/* "data:image/png;base64,…" or an address. */
-static enum err take_url(struct wire_in *in, void *into, uint32_t at)
-{
-    struct chat_part *p = into;
-    struct str url = json_text(in->t, at), head, data;
-    chat_has(&p->node, PART_HAS_MEDIA);
-    p->media = (struct chat_media){.form = MEDIA_URL, .value = url};
-    if (!str_starts(url, S("data:"))) return OK;
-    if (!str_cut(str_from(url, 5), ',', &head, &data) || !str_ends(head, S(";base64")))
-        return wire_bad(in, at, "a data URL must be data:TYPE;base64,DATA");
-    p->media = (struct chat_media){.form = MEDIA_BASE64, .type = str_make(head.p, head.n - 7), .value = data};
-    return OK;
-}
-
 static const struct wire_member IMAGE_URL[] = {
-    WIRE_MUST_CALL("url", WANT_STRING, take_url),
+    WIRE_MUST_CALL("url", WANT_STRING, wire_take_url),
     WIRE_SPAN("detail", struct chat_part, detail, PART_HAS_DETAIL),
 };
 static enum err take_image_url(struct wire_in *in, void *into, uint32_t at)
@@ -88,7 +67,7 @@ static enum err take_file_id(struct wire_in *in, void *into, uint32_t at)
     return OK;
 }
 static const struct wire_member FILE_BODY[] = {
-    WIRE_CALL("file_data", WANT_STRING, take_url),
+    WIRE_CALL("file_data", WANT_STRING, wire_take_url),
     WIRE_CALL("file_id", WANT_STRING, take_file_id),
     WIRE_SPAN("filename", struct chat_part, name, PART_HAS_NAME),
 };
@@ -116,13 +95,10 @@ static enum err take_part(struct wire_in *in, void *into, uint32_t at)
 {
     const struct wire_kind *kind;
     TRY(wire_pick(in, at, "type", PART_TYPES, COUNTOF(PART_TYPES), &kind));
-    struct chat_part *p = new_part(in, into, kind ? (enum chat_part_kind)kind->value : PART_UNKNOWN, at);
+    struct chat_part *p = wire_new_part(in, into, kind ? (enum chat_part_kind)kind->value : PART_UNKNOWN, at);
     if (!p) return wire_full(in);
     if (kind) return wire_walk(in, at, &PARTS[kind->value], p);
-    p->raw = json_raw(in->t, at);
-    p->word = wire_plain(in, json_find(in->t, at, S("type")));
-    chat_has(&p->node, PART_HAS_RAW);
-    return OK;
+    return wire_raw_part(in, p, wire_type_of(in, at), at);
 }
 
 /* ---- messages --------------------------------------------------------------------------------------------------------- */
@@ -131,13 +107,6 @@ static enum err take_part(struct wire_in *in, void *into, uint32_t at)
 struct message {
     uint32_t content, refusal, reasoning, calls;
 };
-
-static struct chat_item *new_item(struct wire_in *in, enum chat_item_kind kind, struct chat_group *g, uint32_t at)
-{
-    struct chat_item *i = chat_add_item(in->a, &in->c->items, &in->c->items_last, kind, g);
-    if (i) i->node.at = wire_at(in, at);
-    return i;
-}
 
 static enum err keep_content(struct wire_in *in, void *into, uint32_t at)
 {
@@ -214,7 +183,7 @@ static const struct wire_shape CALL_SHAPE = WIRE_SHAPE(CALL);
 
 static enum err take_call(struct wire_in *in, void *into, uint32_t at)
 {
-    struct chat_item *i = new_item(in, ITEM_TOOL_CALL, into, at);
+    struct chat_item *i = wire_new_item(in, ITEM_TOOL_CALL, into, at);
     if (!i) return wire_full(in);
     i->arguments.quoted = true;
     TRY(wire_walk(in, at, &CALL_SHAPE, i));
@@ -223,7 +192,7 @@ static enum err take_call(struct wire_in *in, void *into, uint32_t at)
 
 static enum err add_text(struct wire_in *in, struct chat_item *i, enum chat_part_kind kind, uint32_t at)
 {
-    struct chat_part *p = i ? new_part(in, i, kind, at) : NULL;
+    struct chat_part *p = wire_new_part(in, i, kind, at);
     if (!p) return wire_full(in);
     p->text = json_text(in->t, at);
     chat_has(&p->node, PART_HAS_TEXT);
@@ -236,7 +205,7 @@ static enum err add_content(struct wire_in *in, struct chat_group *g, const stru
     bool there = m->content && !json_is(in->t, m->content, JSON_NULL);
     if (m->content) g->shape = SHAPE_NULL;
     if (there || m->refusal) {
-        i = new_item(in, ITEM_MESSAGE, g, there ? m->content : m->refusal);
+        i = wire_new_item(in, ITEM_MESSAGE, g, there ? m->content : m->refusal);
         if (!i) return wire_full(in);
     }
     if (there) TRY(wire_content(in, i, m->content, take_part, &g->shape));
@@ -248,7 +217,7 @@ static enum err take_message_of(struct wire_in *in, struct chat_group *g, const 
     struct message m = {0};
     in->own = &m;
     TRY(wire_walk(in, at, shape, g));
-    if (m.reasoning) TRY(add_text(in, new_item(in, ITEM_REASONING, g, m.reasoning), PART_THOUGHT, m.reasoning));
+    if (m.reasoning) TRY(add_text(in, wire_new_item(in, ITEM_REASONING, g, m.reasoning), PART_THOUGHT, m.reasoning));
     TRY(add_content(in, g, &m));
     return m.calls ? wire_each(in, m.calls, take_call, g) : OK;
 }
@@ -279,7 +248,7 @@ static const struct wire_member RESULT[] = {
 static enum err take_result(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(RESULT);
-    struct chat_item *i = new_item(in, ITEM_TOOL_RESULT, into, at);
+    struct chat_item *i = wire_new_item(in, ITEM_TOOL_RESULT, into, at);
     return i ? wire_walk(in, at, &shape, i) : wire_full(in);
 }
 
@@ -353,24 +322,13 @@ static enum err take_tool(struct wire_in *in, void *into, uint32_t at)
     if (!tool) return wire_full(in);
     tool->node.at = wire_at(in, at);
     if (kind) return wire_walk(in, at, &SHAPES[kind->value], tool);
-    tool->raw = json_raw(in->t, at);
-    tool->word = wire_plain(in, json_find(in->t, at, S("type")));
-    chat_has(&tool->node, TOOL_HAS_RAW);
-    return OK;
+    return wire_raw_tool(in, tool, wire_type_of(in, at), at);
 }
 static enum err take_tools(struct wire_in *in, void *into, uint32_t at) { return wire_each(in, at, take_tool, into); }
 
 /* ---- tool choice -------------------------------------------------------------------------------------------------------- */
 
-static enum err take_choice_name(struct wire_in *in, void *into, uint32_t at)
-{
-    struct chat_choice *choice = &in->c->choice;
-    (void)into;
-    if (choice->n_names == COUNTOF(choice->names)) return wire_bad(in, at, "too many tools are named");
-    choice->names[choice->n_names++] = json_text(in->t, at);
-    return OK;
-}
-static const struct wire_member CHOICE_BODY[] = {WIRE_MUST_CALL("name", WANT_STRING, take_choice_name)};
+static const struct wire_member CHOICE_BODY[] = {WIRE_MUST_CALL("name", WANT_STRING, wire_take_choice_name)};
 static enum err take_choice_body(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(CHOICE_BODY);
@@ -397,21 +355,8 @@ static enum err take_choice_tools(struct wire_in *in, void *into, uint32_t at)
 {
     return wire_each(in, at, take_choice_tool, into);
 }
-static const struct wire_word MODES[] = {
-    {WIRE_STR("auto"), CHOICE_AUTO},
-    {WIRE_STR("none"), CHOICE_NONE},
-    {WIRE_STR("required"), CHOICE_REQUIRED},
-};
-static enum err take_mode(struct wire_in *in, void *into, uint32_t at)
-{
-    (void)into;
-    int mode = wire_word_value(MODES, COUNTOF(MODES), json_text(in->t, at), CHOICE_ABSENT);
-    if (mode == CHOICE_ABSENT) return wire_bad(in, at, "must be auto, none or required");
-    in->c->choice.within = (enum chat_choice_mode)mode;
-    return OK;
-}
 static const struct wire_member ALLOWED_BODY[] = {
-    WIRE_MUST_CALL("mode", WANT_STRING, take_mode),
+    WIRE_MUST_CALL("mode", WANT_STRING, wire_take_choice_mode),
     WIRE_MUST_CALL("tools", WANT_ARRAY, take_choice_tools),
 };
 static enum err take_allowed(struct wire_in *in, void *into, uint32_t at)
@@ -433,11 +378,7 @@ static enum err take_choice(struct wire_in *in, void *into, uint32_t at)
     static const struct wire_shape shape = WIRE_SHAPE(CHOICE);
     struct chat *c = into;
     chat_has(&c->node, CHAT_HAS_CHOICE);
-    if (json_is(in->t, at, JSON_STRING)) {
-        TRY(take_mode(in, NULL, at));
-        c->choice.mode = c->choice.within;
-        return OK;
-    }
+    if (json_is(in->t, at, JSON_STRING)) return wire_take_choice_word(in, at);
     c->choice.mode = CHOICE_NAMED;
     TRY(wire_walk(in, at, &shape, NULL));
     return c->choice.n_names ? OK : wire_bad(in, at, "names no tool");
@@ -463,17 +404,7 @@ static const struct wire_member FORMAT[] = {
 static enum err take_format(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(FORMAT);
-    static const struct wire_kind TYPES[] = {
-        {WIRE_STR("text"), OUTPUT_TEXT, NULL},
-        {WIRE_STR("json_object"), OUTPUT_JSON, NULL},
-        {WIRE_STR("json_schema"), OUTPUT_SCHEMA, NULL},
-    };
-    const struct wire_kind *kind;
-    struct chat *c = into;
-    TRY(wire_pick(in, at, "type", TYPES, COUNTOF(TYPES), &kind));
-    if (!kind) return wire_bad(in, at, "type must be text, json_object or json_schema");
-    c->output = (enum chat_output)kind->value;
-    chat_has(&c->node, CHAT_HAS_OUTPUT);
+    TRY(wire_take_output_kind(in, at, OUTPUTS_ALL));
     return wire_walk_inside(in, at, &shape, into, "response_format");
 }
 
@@ -500,18 +431,13 @@ static enum err take_stop(struct wire_in *in, void *into, uint32_t at)
 /* C14: the newer name wins. */
 static enum err take_max_tokens(struct wire_in *in, void *into, uint32_t at)
 {
-    struct chat *c = into;
-    if (c->node.has & 1ull << SET_MAX_OUTPUT) return OK;
-    c->settings[SET_MAX_OUTPUT] = json_raw(in->t, at);
-    chat_has(&c->node, SET_MAX_OUTPUT);
-    return OK;
+    const struct chat *c = into;
+    return c->node.has & 1ull << SET_MAX_OUTPUT ? OK : wire_keep_setting(in, SET_MAX_OUTPUT, at);
 }
 static enum err take_max_completion_tokens(struct wire_in *in, void *into, uint32_t at)
 {
-    struct chat *c = into;
-    c->settings[SET_MAX_OUTPUT] = json_raw(in->t, at);
-    chat_has(&c->node, SET_MAX_OUTPUT);
-    return OK;
+    (void)into;
+    return wire_keep_setting(in, SET_MAX_OUTPUT, at);
 }
 
 static const struct wire_member STREAM_OPTIONS[] = {WIRE_SKIP("include_usage", WANT_BOOL)};

@@ -52,8 +52,6 @@ static void put_chosen(struct json_writer *j, struct str name, enum chat_call_fo
     json_put_end(j);
 }
 
-static const struct str MODES[] = {[CHOICE_AUTO] = {"auto", 4}, [CHOICE_NONE] = {"none", 4}, [CHOICE_REQUIRED] = {"required", 8}};
-
 void openai_chat_put_choice(struct openai_chat_writing *w)
 {
     const struct chat_choice *choice = &w->c->choice;
@@ -61,7 +59,7 @@ void openai_chat_put_choice(struct openai_chat_writing *w)
     if (!chat_told(&w->c->node, CHAT_HAS_CHOICE) || choice->mode == CHOICE_ABSENT) return;
     json_put_name(j, S("tool_choice"));
     if (choice->mode <= CHOICE_REQUIRED) {
-        json_put_str(j, MODES[choice->mode]);
+        json_put_str(j, wire_choice_word(choice->mode));
         return;
     }
     if (choice->mode == CHOICE_NAMED) {
@@ -71,7 +69,7 @@ void openai_chat_put_choice(struct openai_chat_writing *w)
     json_put_object(j);
     json_add_str(j, S("type"), S("allowed_tools"));
     json_add_object(j, S("allowed_tools"));
-    json_add_str(j, S("mode"), MODES[choice->within]);
+    json_add_str(j, S("mode"), wire_choice_word(choice->within));
     json_add_array(j, S("tools"));
     for (unsigned i = 0; i < choice->n_names; i++) put_chosen(j, choice->names[i], CALL_FUNCTION);
     json_put_end(j);

@@ -71,8 +71,7 @@ static enum err read_item(struct reading *r, uint32_t at)
     }
     if (i->kind == ITEM_TOOL_CALL) {
         r->called = true;
-        i->arguments =
-            (struct chat_json){openai_responses_text_of(r->t, at, i->form == CALL_CUSTOM ? "input" : "arguments"), true};
+        i->arguments = (struct chat_json){wire_text_in(r->t, at, i->form == CALL_CUSTOM ? "input" : "arguments"), true};
     }
     TRY(read_parts(r, i, json_find(r->t, at, S("summary"))));
     return i->kind == ITEM_UNKNOWN ? OK : read_parts(r, i, json_find(r->t, at, S("content")));
@@ -89,7 +88,7 @@ static enum err refuse_failed(const struct json_tape *t, struct chat_answer *ans
 enum err openai_responses_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why)
 {
     uint32_t output = json_find(t, 0, S("output")), one;
-    struct str status = openai_responses_text_of(t, 0, "status");
+    struct str status = wire_text_in(t, 0, "status");
     if (str_eq(status, S("failed"))) return refuse_failed(t, answer, why);
     if (!output || !json_is(t, output, JSON_ARRAY) || str_eq(status, S("queued")) || str_eq(status, S("in_progress")))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a finished response");

@@ -40,19 +40,6 @@ static const struct wire_member REFUSAL[] = {
     WIRE_MUST_SPAN("refusal", struct chat_part, text, PART_HAS_TEXT),
 };
 
-/* "data:image/png;base64,…" or an address. */
-static enum err take_url(struct wire_in *in, void *into, uint32_t at)
-{
-    struct chat_part *p = into;
-    struct str url = json_text(in->t, at), head, data;
-    chat_has(&p->node, PART_HAS_MEDIA);
-    p->media = (struct chat_media){.form = MEDIA_URL, .value = url};
-    if (!str_starts(url, S("data:"))) return OK;
-    if (!str_cut(str_from(url, 5), ',', &head, &data) || !str_ends(head, S(";base64")))
-        return wire_bad(in, at, "a data URL must be data:TYPE;base64,DATA");
-    p->media = (struct chat_media){.form = MEDIA_BASE64, .type = str_make(head.p, head.n - 7), .value = data};
-    return OK;
-}
 static enum err take_file_id(struct wire_in *in, void *into, uint32_t at)
 {
     struct chat_part *p = into;
@@ -67,7 +54,7 @@ static enum err take_source(struct wire_in *in, void *into, uint32_t at)
     struct chat_part *p = into;
     if (p->node.has & 1ull << PART_HAS_MEDIA)
         return wire_bad(in, at, "only one of an address, data and a file id may stand here");
-    return take_url(in, into, at);
+    return wire_take_url(in, into, at);
 }
 
 static const struct wire_member IMAGE[] = {
@@ -102,15 +89,9 @@ static enum err take_part_of(struct wire_in *in, struct chat_item *i, uint32_t a
 {
     const struct wire_kind *kind;
     TRY(wire_pick(in, at, "type", types, n, &kind));
-    struct chat_part *p = chat_add_part(in->a, i, kind ? (enum chat_part_kind)kind->value : PART_UNKNOWN);
+    struct chat_part *p = wire_new_part(in, i, kind ? (enum chat_part_kind)kind->value : PART_UNKNOWN, at);
     if (!p) return wire_full(in);
-    p->node.at = wire_at(in, at);
-    if (!kind) {
-        p->raw = json_raw(in->t, at);
-        p->word = wire_plain(in, json_find(in->t, at, S("type")));
-        chat_has(&p->node, PART_HAS_RAW);
-        return OK;
-    }
+    if (!kind) return wire_raw_part(in, p, wire_type_of(in, at), at);
     TRY(wire_walk(in, at, &PARTS[kind->value], p));
     bool media = kind->value == PART_IMAGE || kind->value == PART_DOCUMENT;
     return media && !p->media.value.p ? wire_bad(in, at, "has neither an address nor data nor a file id") : OK;
@@ -299,12 +280,7 @@ static enum err read_more_tools(struct wire_in *in, uint32_t at)
 /* Items of hosted tools, and whatever is new: they go back to their own format as they are. */
 static enum err read_raw(struct wire_in *in, uint32_t at, enum chat_item_kind kind)
 {
-    struct chat_item *i = new_item(in, kind, ROLE_ASSISTANT, at);
-    if (!i) return wire_full(in);
-    i->raw = json_raw(in->t, at);
-    i->word = wire_plain(in, json_find(in->t, at, S("type")));
-    chat_has(&i->node, ITEM_HAS_RAW);
-    return OK;
+    return wire_raw_item(in, new_item(in, kind, ROLE_ASSISTANT, at), wire_type_of(in, at), at);
 }
 static enum err read_reference(struct wire_in *in, uint32_t at) { return read_raw(in, at, ITEM_REFERENCE); }
 

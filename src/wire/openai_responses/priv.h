@@ -23,7 +23,6 @@ void openai_responses_blame(struct str body, struct json_tape *t, struct buf *ou
 void openai_responses_read_item(const struct json_tape *t, uint32_t at, struct chat_item *ret_item, struct chat_opaque *opaque);
 /* The part's kind by its type; its text. PART_UNKNOWN: raw. */
 void openai_responses_read_part(const struct json_tape *t, uint32_t at, struct chat_part *ret_part);
-struct str openai_responses_text_of(const struct json_tape *t, uint32_t at, const char *member); /* STR_NONE: no string */
 
 /* ---- write.c: pieces of answers and streams --------------------------------------------------------------------------------- */
 struct openai_responses_place {

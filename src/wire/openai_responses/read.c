@@ -41,18 +41,11 @@ void openai_responses_read_usage(const struct json_tape *t, uint32_t response, s
 
 /* ---- pieces -------------------------------------------------------------------------------------------------------------- */
 
-struct str openai_responses_text_of(const struct json_tape *t, uint32_t at, const char *member)
-{
-    uint32_t value = json_find(t, at, str_z(member));
-    return value && json_is(t, value, JSON_STRING) ? json_text(t, value) : STR_NONE;
-}
-
 void openai_responses_read_meta(const struct json_tape *t, uint32_t response, struct chat_meta *ret_meta)
 {
     uint32_t created = json_find(t, response, S("created_at"));
-    *ret_meta = (struct chat_meta){.id = openai_responses_text_of(t, response, "id"),
-                                   .model = openai_responses_text_of(t, response, "model"),
-                                   .family = S("openai")};
+    *ret_meta = (struct chat_meta){
+        .id = wire_text_in(t, response, "id"), .model = wire_text_in(t, response, "model"), .family = S("openai")};
     if (created) json_i64(t, created, &ret_meta->created_s);
 }
 
@@ -61,10 +54,10 @@ void openai_responses_read_annotation(const struct json_tape *t, uint32_t at, st
 {
     uint32_t start = json_find(t, at, S("start_index")), end = json_find(t, at, S("end_index"));
     n->node.at = json_node(t, at)->start;
-    n->kind = openai_responses_text_of(t, at, "type");
-    n->url = openai_responses_text_of(t, at, "url");
-    n->title = openai_responses_text_of(t, at, "title");
-    n->file = openai_responses_text_of(t, at, "file_id");
+    n->kind = wire_text_in(t, at, "type");
+    n->url = wire_text_in(t, at, "url");
+    n->title = wire_text_in(t, at, "title");
+    n->file = wire_text_in(t, at, "file_id");
     n->unit = UNIT_POINTS;
     n->raw = json_raw(t, at);
     if (start) json_u64(t, start, &n->start);
@@ -77,13 +70,13 @@ void openai_responses_read_stop(const struct json_tape *t, uint32_t response, bo
         struct str word;
         enum chat_stop_kind kind;
     } REASONS[] = {{{"max_output_tokens", 17}, STOP_LIMIT}, {{"content_filter", 14}, STOP_FILTER}};
-    struct str status = openai_responses_text_of(t, response, "status");
+    struct str status = wire_text_in(t, response, "status");
     uint32_t details = json_find(t, response, S("incomplete_details"));
     *ret_stop = (struct chat_stop){.kind = STOP_UNKNOWN, .word = status};
     if (str_eq(status, S("completed"))) ret_stop->kind = called ? STOP_TOOL : STOP_END;
     if (str_eq(status, S("cancelled"))) ret_stop->kind = STOP_CANCELLED;
     if (!str_eq(status, S("incomplete"))) return;
-    ret_stop->word = openai_responses_text_of(t, details, "reason");
+    ret_stop->word = wire_text_in(t, details, "reason");
     for (unsigned i = 0; i < COUNTOF(REASONS); i++)
         if (str_eq(ret_stop->word, REASONS[i].word)) ret_stop->kind = REASONS[i].kind;
 }
@@ -102,7 +95,7 @@ static const struct {
 
 void openai_responses_read_item(const struct json_tape *t, uint32_t at, struct chat_item *i, struct chat_opaque *opaque)
 {
-    struct str type = openai_responses_text_of(t, at, "type"), hidden = openai_responses_text_of(t, at, "encrypted_content");
+    struct str type = wire_text_in(t, at, "type"), hidden = wire_text_in(t, at, "encrypted_content");
     *i = (struct chat_item){.kind = ITEM_UNKNOWN, .node.at = json_node(t, at)->start};
     for (unsigned k = 0; k < COUNTOF(ITEMS); k++) {
         if (!str_eq(type, ITEMS[k].type)) continue;
@@ -115,12 +108,12 @@ void openai_responses_read_item(const struct json_tape *t, uint32_t at, struct c
         chat_has(&i->node, ITEM_HAS_RAW);
         return;
     }
-    i->id = openai_responses_text_of(t, at, "id");
-    i->call_id = openai_responses_text_of(t, at, "call_id");
-    i->name_space = openai_responses_text_of(t, at, "namespace");
-    i->name = openai_responses_text_of(t, at, "name");
-    i->status = openai_responses_text_of(t, at, "status");
-    i->phase = openai_responses_text_of(t, at, "phase");
+    i->id = wire_text_in(t, at, "id");
+    i->call_id = wire_text_in(t, at, "call_id");
+    i->name_space = wire_text_in(t, at, "namespace");
+    i->name = wire_text_in(t, at, "name");
+    i->status = wire_text_in(t, at, "status");
+    i->phase = wire_text_in(t, at, "phase");
     if (!hidden.n) return;
     *opaque = (struct chat_opaque){
         .kind = i->kind == ITEM_COMPACTION ? OPAQUE_COMPACTION : OPAQUE_ENCRYPTED, .span = hidden, .origin.family = S("openai")};
@@ -142,12 +135,12 @@ static const struct {
 
 void openai_responses_read_part(const struct json_tape *t, uint32_t at, struct chat_part *p)
 {
-    struct str type = openai_responses_text_of(t, at, "type");
+    struct str type = wire_text_in(t, at, "type");
     *p = (struct chat_part){.kind = PART_UNKNOWN, .node.at = json_node(t, at)->start};
     for (unsigned k = 0; k < COUNTOF(PARTS); k++) {
         if (!str_eq(type, PARTS[k].type)) continue;
         p->kind = PARTS[k].kind;
-        p->text = openai_responses_text_of(t, at, PARTS[k].text);
+        p->text = wire_text_in(t, at, PARTS[k].text);
         return;
     }
     p->word = type;
@@ -195,18 +188,6 @@ void openai_responses_blame(struct str body, struct json_tape *t, struct buf *ou
     else wire_blame(body, t, out);
 }
 
-static struct str plain_of(const struct json_tape *t, uint32_t at, struct arena *a)
-{
-    struct buf text;
-    struct str copy = STR_NONE;
-    if (!at || !json_is(t, at, JSON_STRING)) return STR_NONE;
-    buf_init(&text, KIB(8));
-    json_unescape(t, at, &text);
-    if (text.over || !arena_str(a, buf_view(&text), &copy)) copy = STR_NONE;
-    buf_done(&text);
-    return copy;
-}
-
 static const struct {
     struct str word;
     enum err_class class;
@@ -222,11 +203,12 @@ void openai_responses_read_error_object(const struct json_tape *t, uint32_t at, 
 {
     uint32_t inner = json_find(t, at, S("error"));
     uint32_t from = inner && json_is(t, inner, JSON_OBJECT) ? inner : at;
-    struct str code = plain_of(t, json_find(t, from, S("code")), a), type = plain_of(t, json_find(t, from, S("type")), a);
+    struct str code = wire_text_copy(t, json_find(t, from, S("code")), a),
+               type = wire_text_copy(t, json_find(t, from, S("type")), a);
     *ret_error = (struct chat_error){
         .class = CLASS_UPSTREAM,
         .word = code.n ? code : type,
-        .message = plain_of(t, json_find(t, from, S("message")), a),
+        .message = wire_text_copy(t, json_find(t, from, S("message")), a),
     };
     for (unsigned i = 0; i < COUNTOF(CLASSES); i++)
         if (str_eq(ret_error->word, CLASSES[i].word)) ret_error->class = CLASSES[i].class;

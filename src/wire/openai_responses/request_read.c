@@ -4,18 +4,9 @@
 
 /* ---- tool choice ---------------------------------------------------------------------------------------------------------- */
 
-static enum err take_choice_name(struct wire_in *in, void *into, uint32_t at)
-{
-    struct chat_choice *choice = &in->c->choice;
-    (void)into;
-    if (choice->n_names == COUNTOF(choice->names)) return wire_bad(in, at, "too many tools are named");
-    choice->names[choice->n_names++] = json_text(in->t, at);
-    return OK;
-}
-
 static const struct wire_member CHOSEN[] = {
     WIRE_SKIP("type", WANT_STRING),
-    WIRE_MUST_CALL("name", WANT_STRING, take_choice_name),
+    WIRE_MUST_CALL("name", WANT_STRING, wire_take_choice_name),
 };
 static const struct wire_kind CHOSEN_TYPES[] = {
     {WIRE_STR("function"), CALL_FUNCTION, NULL},
@@ -33,23 +24,10 @@ static enum err take_chosen(struct wire_in *in, void *into, uint32_t at)
     return wire_walk(in, at, &shape, NULL);
 }
 
-static const struct wire_word MODES[] = {
-    {WIRE_STR("auto"), CHOICE_AUTO},
-    {WIRE_STR("none"), CHOICE_NONE},
-    {WIRE_STR("required"), CHOICE_REQUIRED},
-};
-static enum err take_mode(struct wire_in *in, void *into, uint32_t at)
-{
-    (void)into;
-    int mode = wire_word_value(MODES, COUNTOF(MODES), json_text(in->t, at), CHOICE_ABSENT);
-    if (mode == CHOICE_ABSENT) return wire_bad(in, at, "must be auto, none or required");
-    in->c->choice.within = (enum chat_choice_mode)mode;
-    return OK;
-}
 static enum err take_allowed_tools(struct wire_in *in, void *into, uint32_t at) { return wire_each(in, at, take_chosen, into); }
 static const struct wire_member ALLOWED[] = {
     WIRE_SKIP("type", WANT_STRING),
-    WIRE_MUST_CALL("mode", WANT_STRING, take_mode),
+    WIRE_MUST_CALL("mode", WANT_STRING, wire_take_choice_mode),
     WIRE_MUST_CALL("tools", WANT_ARRAY, take_allowed_tools),
 };
 
@@ -68,10 +46,7 @@ static enum err take_choice(struct wire_in *in, void *into, uint32_t at)
 {
     struct chat *c = into;
     chat_has(&c->node, CHAT_HAS_CHOICE);
-    if (!json_is(in->t, at, JSON_STRING)) return take_choice_object(in, c, at);
-    TRY(take_mode(in, NULL, at));
-    c->choice.mode = c->choice.within;
-    return OK;
+    return json_is(in->t, at, JSON_STRING) ? wire_take_choice_word(in, at) : take_choice_object(in, c, at);
 }
 
 /* ---- text and reasoning ------------------------------------------------------------------------------------------------------ */
@@ -86,17 +61,8 @@ static const struct wire_member FORMAT[] = {
 static enum err take_format(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(FORMAT);
-    static const struct wire_kind TYPES[] = {
-        {WIRE_STR("text"), OUTPUT_TEXT, NULL},
-        {WIRE_STR("json_object"), OUTPUT_JSON, NULL},
-        {WIRE_STR("json_schema"), OUTPUT_SCHEMA, NULL},
-    };
-    const struct wire_kind *kind;
-    struct chat *c = into;
-    TRY(wire_pick(in, at, "type", TYPES, COUNTOF(TYPES), &kind));
-    if (!kind) return wire_bad(in, at, "type must be text, json_object or json_schema");
-    c->output = (enum chat_output)kind->value;
-    chat_has(&c->node, CHAT_HAS_OUTPUT);
+    const struct chat *c = into;
+    TRY(wire_take_output_kind(in, at, OUTPUTS_ALL));
     TRY(wire_walk_inside(in, at, &shape, into, "format"));
     bool whole = c->output != OUTPUT_SCHEMA || (c->schema_name.p && c->schema.text.p);
     return whole ? OK : wire_bad(in, at, "a json_schema must have a name and a schema");

@@ -53,10 +53,7 @@ static enum err take_tool(struct wire_in *in, void *into, uint32_t at)
     if (!tool) return wire_full(in);
     tool->node.at = wire_at(in, at);
     if (kind) return wire_walk(in, at, &SHAPES[kind->value], tool);
-    tool->raw = json_raw(in->t, at);
-    tool->word = wire_plain(in, json_find(in->t, at, S("type")));
-    chat_has(&tool->node, TOOL_HAS_RAW);
-    return OK;
+    return wire_raw_tool(in, tool, wire_type_of(in, at), at);
 }
 
 enum err openai_responses_read_tools(struct wire_in *in, struct chat_tool **list, uint32_t at)
@@ -128,14 +125,12 @@ static void put_chosen(struct json_writer *j, struct str name, enum chat_call_fo
 
 void openai_responses_put_choice(struct openai_responses_writing *w)
 {
-    static const struct str MODES[] = {
-        [CHOICE_AUTO] = {"auto", 4}, [CHOICE_NONE] = {"none", 4}, [CHOICE_REQUIRED] = {"required", 8}};
     const struct chat_choice *choice = &w->c->choice;
     struct json_writer *j = &w->o.w;
     if (!chat_told(&w->c->node, CHAT_HAS_CHOICE) || choice->mode == CHOICE_ABSENT) return;
     json_put_name(j, S("tool_choice"));
     if (choice->mode <= CHOICE_REQUIRED) {
-        json_put_str(j, MODES[choice->mode]);
+        json_put_str(j, wire_choice_word(choice->mode));
         return;
     }
     if (choice->mode == CHOICE_NAMED) {
@@ -144,7 +139,7 @@ void openai_responses_put_choice(struct openai_responses_writing *w)
     }
     json_put_object(j);
     json_add_str(j, S("type"), S("allowed_tools"));
-    json_add_str(j, S("mode"), MODES[choice->within]);
+    json_add_str(j, S("mode"), wire_choice_word(choice->within));
     json_add_array(j, S("tools"));
     for (unsigned i = 0; i < choice->n_names; i++) put_chosen(j, choice->names[i], choice->form);
     json_put_end(j);

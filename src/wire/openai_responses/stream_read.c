@@ -181,7 +181,7 @@ static enum err finish_content(struct responses_reader *r, struct open_item *o, 
     TRY(close_part(r, o));
     if (o->kind == ITEM_TOOL_CALL && !o->argued)
         return wire_emit_delta(&r->emit, spot(o), DELTA_ARGUMENTS,
-                               openai_responses_text_of(t, item, o->form == CALL_CUSTOM ? "input" : "arguments"));
+                               wire_text_in(t, item, o->form == CALL_CUSTOM ? "input" : "arguments"));
     if (o->parts || is_whole(o->kind)) return OK;
     TRY(finish_parts(r, o, t, json_find(t, item, S("summary"))));
     return finish_parts(r, o, t, json_find(t, item, S("content")));
@@ -236,7 +236,7 @@ struct delta {
 
 static enum err on_text(struct responses_reader *r, struct open_item *o, const struct json_tape *t, const struct delta *d)
 {
-    struct str text = openai_responses_text_of(t, 0, d->text);
+    struct str text = wire_text_in(t, 0, d->text);
     uint32_t logprobs = json_find(t, 0, S("logprobs"));
     bool tokens = logprobs && json_is(t, logprobs, JSON_ARRAY) && json_count(t, logprobs);
     if (!text.n && !tokens) return OK;
@@ -280,7 +280,7 @@ static enum err on_note(struct responses_reader *r, struct open_item *o, const s
 
 static enum err on_arguments(struct responses_reader *r, struct open_item *o, const struct json_tape *t, const struct delta *d)
 {
-    struct str text = openai_responses_text_of(t, 0, d->text);
+    struct str text = wire_text_in(t, 0, d->text);
     if (o->kind != ITEM_TOOL_CALL) return misplaced(r);
     o->argued |= text.n > 0;
     return wire_emit_delta(&r->emit, spot(o), DELTA_ARGUMENTS, text);
@@ -394,7 +394,7 @@ enum err openai_responses_read_event(void *reader, const struct wire_frame *f, s
     if (json_scan(t, f->data, &JSON_LIMITS, NULL) != OK || !json_is(t, 0, JSON_OBJECT))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider sent an event that is not one of this format");
     TRY(wire_emit_unknown(&r->emit, t, &openai_responses_event_known));
-    return on_type(r, t, openai_responses_text_of(t, 0, "type"));
+    return on_type(r, t, wire_text_in(t, 0, "type"));
 }
 
 enum err openai_responses_read_end(void *reader, const struct chat_sink *sink, struct fault *why)
