@@ -125,6 +125,16 @@ enum err body_end(struct body *b, struct fault *why)
     return OK;
 }
 
+enum err body_copy(struct body *b, const struct http_server_options *o, struct str bytes, struct fault *why)
+{
+    *b = (struct body){.expected = bytes.n};
+    if (bytes.n > o->limits.body_max) return too_large(o, why);
+    TRY(grow(b, o, bytes.n, why));
+    if (bytes.n) memcpy(b->p, bytes.p, bytes.n);
+    b->n = bytes.n;
+    return OK;
+}
+
 void body_done(struct body *b, const struct http_server_options *o)
 {
     free(b->p);

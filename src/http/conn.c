@@ -128,13 +128,12 @@ static const struct link_handler ON_LINK = {on_open, on_data, on_drained, on_clo
 
 /* ---- birth and death ------------------------------------------------------------------------------------------------------ */
 
-static void enlist(struct conn *c)
+void conn_enlist(struct conn *c)
 {
     struct http_server *s = c->server;
     c->next = s->conns;
     if (s->conns) s->conns->prev = c;
     s->conns = c;
-    atomic_fetch_add_explicit(&s->stats.accepted, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&s->stats.connections, 1, memory_order_relaxed);
 }
 
@@ -235,7 +234,8 @@ void conn_accept(struct http_server *s, int fd, const struct sockaddr *peer, str
     c->options->refs++;
     c->is_tls = tls != NULL;
     peer_set(&c->peer, peer);
-    enlist(c);
+    conn_enlist(c);
+    atomic_fetch_add_explicit(&s->stats.accepted, 1, memory_order_relaxed);
     const struct http_server_options *o = &c->options->o;
     conn_deadline(c, o->limits.head_ms);
     if (o->proxy_protocol && peer_is_in(c->peer.addr, o->trusted, o->n_trusted)) wait_for_proxy(c, fd, tls);

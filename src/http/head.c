@@ -287,3 +287,37 @@ enum err head_build(const struct head_builder *b, const struct conn *c, struct s
                     STR_ARG(c->options->o.path_prefix));
     return OK;
 }
+
+/* ---- of a request that was made inside the process ---------------------------------------------------------------------- */
+
+static struct str put(char **at, struct str s)
+{
+    char *p = *at;
+    if (s.n) memcpy(p, s.p, s.n);
+    *at += s.n;
+    return str_make(p, s.n);
+}
+
+void head_copy(const struct http_request *r, struct stream *s)
+{
+    const struct str texts[] = {r->method, r->path, r->whole_path, r->query, r->authority, r->peer};
+    size_t bytes = 0, fields_n = r->fields.n * sizeof(struct http_field);
+    for (size_t i = 0; i < COUNTOF(texts); i++) bytes += texts[i].n;
+    for (size_t i = 0; i < r->fields.n; i++) bytes += r->fields.at[i].name.n + r->fields.at[i].value.n;
+    struct block *k = block_take(s->pub.server, sizeof *k + fields_n + bytes);
+    char *at = (char *)k + sizeof *k + fields_n;
+    struct http_request *copy = &k->request;
+    *copy = *r;
+    copy->body = S("");
+    copy->fields = (struct http_fields){k->fields, r->fields.n};
+    struct str *const fields[] = {&copy->method, &copy->path, &copy->whole_path, &copy->query, &copy->authority, &copy->peer};
+    for (size_t i = 0; i < COUNTOF(fields); i++) *fields[i] = put(&at, *fields[i]);
+    for (size_t i = 0; i < r->fields.n; i++) {
+        k->fields[i].name = put(&at, r->fields.at[i].name);
+        k->fields[i].value = put(&at, r->fields.at[i].value);
+    }
+    copy->is_head = str_eq(copy->method, S("HEAD"));
+    s->pub.request = copy;
+    s->is_head = copy->is_head;
+    s->head_bytes = (uint32_t)(sizeof *k + fields_n + bytes);
+}

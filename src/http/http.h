@@ -81,6 +81,7 @@ struct http_request {
     struct http_fields fields; /* without pseudo-fields */
     struct str body;           /* whole and decoded; "" before on_request() */
     bool is_head, is_tls, is_h2;
+    void *opener; /* of a local stream: what http_local_open() was given; NULL: the request came over the network */
 };
 
 struct http_stream {
@@ -140,6 +141,34 @@ void http_stream_abort(struct http_stream *s);
 size_t http_stream_queued(const struct http_stream *s);
 /* Frees head and body of the request early; s->request becomes NULL. */
 void http_stream_release_request(struct http_stream *s);
+
+/* ---- local streams: requests that the process makes to its own handler -------------------------------------------------- */
+
+/* The third kind of stream, beside HTTP/1.1's and HTTP/2's: no socket; the handler of the server serves it like any other,
+ * and its answer goes to a struct http_local_handler. Drain waits for it, http_server_free() breaks it off.
+ * Whatever comes, comes from the loop, at the end of a turn: none of these calls is made inside http_local_open(), _pause(),
+ * _resume(), _cancel() or inside the answering handler's http_stream_*() calls. */
+struct http_local;
+struct http_local_handler {
+    void (*on_head)(struct http_local *l, int status, struct http_fields fields, void *user); /* valid during the call */
+    /* What the handler wrote since the last call, at least one byte; valid during the call. */
+    void (*on_body)(struct http_local *l, struct str bytes, void *user);
+    /* Last call, l is gone after it. complete: the answer was whole; false: the handler aborted it, or the server ends.
+     * It may come without an on_head() before it. */
+    void (*on_end)(struct http_local *l, bool complete, void *user);
+};
+/* Copies head and body of `r` (method, path, whole_path, query, authority, peer, fields, body, is_tls; `opener` for the
+ * handler to see). Nothing of it is checked or cut, so it must be well formed, as a request that came over the network or
+ * was made of one is; the body is not encoded. The handler gets on_head() and on_request(), or on_bad() when the body is over
+ * the limit or the memory ceiling is reached: it answers in any case. Never NULL. */
+struct http_local *http_local_open(struct http_server *s, const struct http_request *r, const struct http_local_handler *h,
+                                   void *user);
+/* While it rests nothing is told but a broken end. What the handler writes is queued and counted in http_stream_queued(). */
+void http_local_pause(struct http_local *l);
+void http_local_resume(struct http_local *l);
+/* Nobody wants the answer any more: no more calls, l counts as gone; the handler gets on_closed(complete = false) if it has
+ * the request. Not from on_end(). */
+void http_local_cancel(struct http_local *l);
 
 /* ---- upstream client --------------------------------------------------------------------------------------------- */
 

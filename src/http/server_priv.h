@@ -1,6 +1,6 @@
 /* The inside of the HTTP server, for the server's own files: connections, streams, heads, bodies.
- * server.c accepts and drains, conn.c keeps one connection alive, h1*.c and h2*.c speak a protocol on it, stream.c is the
- * handler's side. Everything belongs to the server's loop. */
+ * server.c accepts and drains, conn.c keeps one connection alive, h1*.c and h2*.c speak a protocol on it, local.c does
+ * without a connection, stream.c is the handler's side. Everything belongs to the server's loop. */
 #pragma once
 
 #include <llhttp.h>
@@ -51,6 +51,9 @@ struct str head_field(const struct head_builder *b, struct str name, unsigned *r
  * when it is refused (what is known of it is in there). */
 MUST_USE enum err head_build(const struct head_builder *b, const struct conn *c, struct stream *s, struct fault *why);
 
+/* Gives the stream a copy of a request made inside the process, as it is: nothing is cut or checked. Without the body. */
+void head_copy(const struct http_request *r, struct stream *s);
+
 /* The request's block back to its server; NULL: none. */
 void head_drop(struct http_server *s, struct http_request *r);
 void head_blocks_free(struct http_server *s);
@@ -75,6 +78,8 @@ MUST_USE enum err body_add(struct body *b, const struct http_server_options *o, 
 MUST_USE enum err body_room(struct body *b, const struct http_server_options *o, struct str *ret_room, struct fault *why);
 void body_took(struct body *b, size_t n); /* received into body_room() */
 MUST_USE enum err body_end(struct body *b, struct fault *why);
+/* All at once, instead of the four above. */
+MUST_USE enum err body_copy(struct body *b, const struct http_server_options *o, struct str bytes, struct fault *why);
 void body_done(struct body *b, const struct http_server_options *o);
 
 /* decode.c: content codings, streaming. */
@@ -208,6 +213,7 @@ struct conn {
     struct h1 h1;
 };
 _Static_assert(sizeof(struct conn) + sizeof(struct stream) <= 1024, "an open stream that waits must stay small");
+void conn_enlist(struct conn *c); /* among the server's; conn_free() takes it off */
 void conn_accept(struct http_server *s, int fd, const struct sockaddr *peer, struct tls_server *tls);
 void conn_later(struct conn *c);                 /* settle() at the end of this turn */
 void conn_kill(struct conn *c);                  /* nothing more to say: closed at the end of this turn */
