@@ -99,8 +99,8 @@ static void names_are_respelled_and_never_the_same(void **state)
     assert_holds(out, "\"toolChoice\":{\"tool\":{\"name\":\"a_b_3\"}}");
     assert_int_equal(b.losses.n[LOSS_TOOL_NAME], 2);
     const struct wire_reply reply = {.names = names};
-    assert_true(str_eq(bedrock_converse_called(&reply, S("a_b_2")), S("a.b")));
-    assert_true(str_eq(bedrock_converse_called(&reply, S("a_b")), S("a_b")));
+    assert_true(str_eq(wire_our_name(&reply, S("a_b_2")), S("a.b")));
+    assert_true(str_eq(wire_our_name(&reply, S("a_b")), S("a_b")));
     bench_stop(&b);
 }
 

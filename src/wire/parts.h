@@ -193,6 +193,35 @@ bool wire_has_extra(const struct chat_node *n, struct str inside); /* any that i
 void wire_put_field(struct wire_out *o, struct chat_node *n, unsigned field, const char *name, struct str span);
 void wire_put_field_raw(struct wire_out *o, struct chat_node *n, unsigned field, const char *name, struct str raw);
 
+/* ---- parts_put.c: what several formats write in the same way --------------------------------------------------------------- */
+
+/* Ids, status and state of an item, which this target has no place for; with cache marks, when it has none for them either. */
+void wire_lose_item(struct wire_out *o, struct chat_item *i);
+void wire_lose_marked_item(struct wire_out *o, struct chat_item *i);
+void wire_lose_part(struct wire_out *o, struct chat_part *p); /* marks, state, citations, logprobs */
+bool wire_is_silent(const struct chat_part *p);               /* a text that says nothing, which some vendors refuse */
+/* State may go only to where it comes from: the family's, and the deployment that gave it. */
+bool wire_comes_from(const struct chat_opaque *o, const struct wire_target *to, struct str family);
+void wire_put_data_url(struct json_writer *j, const struct chat_media *m);     /* "data:TYPE;base64,DATA", the value */
+void wire_put_plain_document(struct json_writer *j, struct chat_part *p);      /* title, context and text as one string */
+enum err wire_request_full(struct fault *why);                                 /* says so: ERR_LIMIT */
+MUST_USE enum err wire_request_done(struct json_writer *j, struct fault *why); /* closes the root */
+
+enum err wire_answer_full(struct fault *why); /* says so: ERR_UPSTREAM_TOO_LARGE */
+/* All is written: what the answer had more is counted. */
+MUST_USE enum err wire_answer_done(struct json_writer *j, const struct wire_reply *to, struct chat_answer *answer,
+                                   struct fault *why);
+struct str wire_our_name(const struct wire_reply *to, struct str theirs); /* of a tool whose name was changed on the way */
+/* A call's arguments as raw JSON; ERR_UPSTREAM_GARBAGE: they are no object. */
+MUST_USE enum err wire_call_input(const struct chat_item *call, struct arena *a, struct str *ret_input, struct fault *why);
+/* Another vendor's state as text that only we read; `spell` (may be NULL) changes its alphabet. False: it cannot be carried. */
+typedef void wire_spell_fn(struct buf *sealed);
+MUST_USE bool wire_seal(const struct wire_reply *to, const struct chat_opaque *o, struct arena *a, wire_spell_fn *spell,
+                        struct str *ret_span);
+/* An array of things by the items' numbers: `now`, or a larger copy with zeroes behind, so that `number` is in it. NULL: too many
+ * items for one exchange. */
+void *wire_places(struct arena *a, void *now, uint32_t *n, size_t size, uint32_t number) MUST_USE;
+
 /* ---- what answers may say beside what is read ------------------------------------------------------------------------------------ */
 
 /* All members that a format's answers and events have, as a tree: readers that pick out what they need stay complete (law 3)

@@ -193,13 +193,8 @@ static enum err put_reasoning(struct out *o, const struct chat_item *i)
 
 static enum err put_call(struct out *o, const struct chat_item *i)
 {
-    struct json_tape tape;
     struct str input;
-    json_tape_init(&tape, 0);
-    enum err e = chat_json_raw(&i->arguments, o->answer->arena, &tape, &input, o->why);
-    json_tape_done(&tape);
-    if (e != OK)
-        return FAIL(o->why, ERR_UPSTREAM_GARBAGE, "the provider's answer calls a tool with arguments that are no JSON object");
+    TRY(wire_call_input(i, o->answer->arena, &input, o->why));
     json_put_object(&o->w);
     json_add_str(&o->w, S("type"), S("tool_use"));
     json_put_name(&o->w, S("id"));
@@ -256,6 +251,5 @@ enum err anthropic_messages_write_answer(struct chat_answer *answer, const struc
     json_put_name(&o.w, S("usage"));
     anthropic_messages_put_usage(&o.w, &answer->usage);
     json_put_end(&o.w);
-    chat_lose_answer_extra(to->losses, answer);
-    return json_write_done(&o.w) ? OK : FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
+    return wire_answer_done(&o.w, to, answer, why);
 }

@@ -46,7 +46,6 @@ struct anthropic_messages_writing {
 void anthropic_messages_put_cache(struct anthropic_messages_writing *w, struct chat_node *n, unsigned field,
                                   const struct chat_cache *cache);
 void anthropic_messages_put_part(struct anthropic_messages_writing *w, struct chat_part *p);
-bool anthropic_messages_is_silent(const struct chat_part *p); /* a text that says nothing, which the vendor refuses (A13) */
 /* The state of a part of reasoning that may go to the target; NULL: there is none. */
 struct chat_opaque *anthropic_messages_own_opaque(const struct anthropic_messages_writing *w, const struct chat_part *p);
 void anthropic_messages_put_tools(struct anthropic_messages_writing *w);

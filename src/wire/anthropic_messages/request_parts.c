@@ -100,18 +100,13 @@ static bool can_put(const struct anthropic_messages_writing *w, const struct cha
     return !media || media >> p->media.form & 1;
 }
 
-bool anthropic_messages_is_silent(const struct chat_part *p)
-{
-    return (p->kind == PART_TEXT || p->kind == PART_REFUSAL) && !p->text.n;
-}
-
 void anthropic_messages_put_part(struct anthropic_messages_writing *w, struct chat_part *p)
 {
     chat_lose(w->o.losses, &p->node, PART_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
     chat_lose(w->o.losses, &p->node, PART_HAS_LOGPROBS, LOSS_ANSWER_FIELD);
     if (p->kind == PART_UNKNOWN && w->o.same_family && chat_told(&p->node, PART_HAS_RAW)) json_put_raw(&w->o.w, p->raw);
     if (!can_put(w, p)) return;
-    if (anthropic_messages_is_silent(p) && !w->same_format) { /* A13: refused, and says nothing */
+    if (wire_is_silent(p) && !w->same_format) { /* A13: refused, and says nothing */
         chat_told(&p->node, PART_HAS_TEXT);
         return;
     }

@@ -7,20 +7,10 @@
 
 /* ---- items ---------------------------------------------------------------------------------------------------------------------- */
 
-static void lose_item(struct anthropic_messages_writing *w, struct chat_item *i)
-{
-    struct chat_losses *l = w->o.losses;
-    chat_lose(l, &i->node, ITEM_HAS_ID, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_STATUS, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_PHASE, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_CALLER, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
-}
-
 static enum err put_message(struct anthropic_messages_writing *w, struct chat_item *i)
 {
     for (struct chat_part *p = i->parts; p; p = p->next) anthropic_messages_put_part(w, p);
-    lose_item(w, i);
+    wire_lose_item(&w->o, i);
     chat_lose(w->o.losses, &i->node, ITEM_HAS_CACHE, LOSS_CACHE);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     return OK;
@@ -31,9 +21,7 @@ struct chat_opaque *anthropic_messages_own_opaque(const struct anthropic_message
 {
     struct chat_opaque *o = p->opaque;
     bool kind = o && o->kind == (p->kind == PART_REDACTED ? OPAQUE_REDACTED : OPAQUE_SIGNATURE);
-    bool family = o && str_eq(o->origin.family, S("anthropic")) && str_eq(w->to->origin.family, S("anthropic"));
-    bool place = o && (!o->origin.deployment || o->origin.deployment == w->to->origin.deployment);
-    return kind && family && place ? o : NULL;
+    return kind && wire_comes_from(o, w->to, S("anthropic")) ? o : NULL;
 }
 
 static void put_thought(struct anthropic_messages_writing *w, struct chat_part *p)
@@ -58,7 +46,7 @@ static enum err put_reasoning(struct anthropic_messages_writing *w, struct chat_
 {
     chat_told(&i->node, ITEM_HAS_PARTS);
     for (struct chat_part *p = i->parts; p; p = p->next) put_thought(w, p);
-    lose_item(w, i);
+    wire_lose_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     return OK;
 }
@@ -75,7 +63,7 @@ static enum err put_call(struct anthropic_messages_writing *w, struct chat_item 
     wire_put_field(&w->o, &i->node, ITEM_HAS_NAME, "name", i->name);
     json_add_raw(&w->o.w, S("input"), input);
     anthropic_messages_put_cache(w, &i->node, ITEM_HAS_CACHE, &i->cache);
-    lose_item(w, i);
+    wire_lose_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     json_put_end(&w->o.w);
     return OK;
@@ -107,7 +95,7 @@ static enum err put_result(struct anthropic_messages_writing *w, struct chat_ite
     put_result_content(w, i);
     if (chat_told(&i->node, ITEM_HAS_ERROR)) json_add_bool(&w->o.w, S("is_error"), i->error == FLAG_YES);
     anthropic_messages_put_cache(w, &i->node, ITEM_HAS_CACHE, &i->cache);
-    lose_item(w, i);
+    wire_lose_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     json_put_end(&w->o.w);
     return OK;
@@ -164,7 +152,7 @@ static enum err put_system(struct anthropic_messages_writing *w)
     if (n == 1 && p && !p->next && first->group->shape == SHAPE_STRING && p->kind == PART_TEXT && p->text.n) {
         chat_told(&p->node, PART_HAS_TEXT);
         json_put_span(&w->o.w, p->text);
-        lose_item(w, first);
+        wire_lose_item(&w->o, first);
         put_group(w, first->group);
         return OK;
     }
@@ -200,8 +188,7 @@ static bool says(const struct anthropic_messages_writing *w, const struct chat_i
 {
     if (i->kind != ITEM_MESSAGE && i->kind != ITEM_REASONING) return true;
     for (const struct chat_part *p = i->parts; p; p = p->next) {
-        if (i->kind == ITEM_REASONING ? anthropic_messages_own_opaque(w, p) != NULL : !anthropic_messages_is_silent(p))
-            return true;
+        if (i->kind == ITEM_REASONING ? anthropic_messages_own_opaque(w, p) != NULL : !wire_is_silent(p)) return true;
     }
     return false;
 }
@@ -246,7 +233,7 @@ static enum err put_run(struct anthropic_messages_writing *w, struct chat_item *
     if (as_string(w, first, end)) {
         chat_told(&first->parts->node, PART_HAS_TEXT);
         json_put_span(&w->o.w, first->parts->text);
-        lose_item(w, first);
+        wire_lose_item(&w->o, first);
     } else {
         TRY(put_blocks(w, first, end));
     }
@@ -385,8 +372,7 @@ static enum err put_members(struct anthropic_messages_writing *w)
 static enum err end_request(struct anthropic_messages_writing *w)
 {
     wire_put_extra(&w->o, &w->c->node, STR_NONE, LOSS_EXTRA);
-    json_put_end(&w->o.w);
-    return json_write_done(&w->o.w) ? OK : FAIL(w->why, ERR_LIMIT, "the request is too large to be translated");
+    return wire_request_done(&w->o.w, w->why);
 }
 
 enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,

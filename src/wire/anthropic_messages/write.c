@@ -67,15 +67,6 @@ void anthropic_messages_put_id(struct json_writer *w, const struct wire_reply *t
 bool anthropic_messages_signature(const struct wire_reply *to, const struct chat_opaque *o, struct arena *a, struct str *ret_span)
 {
     bool ours = (o->kind == OPAQUE_SIGNATURE || o->kind == OPAQUE_REDACTED) && str_eq(to->origin.family, S("anthropic"));
-    struct buf sealed;
     *ret_span = o->span;
-    if (ours) return true;
-    if (!to->seal) return false;
-    struct chat_opaque from = *o;
-    from.origin = to->origin;
-    buf_init(&sealed, o->span.n * 2 + KIB(1));
-    chat_seal_text(to->seal, &from, &sealed);
-    bool fits = !sealed.over && arena_str(a, buf_view(&sealed), ret_span);
-    buf_done(&sealed);
-    return fits;
+    return ours || wire_seal(to, o, a, NULL, ret_span);
 }

@@ -204,19 +204,14 @@ static enum err put_reasoning(struct out *o, const struct chat_item *i)
 
 static enum err put_call(struct out *o, const struct chat_item *i)
 {
-    struct json_tape tape;
     struct str input;
-    json_tape_init(&tape, 0);
-    enum err e = chat_json_raw(&i->arguments, o->answer->arena, &tape, &input, o->why);
-    json_tape_done(&tape);
-    if (e != OK)
-        return FAIL(o->why, ERR_UPSTREAM_GARBAGE, "the provider's answer calls a tool with arguments that are no JSON object");
+    TRY(wire_call_input(i, o->answer->arena, &input, o->why));
     json_put_object(&o->w);
     json_add_object(&o->w, S("toolUse"));
     json_put_name(&o->w, S("toolUseId"));
     json_put_span(&o->w, i->call_id);
     json_put_name(&o->w, S("name"));
-    json_put_span(&o->w, bedrock_converse_called(o->to, i->name));
+    json_put_span(&o->w, wire_our_name(o->to, i->name));
     json_add_raw(&o->w, S("input"), input);
     json_put_end(&o->w);
     json_put_end(&o->w);
@@ -235,13 +230,6 @@ static enum err (*const PUT[ITEM_KINDS])(struct out *, const struct chat_item *)
     [ITEM_SERVER_CALL] = put_raw, [ITEM_SERVER_RESULT] = put_raw,   [ITEM_COMPACTION] = put_raw, [ITEM_TOOLS] = put_raw,
     [ITEM_REFERENCE] = put_raw,   [ITEM_UNKNOWN] = put_raw,
 };
-
-struct str bedrock_converse_called(const struct wire_reply *to, struct str theirs)
-{
-    for (const struct wire_name *n = to->names; n; n = n->next)
-        if (str_eq(n->theirs, theirs)) return n->ours;
-    return theirs;
-}
 
 void bedrock_converse_put_end(struct json_writer *w, const struct usage *u)
 {
@@ -272,6 +260,5 @@ enum err bedrock_converse_write_answer(struct chat_answer *answer, const struct 
     json_add_str(&o.w, S("stopReason"), bedrock_converse_stop_word(stop));
     bedrock_converse_put_end(&o.w, &answer->usage);
     json_put_end(&o.w);
-    chat_lose_answer_extra(to->losses, answer);
-    return json_write_done(&o.w) ? OK : FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
+    return wire_answer_done(&o.w, to, answer, why);
 }

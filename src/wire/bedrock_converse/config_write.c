@@ -276,8 +276,7 @@ static enum err put_output(writing *w)
     if (!format && !own) return OK;
     json_add_object(j, S("outputConfig"));
     if (format) {
-        if (!chat_json_span(&c->schema, w->o.a, &schema))
-            return FAIL(w->why, ERR_LIMIT, "the request is too large to be translated");
+        if (!chat_json_span(&c->schema, w->o.a, &schema)) return wire_request_full(w->why);
         chat_told(&c->node, CHAT_HAS_OUTPUT);
         json_add_object(j, S("textFormat"));
         json_add_str(j, S("type"), S("json_schema"));

@@ -41,8 +41,7 @@ enum err bedrock_converse_write_request(struct chat *c, const struct wire_target
 enum err bedrock_converse_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
 enum err bedrock_converse_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out,
                                        struct fault *why);
-struct str bedrock_converse_called(const struct wire_reply *to, struct str theirs); /* a tool, by the caller's name */
-void bedrock_converse_put_end(struct json_writer *w, const struct usage *u);        /* usage and what stands beside it */
+void bedrock_converse_put_end(struct json_writer *w, const struct usage *u); /* usage and what stands beside it */
 void bedrock_converse_read_citation(const struct json_tape *t, uint32_t at, struct chat_annotation *ret_note);
 
 /* ---- between request_read.c (the conversation) and config_read.c (all else) ---- */

@@ -137,14 +137,12 @@ static bool can_put(const writing *w, const struct chat_part *p)
     return bedrock_converse_format_of(p->kind, p->media.type).p;
 }
 
-static bool is_silent(const struct chat_part *p) { return (p->kind == PART_TEXT || p->kind == PART_REFUSAL) && !p->text.n; }
-
 static void put_part(writing *w, struct chat_part *p)
 {
     chat_lose(w->o.losses, &p->node, PART_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
     chat_lose(w->o.losses, &p->node, PART_HAS_LOGPROBS, LOSS_ANSWER_FIELD);
     if (p->kind == PART_UNKNOWN && w->same_format && chat_told(&p->node, PART_HAS_RAW)) json_put_raw(&w->o.w, p->raw);
-    else if (is_silent(p) && !w->same_format) {
+    else if (wire_is_silent(p) && !w->same_format) {
         chat_told(&p->node, PART_HAS_TEXT); /* refused, and says nothing */
         chat_lose(w->o.losses, &p->node, PART_HAS_CACHE, LOSS_CACHE);
         chat_lose_extra(w->o.losses, &p->node, LOSS_EXTRA);
@@ -163,17 +161,10 @@ static void put_part(writing *w, struct chat_part *p)
 
 /* ---- items ------------------------------------------------------------------------------------------------------------------ */
 
-static void lose_item(writing *w, struct chat_item *i)
-{
-    static const enum chat_item_field NAMELESS[] = {ITEM_HAS_ID, ITEM_HAS_STATUS, ITEM_HAS_PHASE, ITEM_HAS_CALLER};
-    for (unsigned k = 0; k < COUNTOF(NAMELESS); k++) chat_lose(w->o.losses, &i->node, NAMELESS[k], LOSS_ITEM_ID);
-    chat_lose(w->o.losses, &i->node, ITEM_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
-}
-
 static enum err put_message(writing *w, struct chat_item *i)
 {
     for (struct chat_part *p = i->parts; p; p = p->next) put_part(w, p);
-    lose_item(w, i);
+    wire_lose_item(&w->o, i);
     chat_lose(w->o.losses, &i->node, ITEM_HAS_CACHE, LOSS_CACHE);
     chat_lose_extra(w->o.losses, &i->node, LOSS_EXTRA);
     return OK;
@@ -224,7 +215,7 @@ static enum err put_reasoning(writing *w, struct chat_item *i)
 {
     chat_told(&i->node, ITEM_HAS_PARTS);
     for (struct chat_part *p = i->parts; p; p = p->next) put_thought(w, p);
-    lose_item(w, i);
+    wire_lose_item(&w->o, i);
     chat_lose_extra(w->o.losses, &i->node, LOSS_EXTRA);
     return OK;
 }
@@ -241,7 +232,7 @@ static enum err put_call(writing *w, struct chat_item *i)
     wire_put_field(&w->o, &i->node, ITEM_HAS_CALL_ID, "toolUseId", i->call_id);
     wire_put_field(&w->o, &i->node, ITEM_HAS_NAME, "name", bedrock_converse_name(w, i->name));
     json_add_raw(j, S("input"), input);
-    lose_item(w, i);
+    wire_lose_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, S("toolUse"), LOSS_EXTRA);
     json_put_end(j);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
@@ -262,7 +253,7 @@ static enum err put_result(writing *w, struct chat_item *i)
     for (struct chat_part *p = i->parts; p; p = p->next) put_part(w, p);
     json_put_end(j);
     if (chat_told(&i->node, ITEM_HAS_ERROR)) json_add_str(j, S("status"), i->error == FLAG_YES ? S("error") : S("success"));
-    lose_item(w, i);
+    wire_lose_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, S("toolResult"), LOSS_EXTRA);
     json_put_end(j);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
@@ -328,7 +319,7 @@ static bool says(const writing *w, const struct chat_item *i)
 {
     if (i->kind != ITEM_MESSAGE && i->kind != ITEM_REASONING) return true;
     for (const struct chat_part *p = i->parts; p; p = p->next)
-        if (i->kind == ITEM_REASONING ? goes_back(w, p) : !is_silent(p)) return true;
+        if (i->kind == ITEM_REASONING ? goes_back(w, p) : !wire_is_silent(p)) return true;
     return false;
 }
 
@@ -399,6 +390,5 @@ enum err bedrock_converse_write_request(struct chat *c, const struct wire_target
     bedrock_converse_put_tools(&w);
     TRY(bedrock_converse_put_config(&w));
     wire_put_extra(&w.o, &c->node, STR_NONE, LOSS_EXTRA);
-    json_put_end(&w.o.w);
-    return json_write_done(&w.o.w) ? OK : FAIL(why, ERR_LIMIT, "the request is too large to be translated");
+    return wire_request_done(&w.o.w, why);
 }

@@ -89,7 +89,7 @@ static void call_begin(struct converse_writer *w, struct str call_id, struct str
     json_put_name(&f.j, S("toolUseId"));
     json_put_span(&f.j, call_id);
     json_put_name(&f.j, S("name"));
-    json_put_span(&f.j, bedrock_converse_called(w->to, name));
+    json_put_span(&f.j, wire_our_name(w->to, name));
     json_put_end(&f.j);
     json_put_end(&f.j);
     json_add_u64(&f.j, S("contentBlockIndex"), w->block);

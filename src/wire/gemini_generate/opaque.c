@@ -34,16 +34,7 @@ static void carry(struct buf *sealed)
 
 bool gemini_signature_write(const struct wire_reply *to, const struct chat_opaque *o, struct arena *a, struct str *ret_span)
 {
-    struct buf sealed;
+    bool ours = o->kind == OPAQUE_THOUGHT_SIGNATURE && str_eq(to->origin.family, S("gemini"));
     *ret_span = o->span;
-    if (o->kind == OPAQUE_THOUGHT_SIGNATURE && str_eq(to->origin.family, S("gemini"))) return true;
-    if (!to->seal) return false;
-    struct chat_opaque from = *o;
-    from.origin = to->origin;
-    buf_init(&sealed, o->span.n * 2 + KIB(1));
-    chat_seal_text(to->seal, &from, &sealed);
-    if (!sealed.over) carry(&sealed);
-    bool fits = !sealed.over && arena_str(a, buf_view(&sealed), ret_span);
-    buf_done(&sealed);
-    return fits;
+    return ours || wire_seal(to, o, a, carry, ret_span);
 }

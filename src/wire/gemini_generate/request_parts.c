@@ -15,8 +15,6 @@ bool gemini_can_put(const struct gemini_writing *w, const struct chat_part *p)
     return here || (w->o.same_family && (form == MEDIA_URL || form == MEDIA_FILE));
 }
 
-bool gemini_is_silent(const struct chat_part *p) { return (p->kind == PART_TEXT || p->kind == PART_REFUSAL) && !p->text.n; }
-
 static struct str type_of(const struct chat_part *p)
 {
     static const struct str TYPES[PART_KINDS] = {

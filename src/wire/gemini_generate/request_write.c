@@ -17,7 +17,7 @@ static enum err find_calls(struct gemini_writing *w)
     for (struct chat_item *i = w->c->items; i; i = i->next) {
         if (i->kind != ITEM_TOOL_CALL) continue;
         struct call_at *at = arena_alloc(w->o.a, sizeof *at);
-        if (!at) return FAIL(w->why, ERR_LIMIT, "the request is too large to be translated");
+        if (!at) return wire_request_full(w->why);
         *at = (struct call_at){i->name, n++};
         map_add(&w->calls, i->call_id, at); /* an id that comes twice: the first */
     }
@@ -26,24 +26,11 @@ static enum err find_calls(struct gemini_writing *w)
 
 /* ---- items ---------------------------------------------------------------------------------------------------------------- */
 
-static void lose_item(struct gemini_writing *w, struct chat_item *i)
-{
-    struct chat_losses *l = w->o.losses;
-    chat_lose(l, &i->node, ITEM_HAS_ID, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_STATUS, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_PHASE, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_CALLER, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_CACHE, LOSS_CACHE);
-    chat_lose(l, &i->node, ITEM_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
-}
-
 /* G8: only to where it came from. */
 static const struct chat_opaque *own_opaque(const struct gemini_writing *w, const struct chat_opaque *o)
 {
     if (!o || o->kind != OPAQUE_THOUGHT_SIGNATURE) return NULL;
-    bool family = str_eq(o->origin.family, S("gemini")) && str_eq(w->to->origin.family, S("gemini"));
-    bool place = !o->origin.deployment || o->origin.deployment == w->to->origin.deployment;
-    return family && place ? o : NULL;
+    return wire_comes_from(o, w->to, S("gemini")) ? o : NULL;
 }
 
 static void put_signature(struct gemini_writing *w, struct chat_node *n, unsigned field, const struct chat_opaque *own)
@@ -62,7 +49,7 @@ static enum err put_message(struct gemini_writing *w, struct chat_item *i)
         const struct chat_opaque *own = own_opaque(w, p->opaque);
         if (!gemini_can_put(w, p)) continue;
         chat_lose(w->o.losses, &p->node, PART_HAS_CACHE, LOSS_CACHE);
-        if (gemini_is_silent(p) && !own && !w->same_format) {
+        if (wire_is_silent(p) && !own && !w->same_format) {
             chat_told(&p->node, PART_HAS_TEXT);
             continue;
         }
@@ -73,7 +60,7 @@ static enum err put_message(struct gemini_writing *w, struct chat_item *i)
         wire_put_extra(&w->o, &p->node, STR_NONE, LOSS_EXTRA);
         json_put_end(&w->o.w);
     }
-    lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     return OK;
 }
@@ -113,7 +100,7 @@ static enum err put_reasoning(struct gemini_writing *w, struct chat_item *i)
         chat_told(&i->node, ITEM_HAS_OPAQUE);
         w->pending = own->span;
     }
-    lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     return OK;
 }
@@ -145,7 +132,7 @@ static enum err put_call(struct gemini_writing *w, struct chat_item *i)
     if (!own && !w->pending.n && !w->same_format && !w->called) w->pending = FOREIGN_CALL;
     put_signature(w, &i->node, ITEM_HAS_OPAQUE, own);
     w->called = true;
-    lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     json_put_end(&w->o.w);
     return OK;
@@ -197,7 +184,7 @@ static enum err put_result(struct gemini_writing *w, struct chat_item *i)
     put_output(w, i);
     wire_put_extra(&w->o, &i->node, S("functionResponse"), LOSS_EXTRA);
     json_put_end(&w->o.w);
-    lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     json_put_end(&w->o.w);
     return OK;
@@ -248,7 +235,7 @@ static bool says(const struct gemini_writing *w, const struct chat_item *i)
     if (w->same_format || (i->kind != ITEM_MESSAGE && !thinks)) return true;
     for (const struct chat_part *p = i->parts; p; p = p->next) {
         bool signs = own_opaque(w, p->opaque) != NULL;
-        if (thinks ? signs && p->kind != PART_REDACTED : signs || (!gemini_is_silent(p) && gemini_can_put(w, p))) return true;
+        if (thinks ? signs && p->kind != PART_REDACTED : signs || (!wire_is_silent(p) && gemini_can_put(w, p))) return true;
     }
     return false;
 }
@@ -270,7 +257,7 @@ static enum err put_results(struct gemini_writing *w, struct chat_item *first, c
     uint32_t n = 0;
     for (const struct chat_item *i = first; i != end; i = i->next) n++;
     struct ordered *all = arena_alloc(w->o.a, n * sizeof *all);
-    if (!all) return FAIL(w->why, ERR_LIMIT, "the request is too large to be translated");
+    if (!all) return wire_request_full(w->why);
     n = 0;
     for (struct chat_item *i = first; i != end; i = i->next, n++) {
         const struct call_at *call = map_find(&w->calls, i->call_id);
@@ -361,8 +348,7 @@ static enum err put_root(struct gemini_writing *w)
     wire_put_settings(j, w->c, gemini_settings, 0);
     wire_lose_settings(w->c, gemini_settings, w->o.losses);
     wire_put_extra(&w->o, &w->c->node, STR_NONE, LOSS_EXTRA);
-    json_put_end(j);
-    return json_write_done(j) ? OK : FAIL(w->why, ERR_LIMIT, "the request is too large to be translated");
+    return wire_request_done(j, w->why);
 }
 
 enum err gemini_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,

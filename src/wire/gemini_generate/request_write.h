@@ -15,7 +15,6 @@ struct gemini_writing {
 };
 
 bool gemini_can_put(const struct gemini_writing *w, const struct chat_part *p);
-bool gemini_is_silent(const struct chat_part *p);
 void gemini_put_part(struct gemini_writing *w, struct chat_part *p); /* its members, into the open object */
 void gemini_put_tools(struct gemini_writing *w);
 void gemini_put_choice(struct gemini_writing *w);

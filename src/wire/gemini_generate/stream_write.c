@@ -2,7 +2,7 @@
  * the reasons to end and the usage stand in the last chunk. Pure; the state is in the exchange's arena. */
 #include "wire/gemini_generate/priv.h"
 
-enum { ITEMS_MAX = 4096, ALL_CHOICES = UINT32_MAX };
+enum { ALL_CHOICES = UINT32_MAX };
 
 /* What an open item is, by its number. */
 struct place {
@@ -27,11 +27,6 @@ struct gemini_writer {
     bool same_family, blocked, ended;
 };
 _Static_assert(sizeof(struct gemini_writer) <= GEMINI_WRITER_SIZE, "told in priv.h");
-
-static enum err full(struct fault *why)
-{
-    return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider's answer has more parts than one exchange may hold");
-}
 
 /* ---- chunks ------------------------------------------------------------------------------------------------------------------ */
 
@@ -146,16 +141,10 @@ static void put_image(struct gemini_writer *w, const struct chat_event *e)
 
 static struct place *place_new(struct gemini_writer *w, uint32_t number)
 {
-    if (number >= ITEMS_MAX) return NULL;
-    if (number < w->n_places) return &w->places[number];
-    uint32_t n = w->n_places ? w->n_places * 4 : 8;
-    while (n <= number) n *= 4;
-    struct place *more = arena_alloc(w->arena, n * sizeof *more);
-    if (!more) return NULL;
-    if (w->n_places) memcpy(more, w->places, w->n_places * sizeof *more);
-    w->places = more;
-    w->n_places = n;
-    return &more[number];
+    struct place *all = wire_places(w->arena, w->places, &w->n_places, sizeof *all, number);
+    if (!all) return NULL;
+    w->places = all;
+    return &all[number];
 }
 
 static struct place *place_of(struct gemini_writer *w, const struct chat_event *e)
@@ -163,21 +152,14 @@ static struct place *place_of(struct gemini_writer *w, const struct chat_event *
     return e->item < w->n_places ? &w->places[e->item] : NULL;
 }
 
-static struct str name_of(const struct wire_reply *to, struct str theirs)
-{
-    for (const struct wire_name *n = to->names; n; n = n->next)
-        if (str_eq(n->theirs, theirs)) return n->ours;
-    return theirs;
-}
-
 static enum err on_item_start(struct gemini_writer *w, const struct chat_event *e, struct fault *why)
 {
     struct place *p = place_new(w, e->item);
     const struct chat_item *i = e->node;
-    if (!p) return full(why);
+    if (!p) return wire_answer_full(why);
     *p = (struct place){.kind = i->kind};
-    bool kept = arena_str(w->arena, i->call_id, &p->id) && arena_str(w->arena, name_of(w->to, i->name), &p->name);
-    if (i->kind == ITEM_TOOL_CALL) return kept ? OK : full(why);
+    bool kept = arena_str(w->arena, i->call_id, &p->id) && arena_str(w->arena, wire_our_name(w->to, i->name), &p->name);
+    if (i->kind == ITEM_TOOL_CALL) return kept ? OK : wire_answer_full(why);
     if (!(i->node.has & 1ull << ITEM_HAS_RAW)) return OK;
     if (!w->same_family) {
         w->to->losses->n[LOSS_ANSWER_FIELD]++;
@@ -204,7 +186,7 @@ static enum err add_arguments(struct gemini_writer *w, struct place *p, struct s
     if (p->n_args + piece.n > p->room) {
         size_t room = 2 * (p->n_args + piece.n) + 64;
         char *more = arena_alloc(w->arena, room);
-        if (!more) return full(why);
+        if (!more) return wire_answer_full(why);
         if (p->n_args) memcpy(more, p->args, p->n_args);
         p->args = more;
         p->room = room;
@@ -449,6 +431,5 @@ enum err gemini_write_answer(struct chat_answer *answer, const struct wire_reply
     put_usage(&j, &answer->usage);
     put_meta(&j, to, &answer->meta);
     json_put_end(&j);
-    chat_lose_answer_extra(to->losses, answer);
-    return json_write_done(&j) ? OK : FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
+    return wire_answer_done(&j, to, answer, why);
 }

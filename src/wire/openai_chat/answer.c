@@ -4,11 +4,6 @@
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------- */
 
-static enum err full(struct fault *why)
-{
-    return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider's answer has more parts than one exchange may hold");
-}
-
 struct reading {
     const struct json_tape *t;
     struct chat_answer *answer;
@@ -42,7 +37,7 @@ static enum err read_reasoning(struct reading *r, uint32_t message)
     uint32_t at = json_find(r->t, message, S("reasoning_content"));
     if (!at) at = json_find(r->t, message, S("reasoning"));
     if (!is_text(r->t, at)) return OK;
-    return text_part(r, new_item(r, ITEM_REASONING), PART_THOUGHT, at) ? OK : full(r->why);
+    return text_part(r, new_item(r, ITEM_REASONING), PART_THOUGHT, at) ? OK : wire_answer_full(r->why);
 }
 
 static enum err read_notes(const struct reading *r, uint32_t notes, struct chat_part *part)
@@ -51,7 +46,7 @@ static enum err read_notes(const struct reading *r, uint32_t notes, struct chat_
     struct chat_annotation **end = &part->annotations;
     for (struct json_iter it = json_each(r->t, notes); json_next(r->t, &it, &one);) {
         *end = arena_alloc(r->answer->arena, sizeof **end);
-        if (!*end) return full(r->why);
+        if (!*end) return wire_answer_full(r->why);
         openai_chat_read_annotation(r->t, one, *end);
         end = &(*end)->next;
         chat_has(&part->node, PART_HAS_ANNOTATIONS);
@@ -67,8 +62,8 @@ static enum err read_text(struct reading *r, uint32_t choice, uint32_t message)
     if (!is_text(t, content) && !is_text(t, refusal)) return OK;
     struct chat_item *item = new_item(r, ITEM_MESSAGE);
     struct chat_part *text = NULL;
-    if (is_text(t, content) && !(text = text_part(r, item, PART_TEXT, content))) return full(r->why);
-    if (is_text(t, refusal) && !text_part(r, item, PART_REFUSAL, refusal)) return full(r->why);
+    if (is_text(t, content) && !(text = text_part(r, item, PART_TEXT, content))) return wire_answer_full(r->why);
+    if (is_text(t, refusal) && !text_part(r, item, PART_REFUSAL, refusal)) return wire_answer_full(r->why);
     uint32_t tokens = text && logprobs ? openai_chat_logprobs(t, logprobs, PART_TEXT) : 0;
     if (tokens) {
         text->logprobs = json_raw(t, tokens);
@@ -83,7 +78,7 @@ static enum err read_calls(struct reading *r, uint32_t message)
     if (!calls) return OK;
     for (struct json_iter it = json_each(r->t, calls); json_next(r->t, &it, &one);) {
         struct chat_item *i = new_item(r, ITEM_TOOL_CALL), call;
-        if (!i) return full(r->why);
+        if (!i) return wire_answer_full(r->why);
         openai_chat_read_call(r->t, one, &call);
         i->form = call.form;
         i->call_id = call.call_id;
@@ -104,7 +99,7 @@ static enum err read_choice(struct reading *r, uint32_t at)
     r->choice = (uint32_t)index;
     r->called = false;
     r->group = chat_add_group(r->answer->arena, ROLE_ASSISTANT, json_node(r->t, message)->start);
-    if (!r->group) return full(r->why);
+    if (!r->group) return wire_answer_full(r->why);
     TRY(read_reasoning(r, message));
     TRY(read_text(r, at, message));
     TRY(read_calls(r, message));
@@ -118,9 +113,9 @@ enum err openai_chat_read_answer(const struct json_tape *t, struct chat_answer *
     if (!choices || !json_is(t, choices, JSON_ARRAY))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a chat completion: it has no choices");
     answer->n_choices = json_count(t, choices);
-    if (answer->n_choices > CHAT_CHOICES_MAX) return full(why);
+    if (answer->n_choices > CHAT_CHOICES_MAX) return wire_answer_full(why);
     answer->stops = arena_alloc(answer->arena, (answer->n_choices + 1) * sizeof *answer->stops);
-    if (!answer->stops) return full(why);
+    if (!answer->stops) return wire_answer_full(why);
     openai_chat_read_meta(t, &answer->meta);
     openai_chat_read_usage(t, &answer->usage);
     struct reading r = {.t = t, .answer = answer, .why = why};
@@ -217,6 +212,5 @@ enum err openai_chat_write_answer(struct chat_answer *answer, const struct wire_
     openai_chat_put_usage(&w, &answer->usage);
     if (answer->usage.tier[0]) json_add_str(&w, S("service_tier"), str_z(answer->usage.tier));
     json_put_end(&w);
-    chat_lose_answer_extra(to->losses, answer);
-    return json_write_done(&w) ? OK : FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
+    return wire_answer_done(&w, to, answer, why);
 }

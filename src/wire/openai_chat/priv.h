@@ -49,7 +49,6 @@ struct openai_chat_writing {
 bool openai_chat_can_put(const struct chat_part *p); /* false: this format has no place for it */
 bool openai_chat_is_empty_text(const struct chat_part *p);
 void openai_chat_put_part(struct openai_chat_writing *w, struct chat_part *p);
-void openai_chat_lose_part(struct openai_chat_writing *w, struct chat_part *p); /* what no kind of part can hold here */
 /* One text alone is a string, as every server understands it; the source's own spelling counts when it is this format. */
 bool openai_chat_as_string(const struct openai_chat_writing *w, const struct chat_part *first, enum chat_shape shape);
 void openai_chat_put_string(struct openai_chat_writing *w, struct chat_part *p);

@@ -4,16 +4,6 @@
 
 /* ---- parts ------------------------------------------------------------------------------------------------------------ */
 
-static void put_data_url(struct openai_chat_writing *w, const struct chat_media *m)
-{
-    json_put_string_begin(&w->o.w);
-    buf_str(w->o.w.out, S("data:"));
-    buf_str(w->o.w.out, m->type.p ? m->type : S("application/octet-stream"));
-    buf_str(w->o.w.out, S(";base64,"));
-    buf_str(w->o.w.out, m->value);
-    json_put_string_end(&w->o.w);
-}
-
 static void put_text(struct openai_chat_writing *w, struct chat_part *p)
 {
     json_add_str(&w->o.w, S("type"), S("text"));
@@ -33,7 +23,7 @@ static void put_image(struct openai_chat_writing *w, struct chat_part *p)
     chat_told(&p->node, PART_HAS_MEDIA);
     json_put_name(&w->o.w, S("url"));
     if (p->media.form == MEDIA_URL) json_put_span(&w->o.w, p->media.value);
-    else put_data_url(w, &p->media);
+    else wire_put_data_url(&w->o.w, &p->media);
     wire_put_field(&w->o, &p->node, PART_HAS_DETAIL, "detail", p->detail);
     wire_put_extra(&w->o, &p->node, S("image_url"), LOSS_EXTRA);
     json_put_end(&w->o.w);
@@ -59,7 +49,7 @@ static void put_document(struct openai_chat_writing *w, struct chat_part *p)
     json_add_object(&w->o.w, S("file"));
     chat_told(&p->node, PART_HAS_MEDIA);
     json_put_name(&w->o.w, p->media.form == MEDIA_FILE ? S("file_id") : S("file_data"));
-    if (p->media.form == MEDIA_BASE64) put_data_url(w, &p->media);
+    if (p->media.form == MEDIA_BASE64) wire_put_data_url(&w->o.w, &p->media);
     else json_put_span(&w->o.w, p->media.value);
     if (!p->name.p && p->title.p) wire_put_field(&w->o, &p->node, PART_HAS_TITLE, "filename", p->title);
     wire_put_field(&w->o, &p->node, PART_HAS_NAME, "filename", p->name);
@@ -89,40 +79,19 @@ bool openai_chat_can_put(const struct chat_part *p)
 static bool put_plain_document(struct openai_chat_writing *w, struct chat_part *p)
 {
     if (p->kind != PART_DOCUMENT || p->media.form != MEDIA_TEXT) return false;
-    chat_told(&p->node, PART_HAS_MEDIA);
     json_put_object(&w->o.w);
     json_add_str(&w->o.w, S("type"), S("text"));
     json_put_name(&w->o.w, S("text"));
-    json_put_string_begin(&w->o.w);
-    if (chat_told(&p->node, PART_HAS_TITLE)) {
-        buf_str(w->o.w.out, p->title);
-        buf_str(w->o.w.out, S("\\n\\n"));
-    }
-    if (chat_told(&p->node, PART_HAS_CONTEXT)) {
-        buf_str(w->o.w.out, p->context);
-        buf_str(w->o.w.out, S("\\n\\n"));
-    }
-    buf_str(w->o.w.out, p->media.value);
-    json_put_string_end(&w->o.w);
+    wire_put_plain_document(&w->o.w, p);
     json_put_end(&w->o.w);
     return true;
-}
-
-void openai_chat_lose_part(struct openai_chat_writing *w, struct chat_part *p)
-{
-    struct chat_losses *l = w->o.losses;
-    chat_lose(l, &p->node, PART_HAS_CACHE, LOSS_CACHE);
-    chat_lose(l, &p->node, PART_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
-    chat_lose(l, &p->node, PART_HAS_ANNOTATIONS, LOSS_CITATION);
-    chat_lose(l, &p->node, PART_HAS_CITATIONS, LOSS_CITATION);
-    chat_lose(l, &p->node, PART_HAS_LOGPROBS, LOSS_ANSWER_FIELD);
 }
 
 bool openai_chat_is_empty_text(const struct chat_part *p) { return p->kind == PART_TEXT && p->text.n == 0; }
 
 void openai_chat_put_part(struct openai_chat_writing *w, struct chat_part *p)
 {
-    openai_chat_lose_part(w, p);
+    wire_lose_part(&w->o, p);
     if (put_plain_document(w, p)) return;
     if (w->same_format && p->kind == PART_UNKNOWN) {
         if (chat_told(&p->node, PART_HAS_RAW)) json_put_raw(&w->o.w, p->raw);
@@ -144,7 +113,7 @@ bool openai_chat_as_string(const struct openai_chat_writing *w, const struct cha
 
 void openai_chat_put_string(struct openai_chat_writing *w, struct chat_part *p)
 {
-    openai_chat_lose_part(w, p);
+    wire_lose_part(&w->o, p);
     chat_told(&p->node, PART_HAS_TEXT);
     json_put_span(&w->o.w, p->text);
 }

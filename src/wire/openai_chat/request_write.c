@@ -15,21 +15,10 @@ static bool goes_on(const struct chat_item *i, const struct chat_item *next)
     return i->group->loose && next->group->loose && !(next->kind == ITEM_MESSAGE && i->kind == ITEM_MESSAGE);
 }
 
-static void lose_item(struct openai_chat_writing *w, struct chat_item *i)
-{
-    struct chat_losses *l = w->o.losses;
-    chat_lose(l, &i->node, ITEM_HAS_ID, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_STATUS, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_PHASE, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_CALLER, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_CACHE, LOSS_CACHE);
-    chat_lose(l, &i->node, ITEM_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
-}
-
 static void lose_reasoning(struct openai_chat_writing *w, struct chat_item *i)
 {
     for (struct chat_part *p = i->parts; p; p = p->next) {
-        openai_chat_lose_part(w, p);
+        wire_lose_part(&w->o, p);
         chat_lose(w->o.losses, &p->node, PART_HAS_TEXT, LOSS_REASONING);
         wire_put_extra(&w->o, &p->node, STR_NONE, LOSS_EXTRA);
     }
@@ -41,7 +30,7 @@ static void lose_reasoning(struct openai_chat_writing *w, struct chat_item *i)
 static void put_reasoning(struct openai_chat_writing *w, struct chat_item *i)
 {
     bool takes = w->same_format || w->to->quirks & QUIRK_REASONING_CONTENT;
-    lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     if (!takes || !i->parts) {
         lose_reasoning(w, i);
         return;
@@ -50,7 +39,7 @@ static void put_reasoning(struct openai_chat_writing *w, struct chat_item *i)
     json_put_name(&w->o.w, S("reasoning_content"));
     json_put_string_begin(&w->o.w);
     for (struct chat_part *p = i->parts; p; p = p->next) {
-        openai_chat_lose_part(w, p);
+        wire_lose_part(&w->o, p);
         if (chat_told(&p->node, PART_HAS_TEXT)) buf_str(w->o.w.out, p->text);
         chat_lose_extra(w->o.losses, &p->node, LOSS_EXTRA);
     }
@@ -62,9 +51,8 @@ static enum err put_call(struct openai_chat_writing *w, struct chat_item *i)
 {
     bool custom = i->form == CALL_CUSTOM;
     struct str arguments;
-    if (!chat_json_span(&i->arguments, w->o.a, &arguments))
-        return FAIL(w->why, ERR_LIMIT, "the request is too large to be translated");
-    lose_item(w, i);
+    if (!chat_json_span(&i->arguments, w->o.a, &arguments)) return wire_request_full(w->why);
+    wire_lose_marked_item(&w->o, i);
     chat_told(&i->node, ITEM_HAS_CALL_ID);
     json_put_object(&w->o.w);
     json_put_name(&w->o.w, S("id"));
@@ -178,7 +166,7 @@ static enum err put_assistant(struct openai_chat_writing *w, struct chat_item **
         if (i->kind == ITEM_REASONING) put_reasoning(w, i);
     put_turn_content(w, &t);
     for (struct chat_item *i = t.first; i != t.end; i = i->next) {
-        if (i->kind == ITEM_MESSAGE) lose_item(w, i);
+        if (i->kind == ITEM_MESSAGE) wire_lose_marked_item(&w->o, i);
         if (i->kind == ITEM_MESSAGE) wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     }
     if (t.calls) TRY(put_calls(w, &t));
@@ -229,7 +217,7 @@ static void put_result(struct openai_chat_writing *w, struct chat_item *i)
     put_result_content(w, i);
     if (w->same_format) wire_put_field(&w->o, &i->node, ITEM_HAS_NAME, "name", i->name);
     else chat_told(&i->node, ITEM_HAS_NAME); /* the call says it */
-    lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     json_put_end(&w->o.w);
 }
@@ -290,7 +278,7 @@ static void put_message(struct openai_chat_writing *w, struct chat_item *i)
         if (!openai_chat_is_empty_text(p) || w->same_format) openai_chat_put_part(w, p);
         else chat_told(&p->node, PART_HAS_TEXT);
     if (!string) json_put_end(&w->o.w);
-    lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     put_group(w, i->group);
     json_put_end(&w->o.w);
@@ -434,6 +422,5 @@ enum err openai_chat_write_request(struct chat *c, const struct wire_target *to,
     wire_put_settings(j, c, openai_chat_settings, 0);
     wire_lose_settings(c, openai_chat_settings, to->losses);
     wire_put_extra(&w.o, &c->node, STR_NONE, LOSS_EXTRA);
-    json_put_end(j);
-    return json_write_done(j) ? OK : FAIL(why, ERR_LIMIT, "the request is too large to be translated");
+    return wire_request_done(j, why);
 }

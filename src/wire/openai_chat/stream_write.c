@@ -3,7 +3,7 @@
  * exchange's arena. */
 #include "wire/openai_chat/priv.h"
 
-enum { ITEMS_MAX = 4096, NO_CALL = UINT32_MAX };
+enum { NO_CALL = UINT32_MAX };
 
 /* What an open or closed item is to the client, by its number. */
 struct place {
@@ -80,16 +80,10 @@ static void choice_end(struct chat_writer *w, struct json_writer *j, enum chat_p
 /* NULL: the stream has more items than one exchange may hold. */
 static struct place *place_new(struct chat_writer *w, uint32_t number)
 {
-    if (number >= ITEMS_MAX) return NULL;
-    if (number < w->n_places) return &w->places[number];
-    uint32_t n = w->n_places ? w->n_places * 4 : 8;
-    while (n <= number) n *= 4;
-    struct place *more = arena_alloc(w->arena, n * sizeof *more);
-    if (!more) return NULL;
-    if (w->n_places) memcpy(more, w->places, w->n_places * sizeof *more);
-    w->places = more;
-    w->n_places = n;
-    return &more[number];
+    struct place *all = wire_places(w->arena, w->places, &w->n_places, sizeof *all, number);
+    if (!all) return NULL;
+    w->places = all;
+    return &all[number];
 }
 
 static void put_call(struct chat_writer *w, const struct chat_event *e, uint32_t index, struct buf *out)

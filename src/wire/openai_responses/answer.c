@@ -3,11 +3,6 @@
 
 /* ---- reading ---------------------------------------------------------------------------------------------------------------- */
 
-static enum err full(struct fault *why)
-{
-    return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider's answer has more parts than one exchange may hold");
-}
-
 struct reading {
     const struct json_tape *t;
     struct chat_answer *answer;
@@ -21,7 +16,7 @@ static enum err read_notes(const struct reading *r, struct chat_part *p, uint32_
     uint32_t one;
     for (struct json_iter it = json_each(r->t, notes); json_next(r->t, &it, &one);) {
         struct chat_annotation *n = chat_add_annotation(r->answer->arena, &p->annotations);
-        if (!n) return full(r->why);
+        if (!n) return wire_answer_full(r->why);
         openai_responses_read_annotation(r->t, one, n);
         chat_has(&p->node, PART_HAS_ANNOTATIONS);
     }
@@ -34,7 +29,7 @@ static enum err read_part(const struct reading *r, struct chat_item *i, uint32_t
     uint32_t notes = json_find(r->t, at, S("annotations")), logprobs = json_find(r->t, at, S("logprobs"));
     openai_responses_read_part(r->t, at, &read);
     if (read.kind != PART_UNKNOWN && !read.text.n) return OK;
-    if (!(p = chat_add_part(r->answer->arena, i, read.kind))) return full(r->why);
+    if (!(p = chat_add_part(r->answer->arena, i, read.kind))) return wire_answer_full(r->why);
     p->node = read.node;
     p->text = read.text, p->word = read.word, p->raw = read.raw;
     if (read.kind != PART_UNKNOWN) chat_has(&p->node, PART_HAS_TEXT);
@@ -60,13 +55,13 @@ static enum err read_item(struct reading *r, uint32_t at)
     struct chat_item read, *i;
     openai_responses_read_item(r->t, at, &read, &opaque);
     i = chat_add_item(a->arena, &a->items, &a->items_last, read.kind, r->group);
-    if (!i) return full(r->why);
+    if (!i) return wire_answer_full(r->why);
     read.group = i->group;
     read.opaque = NULL;
     *i = read;
     if (read.node.has & 1ull << ITEM_HAS_OPAQUE) {
         kept = chat_add_opaque(a->arena, &i->opaque, opaque.kind, opaque.span);
-        if (!kept) return full(r->why);
+        if (!kept) return wire_answer_full(r->why);
         kept->origin = opaque.origin;
     }
     if (i->kind == ITEM_TOOL_CALL) {
@@ -96,7 +91,7 @@ enum err openai_responses_read_answer(const struct json_tape *t, struct chat_ans
     answer->n_choices = 1;
     answer->stops = arena_alloc(answer->arena, sizeof *answer->stops);
     r.group = chat_add_group(answer->arena, ROLE_ASSISTANT, 0);
-    if (!answer->stops || !r.group) return full(why);
+    if (!answer->stops || !r.group) return wire_answer_full(why);
     openai_responses_read_meta(t, 0, &answer->meta);
     openai_responses_read_usage(t, 0, &answer->usage);
     for (struct json_iter it = json_each(t, output); json_next(t, &it, &one);) {
@@ -118,8 +113,7 @@ enum err openai_responses_write_answer(struct chat_answer *answer, const struct 
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider gave more than one answer, and this format has one");
     if (to->compact) TRY(openai_responses_compact(answer, to, why));
     for (struct chat_item *i = answer->items; i; i = i->next) openai_responses_seal_item(i, to, answer->arena);
-    chat_lose_answer_extra(to->losses, answer);
     json_write(&w, out);
     openai_responses_put_response(&w, to, answer, openai_responses_status(answer), NULL);
-    return json_write_done(&w) ? OK : FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
+    return wire_answer_done(&w, to, answer, why);
 }

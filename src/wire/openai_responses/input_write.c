@@ -3,27 +3,6 @@
 
 /* ---- what has no place here ------------------------------------------------------------------------------------------------------ */
 
-void openai_responses_lose_part(struct openai_responses_writing *w, struct chat_part *p)
-{
-    struct chat_losses *l = w->o.losses;
-    chat_lose(l, &p->node, PART_HAS_CACHE, LOSS_CACHE);
-    chat_lose(l, &p->node, PART_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
-    chat_lose(l, &p->node, PART_HAS_ANNOTATIONS, LOSS_CITATION);
-    chat_lose(l, &p->node, PART_HAS_CITATIONS, LOSS_CITATION);
-    chat_lose(l, &p->node, PART_HAS_LOGPROBS, LOSS_ANSWER_FIELD);
-}
-
-void openai_responses_lose_item(struct openai_responses_writing *w, struct chat_item *i)
-{
-    struct chat_losses *l = w->o.losses;
-    chat_lose(l, &i->node, ITEM_HAS_ID, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_STATUS, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_PHASE, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_CALLER, LOSS_ITEM_ID);
-    chat_lose(l, &i->node, ITEM_HAS_CACHE, LOSS_CACHE);
-    chat_lose(l, &i->node, ITEM_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
-}
-
 void openai_responses_lose_group(struct openai_responses_writing *w, struct chat_group *g)
 {
     struct chat_losses *l = w->o.losses;
@@ -36,23 +15,13 @@ void openai_responses_lose_group(struct openai_responses_writing *w, struct chat
 
 /* ---- parts ---------------------------------------------------------------------------------------------------------------------- */
 
-static void put_data_url(struct openai_responses_writing *w, const struct chat_media *m)
-{
-    json_put_string_begin(&w->o.w);
-    buf_str(w->o.w.out, S("data:"));
-    buf_str(w->o.w.out, m->type.p ? m->type : S("application/octet-stream"));
-    buf_str(w->o.w.out, S(";base64,"));
-    buf_str(w->o.w.out, m->value);
-    json_put_string_end(&w->o.w);
-}
-
 static void put_media(struct openai_responses_writing *w, struct chat_part *p, const char *data, const char *url)
 {
     struct json_writer *j = &w->o.w;
     bool base64 = p->media.form == MEDIA_BASE64;
     chat_told(&p->node, PART_HAS_MEDIA);
     json_put_name(j, p->media.form == MEDIA_FILE ? S("file_id") : str_z(base64 ? data : url));
-    if (base64) put_data_url(w, &p->media);
+    if (base64) wire_put_data_url(&w->o.w, &p->media);
     else json_put_span(j, p->media.value);
 }
 
@@ -92,21 +61,9 @@ static void put_text(struct openai_responses_writing *w, struct chat_part *p, bo
 /* Documents of plain text are told as text, under their title. */
 static void put_plain_document(struct openai_responses_writing *w, struct chat_part *p)
 {
-    struct json_writer *j = &w->o.w;
-    chat_told(&p->node, PART_HAS_MEDIA);
-    json_add_str(j, S("type"), S("input_text"));
-    json_put_name(j, S("text"));
-    json_put_string_begin(j);
-    if (chat_told(&p->node, PART_HAS_TITLE)) {
-        buf_str(j->out, p->title);
-        buf_str(j->out, S("\\n\\n"));
-    }
-    if (chat_told(&p->node, PART_HAS_CONTEXT)) {
-        buf_str(j->out, p->context);
-        buf_str(j->out, S("\\n\\n"));
-    }
-    buf_str(j->out, p->media.value);
-    json_put_string_end(j);
+    json_add_str(&w->o.w, S("type"), S("input_text"));
+    json_put_name(&w->o.w, S("text"));
+    wire_put_plain_document(&w->o.w, p);
 }
 
 /* Which forms of media each kind of part can be written from; the rest is left for chat_account() to refuse. */
@@ -127,7 +84,7 @@ static void put_part(struct openai_responses_writing *w, struct chat_part *p, bo
     if (!can_put(w, p)) return;
     if (p->kind == PART_TEXT && !p->text.n && !w->same_format) { /* says nothing */
         chat_told(&p->node, PART_HAS_TEXT);
-        openai_responses_lose_part(w, p);
+        wire_lose_part(&w->o, p);
         chat_lose_extra(w->o.losses, &p->node, LOSS_EXTRA);
         return;
     }
@@ -140,7 +97,7 @@ static void put_part(struct openai_responses_writing *w, struct chat_part *p, bo
         json_add_str(j, S("type"), S("refusal"));
         wire_put_field(&w->o, &p->node, PART_HAS_TEXT, "refusal", p->text);
     }
-    openai_responses_lose_part(w, p);
+    wire_lose_part(&w->o, p);
     wire_put_extra(&w->o, &p->node, STR_NONE, LOSS_EXTRA);
     json_put_end(j);
 }
@@ -155,7 +112,7 @@ static bool as_string(const struct openai_responses_writing *w, const struct cha
 static void put_content(struct openai_responses_writing *w, struct chat_part *first, enum chat_shape shape, bool said)
 {
     if (as_string(w, first, shape)) {
-        openai_responses_lose_part(w, first);
+        wire_lose_part(&w->o, first);
         chat_told(&first->node, PART_HAS_TEXT);
         json_put_span(&w->o.w, first->text);
         return;
@@ -177,7 +134,7 @@ static void item_begin(struct openai_responses_writing *w, struct chat_item *i, 
 static void item_end(struct openai_responses_writing *w, struct chat_item *i)
 {
     if (w->same_format) wire_put_field(&w->o, &i->node, ITEM_HAS_STATUS, "status", i->status);
-    openai_responses_lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, STR_NONE, LOSS_EXTRA);
     json_put_end(&w->o.w);
 }
@@ -190,7 +147,7 @@ static enum err put_message(struct openai_responses_writing *w, struct chat_item
                                        [ROLE_USER] = {"user", 4},
                                        [ROLE_ASSISTANT] = {"assistant", 9}};
     if (!i->parts && !w->same_format) { /* says nothing */
-        openai_responses_lose_item(w, i);
+        wire_lose_marked_item(&w->o, i);
         chat_lose_extra(w->o.losses, &i->node, LOSS_EXTRA);
         return OK;
     }
@@ -207,8 +164,7 @@ static enum err put_call(struct openai_responses_writing *w, struct chat_item *i
 {
     bool custom = i->form == CALL_CUSTOM;
     struct str arguments;
-    if (!chat_json_span(&i->arguments, w->o.a, &arguments))
-        return FAIL(w->why, ERR_LIMIT, "the request is too large to be translated");
+    if (!chat_json_span(&i->arguments, w->o.a, &arguments)) return wire_request_full(w->why);
     item_begin(w, i, custom ? S("custom_tool_call") : S("function_call"));
     wire_put_field(&w->o, &i->node, ITEM_HAS_CALL_ID, "call_id", i->call_id);
     wire_put_field(&w->o, &i->node, ITEM_HAS_NAMESPACE, "namespace", i->name_space);
@@ -254,7 +210,7 @@ static void put_thoughts(struct openai_responses_writing *w, struct chat_item *i
         json_put_object(&w->o.w);
         json_add_str(&w->o.w, S("type"), type);
         wire_put_field(&w->o, &p->node, PART_HAS_TEXT, "text", p->text);
-        openai_responses_lose_part(w, p);
+        wire_lose_part(&w->o, p);
         wire_put_extra(&w->o, &p->node, STR_NONE, LOSS_EXTRA);
         json_put_end(&w->o.w);
     }
@@ -284,11 +240,11 @@ static const struct chat_opaque *own_opaque(const struct openai_responses_writin
 static void lose_reasoning(struct openai_responses_writing *w, struct chat_item *i)
 {
     for (struct chat_part *p = i->parts; p; p = p->next) {
-        openai_responses_lose_part(w, p);
+        wire_lose_part(&w->o, p);
         chat_lose(w->o.losses, &p->node, PART_HAS_TEXT, LOSS_REASONING);
         chat_lose_extra(w->o.losses, &p->node, LOSS_EXTRA);
     }
-    openai_responses_lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     chat_lose(w->o.losses, &i->node, ITEM_HAS_PARTS, LOSS_REASONING);
     chat_lose_extra(w->o.losses, &i->node, LOSS_EXTRA);
 }
@@ -317,7 +273,7 @@ static enum err put_reasoning(struct openai_responses_writing *w, struct chat_it
     }
     if (o) json_put_name(&w->o.w, S("encrypted_content"));
     if (o) json_put_span(&w->o.w, o->span);
-    for (struct chat_part *p = i->parts; p; p = p->next) openai_responses_lose_part(w, p);
+    for (struct chat_part *p = i->parts; p; p = p->next) wire_lose_part(&w->o, p);
     item_end(w, i);
     return OK;
 }

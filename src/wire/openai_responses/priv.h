@@ -74,8 +74,6 @@ MUST_USE enum err openai_responses_put_item(struct openai_responses_writing *w, 
 MUST_USE enum err openai_responses_put_tools(struct openai_responses_writing *w, struct chat_tool *tools, unsigned depth);
 void openai_responses_put_choice(struct openai_responses_writing *w);
 /* What of each has no place here is counted. */
-void openai_responses_lose_part(struct openai_responses_writing *w, struct chat_part *p);
-void openai_responses_lose_item(struct openai_responses_writing *w, struct chat_item *i);
 void openai_responses_lose_group(struct openai_responses_writing *w, struct chat_group *g);
 
 /* ---- answer.c ----------------------------------------------------------------------------------------------------------------- */

@@ -143,10 +143,10 @@ static void put_instructions(struct openai_responses_writing *w, struct chat_ite
 {
     json_put_name(&w->o.w, S("instructions"));
     json_put_span(&w->o.w, i->parts->text);
-    openai_responses_lose_part(w, i->parts);
+    wire_lose_part(&w->o, i->parts);
     chat_told(&i->parts->node, PART_HAS_TEXT);
     chat_lose_extra(w->o.losses, &i->parts->node, LOSS_EXTRA);
-    openai_responses_lose_item(w, i);
+    wire_lose_marked_item(&w->o, i);
     chat_lose_extra(w->o.losses, &i->node, LOSS_EXTRA);
     openai_responses_lose_group(w, i->group);
 }
@@ -201,6 +201,5 @@ enum err openai_responses_write_request(struct chat *c, const struct wire_target
         json_put_end(j);
     }
     wire_put_extra(&w.o, &c->node, STR_NONE, LOSS_EXTRA);
-    json_put_end(j);
-    return json_write_done(j) ? OK : FAIL(why, ERR_LIMIT, "the request is too large to be translated");
+    return wire_request_done(j, why);
 }

@@ -7,17 +7,8 @@
 
 static bool seal(struct chat_opaque *o, const struct wire_reply *to, struct arena *a)
 {
-    struct buf sealed;
     bool ours = (o->kind == OPAQUE_ENCRYPTED || o->kind == OPAQUE_COMPACTION) && str_eq(to->origin.family, S("openai"));
-    if (ours) return true;
-    if (!to->seal) return false;
-    struct chat_opaque from = *o;
-    from.origin = to->origin;
-    buf_init(&sealed, o->span.n * 2 + KIB(1));
-    chat_seal_text(to->seal, &from, &sealed);
-    bool fits = !sealed.over && arena_str(a, buf_view(&sealed), &o->span);
-    buf_done(&sealed);
-    return fits;
+    return ours || wire_seal(to, o, a, NULL, &o->span);
 }
 
 /* What of an item has no place here. */

@@ -1,0 +1,129 @@
+/* Writers of what several formats say in the same way: what a target's items and parts have no place for, media and documents as
+ * text, state that goes back, how a request and an answer end. See wire/parts.h. Called by the formats' writers; owns nothing. */
+#include "wire/parts.h"
+
+/* ---- requests --------------------------------------------------------------------------------------------------------------- */
+
+static const enum chat_item_field NAMELESS[] = {ITEM_HAS_ID, ITEM_HAS_STATUS, ITEM_HAS_PHASE, ITEM_HAS_CALLER};
+
+void wire_lose_item(struct wire_out *o, struct chat_item *i)
+{
+    for (unsigned k = 0; k < COUNTOF(NAMELESS); k++) chat_lose(o->losses, &i->node, NAMELESS[k], LOSS_ITEM_ID);
+    chat_lose(o->losses, &i->node, ITEM_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
+}
+
+void wire_lose_marked_item(struct wire_out *o, struct chat_item *i)
+{
+    wire_lose_item(o, i);
+    chat_lose(o->losses, &i->node, ITEM_HAS_CACHE, LOSS_CACHE);
+}
+
+void wire_lose_part(struct wire_out *o, struct chat_part *p)
+{
+    chat_lose(o->losses, &p->node, PART_HAS_CACHE, LOSS_CACHE);
+    chat_lose(o->losses, &p->node, PART_HAS_OPAQUE, LOSS_OPAQUE_FOREIGN);
+    chat_lose(o->losses, &p->node, PART_HAS_ANNOTATIONS, LOSS_CITATION);
+    chat_lose(o->losses, &p->node, PART_HAS_CITATIONS, LOSS_CITATION);
+    chat_lose(o->losses, &p->node, PART_HAS_LOGPROBS, LOSS_ANSWER_FIELD);
+}
+
+bool wire_is_silent(const struct chat_part *p) { return (p->kind == PART_TEXT || p->kind == PART_REFUSAL) && !p->text.n; }
+
+bool wire_comes_from(const struct chat_opaque *o, const struct wire_target *to, struct str family)
+{
+    bool same = str_eq(o->origin.family, family) && str_eq(to->origin.family, family);
+    return same && (!o->origin.deployment || o->origin.deployment == to->origin.deployment);
+}
+
+void wire_put_data_url(struct json_writer *j, const struct chat_media *m)
+{
+    json_put_string_begin(j);
+    buf_str(j->out, S("data:"));
+    buf_str(j->out, m->type.p ? m->type : S("application/octet-stream"));
+    buf_str(j->out, S(";base64,"));
+    buf_str(j->out, m->value);
+    json_put_string_end(j);
+}
+
+void wire_put_plain_document(struct json_writer *j, struct chat_part *p)
+{
+    chat_told(&p->node, PART_HAS_MEDIA);
+    json_put_string_begin(j);
+    if (chat_told(&p->node, PART_HAS_TITLE)) {
+        buf_str(j->out, p->title);
+        buf_str(j->out, S("\\n\\n"));
+    }
+    if (chat_told(&p->node, PART_HAS_CONTEXT)) {
+        buf_str(j->out, p->context);
+        buf_str(j->out, S("\\n\\n"));
+    }
+    buf_str(j->out, p->media.value);
+    json_put_string_end(j);
+}
+
+enum err wire_request_full(struct fault *why) { return FAIL(why, ERR_LIMIT, "the request is too large to be translated"); }
+
+enum err wire_request_done(struct json_writer *j, struct fault *why)
+{
+    json_put_end(j);
+    return json_write_done(j) ? OK : wire_request_full(why);
+}
+
+/* ---- answers ---------------------------------------------------------------------------------------------------------------- */
+
+enum err wire_answer_full(struct fault *why)
+{
+    return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider's answer has more parts than one exchange may hold");
+}
+
+enum err wire_answer_done(struct json_writer *j, const struct wire_reply *to, struct chat_answer *answer, struct fault *why)
+{
+    chat_lose_answer_extra(to->losses, answer);
+    return json_write_done(j) ? OK : FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
+}
+
+struct str wire_our_name(const struct wire_reply *to, struct str theirs)
+{
+    for (const struct wire_name *n = to->names; n; n = n->next)
+        if (str_eq(n->theirs, theirs)) return n->ours;
+    return theirs;
+}
+
+enum err wire_call_input(const struct chat_item *call, struct arena *a, struct str *ret_input, struct fault *why)
+{
+    struct json_tape tape;
+    json_tape_init(&tape, 0);
+    enum err e = chat_json_raw(&call->arguments, a, &tape, ret_input, why);
+    json_tape_done(&tape);
+    if (e == OK) return OK;
+    return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer calls a tool with arguments that are no JSON object");
+}
+
+bool wire_seal(const struct wire_reply *to, const struct chat_opaque *o, struct arena *a, wire_spell_fn *spell,
+               struct str *ret_span)
+{
+    struct buf sealed;
+    struct chat_opaque from = *o;
+    if (!to->seal) return false;
+    from.origin = to->origin;
+    buf_init(&sealed, o->span.n * 2 + KIB(1));
+    chat_seal_text(to->seal, &from, &sealed);
+    if (spell && !sealed.over) spell(&sealed);
+    bool fits = !sealed.over && arena_str(a, buf_view(&sealed), ret_span);
+    buf_done(&sealed);
+    return fits;
+}
+
+void *wire_places(struct arena *a, void *now, uint32_t *n, size_t size, uint32_t number)
+{
+    enum { MAX = 4096 };
+    if (number >= MAX) return NULL;
+    if (number < *n) return now;
+    uint32_t more = *n ? *n * 4 : 8;
+    while (more <= number) more *= 4;
+    void *all = arena_alloc(a, more * size);
+    if (!all) return NULL;
+    if (*n) memcpy(all, now, *n * size);
+    *n = more;
+    return all;
+}
