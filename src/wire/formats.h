@@ -67,3 +67,38 @@ MUST_USE enum err wire_waiting_add(struct wire_queue *q, struct arena *a, const 
 MUST_USE enum err wire_waiting_say(struct wire_queue *q, struct arena *a, struct wire_waiting *x, struct str text,
                                    struct fault *why);
 struct wire_waiting *wire_waiting_next(struct wire_queue *q); /* taken out; NULL: none */
+
+/* ---- blocks.c: writers of streams whose blocks stand one after the other -------------------------------------------------- */
+
+struct wire_blocks;
+struct wire_blocks_ops {
+    void (*begin)(struct wire_blocks *b, const struct chat_meta *meta, struct buf *out); /* once, before all else */
+    void (*call)(struct wire_blocks *b, struct str call_id, struct str name, struct buf *out);
+    void (*arguments)(struct wire_blocks *b, struct str text, struct buf *out);
+    void (*text)(struct wire_blocks *b, bool thought, struct str text, struct buf *out);
+    void (*note)(struct wire_blocks *b, const struct chat_annotation *note, struct buf *out);
+    /* State that the client shall give back: can it be carried here, as what; then into the open block, which it ends. */
+    bool (*carries)(const struct wire_reply *to, const struct chat_opaque *o, struct arena *a, struct str *ret_span);
+    void (*opaque)(struct wire_blocks *b, const struct chat_opaque *o, struct str span, struct buf *out);
+    void (*other)(struct wire_blocks *b, const struct chat_item *item, struct buf *out); /* what only its family can read */
+    void (*block_end)(struct wire_blocks *b, struct buf *out);                           /* of the open one, if any */
+    void (*end)(struct wire_blocks *b, struct buf *out);
+    void (*error)(struct wire_blocks *b, const struct chat_error *error, struct buf *out);
+    void (*ping)(struct buf *out); /* NULL: the format has none */
+};
+enum { WIRE_NO_ITEM = UINT32_MAX };
+struct wire_blocks { /* a writer's first member */
+    const struct wire_blocks_ops *ops;
+    struct arena *arena;
+    const struct wire_reply *to;
+    struct wire_queue waiting;
+    uint32_t open, block;     /* item whose block is open (WIRE_NO_ITEM: none); number of the next block */
+    enum chat_item_kind kind; /* of the open item */
+    enum chat_part_kind part; /* of its open part */
+    bool begun, in_block, ended;
+    bool refused; /* a part of the answer is a refusal */
+    struct usage usage;
+    struct chat_stop stop;
+};
+void wire_blocks_start(struct wire_blocks *b, const struct wire_blocks_ops *ops, const struct wire_reply *to, struct arena *a);
+enum err wire_blocks_write(void *writer, const struct chat_event *e, struct buf *out, struct fault *why); /* a writer's event */
