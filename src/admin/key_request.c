@@ -48,7 +48,8 @@ static enum err read_routes(struct json_ref root, struct key_request *r, struct 
     for (struct json_walk w = json_walk(list); json_walk_next(&w, NULL, &at);) {
         TRY(json_ref_want(at, JSON_STRING, why));
         struct str name = json_ref_text(at);
-        if (name.n > ROUTE_NAME_MAX || !config_name_is_valid(name, true))
+        if (name.n > WIRE_MODEL_MAX || /* an alias may be as long as a model's name */
+            !config_name_is_valid(name, true))
             return FAIL(why, ERR_BAD_REQUEST, "routes[%u] is not the name of a route, nor a pattern as claude-*", r->n_routes);
         routes[r->n_routes++] = name;
     }

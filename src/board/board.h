@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 
-#define BOARD_VERSION 2u
+#define BOARD_VERSION 3u
 #define BOARD_KEYS 65536u /* key meters; a key's place is given by control and stands in the generation */
 #define BOARD_GATEWAYS 4u /* one serving, others draining */
 #define BOARD_ENGINES 16u /* local models */
@@ -64,7 +64,7 @@ void histogram_add(struct histogram *h, uint64_t us);
 /* One metric row. Names are written once, before `used` is set. */
 struct board_row {
     _Atomic uint32_t used; /* 0 free, 1 being written, 2 readable */
-    char route[65], provider[33], model[97], format[24];
+    char route[65], provider[33], model[257], format[24];
     _Atomic uint64_t attempts, failed, input_tokens, output_tokens, cached_tokens, dropped_fields;
     _Atomic uint64_t cost_pico;
     _Atomic int64_t requests_left, tokens_left; /* of the provider's limits, and 1; 0: not told */

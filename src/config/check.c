@@ -113,7 +113,7 @@ static void check_provider(struct reader *r, struct config_provider *p)
         complain_kind(r, p);
         return;
     }
-    read_formats(r, p->formats.at, p->formats.n, p->line, p->how->formats, &p->speaks);
+    read_formats(r, p->formats.at, p->formats.n, p->line, provider_formats(p->how, p->url), &p->speaks);
     p->quirk_bits = read_quirks(r, p->quirks.at, p->quirks.n, p->line, p->how->quirks);
     if (p->api_version.n && !p->how->has_versions)
         config_complain(r, line, "api_version is for azure; kind %s has none", p->how->name);

@@ -162,8 +162,10 @@ static const struct config_key KEYS[] = {
     {"providers[].profile", CONFIG_TEXT, PROVIDER(profile), .max = 64, LIVE, .since = "0.1",
      .help = "AWS: the profile of the credentials file; else AWS_PROFILE, else `default`."},
     {"providers[].formats", CONFIG_TEXTS, PROVIDER(formats), .max = 8, LIVE, .since = "0.1",
-     .help = "Wire formats it speaks, the preferred one first, when it is not the usual ones of its kind: openai_chat, "
-             "openai_responses, anthropic_messages, gemini_generate."},
+     .help =
+         "Wire formats it speaks, the preferred one first, when it is not the usual ones of its kind: openai_chat, "
+         "openai_responses, anthropic_messages, bedrock_converse, bedrock_invoke, gemini_generate. Kind openai: openai_chat; at "
+         "api.openai.com also openai_responses."},
     {"providers[].quirks", CONFIG_TEXTS, PROVIDER(quirks), .max = 8, LIVE, .since = "0.1",
      .help =
          "What its dialect is like, beside what comes with the kind: max_tokens (instead of max_completion_tokens), no_developer "
@@ -191,7 +193,7 @@ static const struct config_key KEYS[] = {
     {"routes[].name", CONFIG_NAME, ROUTE(name), .max = 64, .words = "*", NEEDED, LIVE, .since = "0.1",
      .help = "What clients write as model; `claude-*` matches all names that begin so."},
     {"routes[].aliases", CONFIG_NAMES, ROUTE(aliases), .max = 64, LIVE, .since = "0.1",
-     .help = "Further names of the same route."},
+     .help = "Further names of the same route, each up to 256 bytes."},
     {"routes[].display_name", CONFIG_TEXT, ROUTE(display_name), .max = 128, LIVE, .since = "0.1", .help = "For lists of models."},
     {"routes[].description", CONFIG_TEXT, ROUTE(description), .max = 1024, LIVE, .since = "0.1", .help = "For people."},
     {"routes[].total", CONFIG_DURATION, ROUTE(total), .fallback = "0", .min = 0, .max = DAY, LIVE, .since = "0.1",
@@ -200,7 +202,7 @@ static const struct config_key KEYS[] = {
      .since = "0.1", .help = "Tried in this order."},
     {"routes[].deployments[].provider", CONFIG_NAME, DEPLOYMENT(provider), .max = 32, NEEDED, LIVE, .since = "0.1",
      .help = "Name of a provider of this file."},
-    {"routes[].deployments[].model", CONFIG_NAME, DEPLOYMENT(model), .max = 96, .words = "*", NEEDED, LIVE, .since = "0.1",
+    {"routes[].deployments[].model", CONFIG_NAME, DEPLOYMENT(model), .max = 256, .words = "*", NEEDED, LIVE, .since = "0.1",
      .help = "The provider's own name of the model; `*` in a pattern route: the name that was asked for."},
     {"routes[].deployments[].price", CONFIG_PRICE, DEPLOYMENT(price), LIVE, .since = "0.1",
      .help = "Dollars per million tokens (tools: per thousand calls), instead of the catalogue's: { input: 0.15, output: 0.60 }, "

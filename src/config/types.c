@@ -243,7 +243,7 @@ static void read_each(struct reader *r, const struct config_key *k, const struct
     struct config_key element = *k;
     element.max = 0;
     element.type = CONFIG_TEXT;
-    if (k->type == CONFIG_NAMES) element.max = 64;
+    if (k->type == CONFIG_NAMES) element.max = 256; /* aliases: as long as a model's name */
     if (n->kind == YAML_MAP) {
         config_complain(r, n->line, "must be a list, it is a map");
         return;

@@ -9,7 +9,7 @@ static void unknown_model(struct exchange *x)
     struct str near[3];
     unsigned n = generation_nearest(x->generation, x->key, x->request.model, near);
     struct buf names;
-    buf_init(&names, 256);
+    buf_init(&names, KIB(1));
     for (unsigned i = 0; i < n; i++) buf_fmt(&names, "%s'%.*s'", i ? ", " : "", STR_ARG(near[i]));
     FAIL(&x->fault, ERR_MODEL_UNKNOWN, "no model '%.*s' here%s%s; GET /v1/models lists what this key may call",
          STR_ARG(x->request.model), n ? "; the nearest names are " : "", buf_z(&names));

@@ -351,7 +351,7 @@ static enum err start_call(struct exchange *x, const struct destination *to)
     struct buf *room = &x->gl->room;
     const struct provider_call call = {a->wire->format, x->request.operation, upstream_model(x), x->request.stream,
                                        a->deployment->provider->api_version};
-    char target_room[512];
+    char target_room[1024]; /* a model's name with all its bytes escaped, and the path around it */
     struct buf target = {.p = target_room, .cap = sizeof target_room, .max = sizeof target_room};
     buf_str(&target, to->base_path);
     if (!a->deployment->provider->kind->path(&call, &target))

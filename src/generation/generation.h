@@ -15,7 +15,6 @@
 
 #define ROUTE_NAME_MAX 64
 #define PROVIDER_NAME_MAX 32
-#define MODEL_NAME_MAX 96
 
 struct price_period {
     int64_t from_ms;    /* in force from then on, until the next one; INT64_MIN: always was */

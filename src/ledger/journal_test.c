@@ -17,7 +17,7 @@
 
 #include "ledger/priv.h"
 
-enum { SMALL = 49152, SLOTS = (SMALL - SEGMENT_HEAD) / SLOT_BYTES };
+enum { SMALL = 61440, SLOTS = (SMALL - SEGMENT_HEAD) / SLOT_BYTES };
 
 static char base_dir[64], dir[96];
 static struct fault why;

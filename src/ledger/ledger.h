@@ -24,7 +24,7 @@ enum attempt_end {
 };
 const char *attempt_end_name(enum attempt_end e);
 
-/* What is known when an attempt is sent. Names are borrowed. Bounds: key_id 24, route 64, provider 32, model 96,
+/* What is known when an attempt is sent. Names are borrowed. Bounds: key_id 24, route 64, provider 32, model 256,
  * format 24 bytes (the configuration and the request check them). */
 struct attempt_start {
     char id[LEDGER_ID_LEN + 1], request_id[LEDGER_ID_LEN + 1];

@@ -13,7 +13,7 @@ struct start_half {
     int64_t started_ms;
     uint64_t estimate_input, estimate_output;
     uint64_t price_input, price_output; /* of the two cells that an interrupted attempt is charged for */
-    uint8_t lengths[SLOT_NAMES];
+    uint16_t lengths[SLOT_NAMES];
     char names[SLOT_NAMES_BYTES];
 };
 
@@ -67,7 +67,10 @@ enum err segment_head_check(const struct segment_head *h, uint64_t file_bytes, s
     if (h->version > SEGMENT_VERSION)
         return FAIL(why, ERR_PARSE, "it has format version %u, this program knows %d: a newer Aquifer wrote it; start that one",
                     h->version, SEGMENT_VERSION);
-    if (h->version != SEGMENT_VERSION || h->slot_bytes != SLOT_BYTES) return FAIL(why, ERR_IO, "its header is damaged");
+    if (h->version < SEGMENT_VERSION)
+        return FAIL(why, ERR_IO, "it has format version %u, from before the first release; this program reads %d", h->version,
+                    SEGMENT_VERSION);
+    if (h->slot_bytes != SLOT_BYTES) return FAIL(why, ERR_IO, "its header is damaged");
     if (file_bytes < SEGMENT_HEAD + (uint64_t)h->n_slots * SLOT_BYTES) return FAIL(why, ERR_IO, "it is cut short");
     return OK;
 }
@@ -79,10 +82,10 @@ static size_t put_names(struct start_half *half, const struct attempt_start *a)
     const struct str names[SLOT_NAMES] = {a->key_id, a->route, a->provider, a->model, a->format};
     size_t at = 0;
     for (unsigned i = 0; i < SLOT_NAMES; i++) {
-        size_t n = names[i].n < 255 ? names[i].n : 255;
-        if (n > SLOT_NAMES_BYTES - at) n = SLOT_NAMES_BYTES - at; /* beyond the contract's bounds: cut, never overrun */
+        size_t n = names[i].n, room = SLOT_NAMES_BYTES - at;
+        if (n > room) n = room; /* beyond the contract's bounds: cut, never overrun */
         if (n) memcpy(half->names + at, names[i].p, n);
-        half->lengths[i] = (uint8_t)n;
+        half->lengths[i] = (uint16_t)n;
         at += n;
     }
     return at;

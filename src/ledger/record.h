@@ -8,16 +8,16 @@
 
 #define SEGMENT_MAGIC 0x314c4e524a515141ull /* "AQJRNL1" and a byte: another byte order reads as damage */
 enum {
-    SEGMENT_VERSION = 1,
+    SEGMENT_VERSION = 2,
     SEGMENT_HEAD = 4096,
     SEGMENT_STEP = 64, /* `limit` moves in such steps, and in longer ones under load, so that its page is rarely dirtied */
     SEGMENT_STEP_MOST = 1024,
-    SLOT_BYTES = 640,   /* the worst case is 636: names of 240 bytes, 22 cells */
-    SLOT_ENTERED = 351, /* a byte between the halves: 1 when the meter has the money */
-    SLOT_RESULT = 352,  /* where the second half begins */
+    SLOT_BYTES = 832,   /* the worst case is 804: names of 400 bytes, 22 cells */
+    SLOT_ENTERED = 519, /* a byte between the halves: 1 when the meter has the money */
+    SLOT_RESULT = 520,  /* where the second half begins */
     SLOT_CELLS = 22,    /* a conversation's 21; images, seconds and searches are units of calls that are none */
     SLOT_NAMES = 5,
-    SLOT_NAMES_BYTES = 240,
+    SLOT_NAMES_BYTES = 400,
 };
 #define SEGMENT_SUFFIX ".seg"
 #define SEGMENT_NEW ".new" /* being prepared: holds no record */

@@ -82,10 +82,11 @@ static void test_round_trip(void **state)
     assert_same(&got, &a, &e);
 }
 
+enum { WIDE = 256 };
 static void test_worst_case_fits(void **state)
 {
     (void)state;
-    char text[256];
+    char text[WIDE];
     struct record got;
     struct attempt_start a = small_start();
     struct attempt_result e = small_result();
@@ -93,7 +94,7 @@ static void test_worst_case_fits(void **state)
     memset(slot, 0, sizeof slot);
     memset(slot + SLOT_BYTES, 0x5a, 64);
     a.key_id = str_make(text, 24), a.route = str_make(text, 64), a.provider = str_make(text, 32);
-    a.model = str_make(text, 96), a.format = str_make(text, 24);
+    a.model = str_make(text, WIDE), a.format = str_make(text, 24);
     for (unsigned c = 0; c < SLOT_CELLS; c++) usage_set(&e.usage, (enum usage_cell)c, UINT64_MAX - c, USAGE_ESTIMATED);
     memset(e.usage.tier, 't', sizeof e.usage.tier - 1);
     e.cost = ((money)UINT64_MAX << 63) - 1;
@@ -115,7 +116,7 @@ static void test_names_beyond_the_bounds_are_cut(void **state)
     a.model = str_make(text, sizeof text);
     slot_start(slot, &a);
     assert_int_equal(slot_read(slot, &got), SLOT_OPEN);
-    assert_true(got.start.model.n < SLOT_NAMES_BYTES);
+    assert_true(got.start.model.n < SLOT_NAMES_BYTES && got.start.format.n == 0);
     assert_int_equal(slot[SLOT_RESULT], 0);
 }
 
@@ -191,6 +192,10 @@ static void test_head(void **state)
     h.crc = crc32c(0, &h, offsetof(struct segment_head, crc));
     assert_int_equal(segment_head_check(&h, MIB(4), &why), ERR_PARSE);
     assert_non_null(strstr(why.text, "newer Aquifer"));
+    h.version = SEGMENT_VERSION - 1;
+    h.crc = crc32c(0, &h, offsetof(struct segment_head, crc));
+    assert_int_equal(segment_head_check(&h, MIB(4), &why), ERR_IO);
+    assert_non_null(strstr(why.text, "before the first release"));
 }
 
 int main(void)

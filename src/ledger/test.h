@@ -21,7 +21,7 @@
 #include "ledger/ingest.h"
 #include "store/test.h"
 
-enum { SMALL = 49152, SLOTS = (SMALL - SEGMENT_HEAD) / SLOT_BYTES };
+enum { SMALL = 61440, SLOTS = (SMALL - SEGMENT_HEAD) / SLOT_BYTES };
 
 UNUSED static char data[64], dir[96], db[96];
 UNUSED static struct fault why;

@@ -281,6 +281,36 @@ const struct provider_kind *provider_kind_find(struct str name)
     return NULL;
 }
 
+/* Kinds that stand for many vendors' servers, and hosts that are known to speak more than all of them do. */
+static const struct {
+    const char *kind, *host; /* the host itself and those below it */
+    struct wire_formats formats;
+} HOSTS[] = {
+    {"openai", "api.openai.com", {2, {WIRE_OPENAI_CHAT, WIRE_OPENAI_RESPONSES}}},
+};
+
+static struct str host_of(struct str url)
+{
+    size_t at, n = 0;
+    struct str rest = str_find(url, S("://"), &at) ? str_from(url, at + 3) : STR_NONE;
+    while (n < rest.n && rest.p[n] != '/' && rest.p[n] != ':') n++;
+    return str_make(rest.p, n);
+}
+
+static bool is_host(struct str host, struct str name)
+{
+    struct str end = host.n >= name.n ? str_from(host, host.n - name.n) : STR_NONE;
+    return end.n && str_eq_nocase(end, name) && (host.n == name.n || host.p[host.n - name.n - 1] == '.');
+}
+
+struct wire_formats provider_formats(const struct provider_kind *k, struct str url)
+{
+    struct str host = host_of(url);
+    for (unsigned i = 0; i < COUNTOF(HOSTS); i++)
+        if (strcmp(HOSTS[i].kind, k->name) == 0 && is_host(host, str_z(HOSTS[i].host))) return HOSTS[i].formats;
+    return k->formats;
+}
+
 /* Seconds (RFC 9110 10.2.3), also with the fraction some vendors send; milliseconds, rounded up. */
 static bool read_seconds(struct str text, uint64_t *ret_ms)
 {

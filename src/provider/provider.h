@@ -38,6 +38,8 @@ struct provider_kind {
 
 const struct provider_kind *provider_kind_find(struct str name); /* NULL: unknown */
 const struct provider_kind *provider_kind_at(unsigned i);        /* NULL: past the last */
+/* What an account speaks when the configuration does not say: the kind's, unless the vendor's own host speaks more. */
+struct wire_formats provider_formats(const struct provider_kind *k, struct str url);
 
 /* What a failed answer means. */
 struct provider_verdict {

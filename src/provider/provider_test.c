@@ -238,12 +238,37 @@ static void what_a_failure_means(void **state)
     }
 }
 
+static void formats_by_host(void **state)
+{
+    static const struct {
+        const char *kind, *url;
+        unsigned n;
+    } CASES[] = {
+        {"openai", "https://api.openai.com/v1", 2},
+        {"openai", "https://EU.api.OpenAI.com:443", 2},
+        {"openai", "http://127.0.0.1:8000/v1", 1},
+        {"openai", "https://api.openai.com.example.org/v1", 1},
+        {"openai", "https://myapi.openai.com/v1", 1},
+        {"openai", "https://h/api.openai.com", 1},
+        {"azure", "https://api.openai.com/openai/v1", 1},
+        {"anthropic", "https://api.anthropic.com", 1},
+        {"openai", "", 1},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const struct provider_kind *k = provider_kind_find(str_z(CASES[i].kind));
+        struct wire_formats got = provider_formats(k, str_z(CASES[i].url));
+        if (got.n != CASES[i].n) fail_msg("%s: %u formats", CASES[i].url, got.n);
+        assert_int_equal(got.at[0], k->formats.at[0]); /* the preferred one stays */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_by_kind),         cmocka_unit_test(bedrock_by_model),    cmocka_unit_test(azure_by_version),
-        cmocka_unit_test(azure_by_key_or_token), cmocka_unit_test(what_bodies_add),     cmocka_unit_test(what_is_left_of_limits),
-        cmocka_unit_test(paths_with_the_model),  cmocka_unit_test(credentials_by_kind), cmocka_unit_test(what_a_failure_means),
+        cmocka_unit_test(formats_by_host),        cmocka_unit_test(paths_by_kind),         cmocka_unit_test(bedrock_by_model),
+        cmocka_unit_test(azure_by_version),       cmocka_unit_test(azure_by_key_or_token), cmocka_unit_test(what_bodies_add),
+        cmocka_unit_test(what_is_left_of_limits), cmocka_unit_test(paths_with_the_model),  cmocka_unit_test(credentials_by_kind),
+        cmocka_unit_test(what_a_failure_means),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

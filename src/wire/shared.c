@@ -1,12 +1,10 @@
 /* What several formats read or say alike. Private to this room. */
 #include "wire/formats.h"
 
-#define MODEL_MAX 96 /* the ledger's bound for names */
-
 enum err wire_check_model(struct str model, struct fault *why)
 {
     if (model.n == 0) return FAIL(why, ERR_BAD_REQUEST, "model: is empty; name the route that shall answer");
-    if (model.n > MODEL_MAX) return FAIL(why, ERR_BAD_REQUEST, "model: longer than %d bytes", MODEL_MAX);
+    if (model.n > WIRE_MODEL_MAX) return FAIL(why, ERR_BAD_REQUEST, "model: longer than %d bytes", WIRE_MODEL_MAX);
     for (size_t i = 0; i < model.n; i++)
         if ((unsigned char)model.p[i] <= ' ' || model.p[i] == 127)
             return FAIL(why, ERR_BAD_REQUEST, "model: must not hold spaces or control characters");
@@ -33,7 +31,7 @@ enum err wire_read_model(const struct json_tape *t, struct arena *a, struct wire
     r->model_n = raw.n;
     r->model = json_text(t, model);
     if (json_node(t, model)->flags & JSON_ESCAPED && !copy_unescaped(t, model, a, &r->model))
-        return FAIL(why, ERR_BAD_REQUEST, "model: longer than %d bytes", MODEL_MAX);
+        return FAIL(why, ERR_BAD_REQUEST, "model: longer than %d bytes", WIRE_MODEL_MAX);
     return wire_check_model(r->model, why);
 }
 

@@ -26,6 +26,8 @@ struct wire_formats {
 bool wire_formats_have(const struct wire_formats *list, enum wire_format f);
 bool wire_formats_add(struct wire_formats *list, enum wire_format f); /* false: it is there already */
 
+#define WIRE_MODEL_MAX 256 /* bytes of a model's name: Bedrock's are ARNs of more than 100. The ledger's bound, too */
+
 enum wire_operation {
     WIRE_GENERATE,
     WIRE_COUNT_TOKENS,

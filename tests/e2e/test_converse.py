@@ -11,13 +11,15 @@ from lib import acts, bedrock, http
 from lib.fake import Fake
 from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
 from lib.sigv4 import Verifier
-from lib.tap import check, eq, run, test
+from lib.tap import check, eq, run, test, until
 
 ACCESS, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/claude"
 NOVA = "amazon.nova-pro-v1:0"
-aws = Fake(models=(SONNET, ARN, NOVA), verifier=Verifier({ACCESS: SECRET}, "bedrock", "us-east-1")).start()
+LONG = "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:application-inference-profile/" + "a" * 176  # 256 bytes
+PROFILE = "arn:aws:bedrock:ap-southeast-2:123456789012:inference-profile/apac.anthropic.claude-sonnet-4-5-20250929-v1:0"
+aws = Fake(models=(SONNET, ARN, NOVA, LONG, PROFILE), verifier=Verifier({ACCESS: SECRET}, "bedrock", "us-east-1")).start()
 plain = Fake().start()
 
 
@@ -37,7 +39,9 @@ def model(provider, name):
 
 ROUTES = [route(SONNET, model("aws", SONNET)), route(ARN, model("aws", ARN)), route("nova", model("aws", NOVA)),
           route("converse", model("aws-converse", SONNET)), route("invoke", model("aws-invoke", SONNET)),
-          route("fast", deployment("main", "gpt-4o-mini")), route("claude", deployment("claude", "claude-opus-5"))]
+          route("fast", deployment("main", "gpt-4o-mini")), route("claude", deployment("claude", "claude-opus-5")),
+          route("arn:aws-us-gov:*", model("aws-converse", LONG)),
+          route("profile", model("aws", PROFILE), extra=f"    aliases: [{json.dumps(PROFILE)}]\n")]
 gateway = Gateway(config(PROVIDERS, ROUTES), {"ACCESS": ACCESS, "SECRET": SECRET}).start()
 KEY = gateway.key()
 HELLO = {"messages": [{"role": "user", "content": [{"text": "h\u00e4llo"}]}], "inferenceConfig": {"maxTokens": 50}}
@@ -97,6 +101,20 @@ def _():
         got = http.call(gateway.address, "POST", f"/model/{path}/converse", {"Authorization": f"Bearer {KEY}"}, json.dumps(HELLO).encode())
         eq(said(got), [{"text": "You said: h\u00e4llo"}])
         eq(aws.last().path, "/model/" + quote(ARN, safe="") + "/converse")
+
+
+@test("an inference profile's long ARN as alias, as upstream model, by a pattern, in reports; a longer one is refused")
+def _():
+    for name in (PROFILE, LONG):
+        eq(said(post(name, "converse", HELLO)), [{"text": "You said: h\u00e4llo"}])
+        eq(aws.last().path, "/model/" + quote(name, safe="") + "/converse")
+        eq(http.call(gateway.address, "POST", "/v1/chat/completions", {"Authorization": f"Bearer {KEY}"},
+                     {"model": name, "messages": [{"role": "user", "content": "hello"}]}).status, 200)
+    reports = lambda: {row["upstream_model"] for row in gateway.admin("GET", "/admin/v1/attempts").json()["data"]}
+    until(lambda: {PROFILE, LONG} <= reports(), "both stand in the ledger whole")
+    got = post(LONG + "a", "converse", HELLO)
+    eq(got.status, 400, got.body)
+    check("longer than 256 bytes" in got.json()["message"], got.body)
 
 
 @test("Converse to OpenAI and Anthropic, whole and streamed")
