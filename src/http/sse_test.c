@@ -1,7 +1,5 @@
 /* SSE: what an event is, and that no cut of the bytes changes it. */
-#include <stdlib.h>
-
-#include "base/test.h"
+#include "http/cuts_test.h"
 #include "http/http.h"
 
 #define EVENT_MAX 4096
@@ -17,14 +15,12 @@ static void take_all(struct sse_reader *r, struct buf *out)
     }
 }
 
-/* Every piece is a copy in memory of its own, so that a sanitizer sees a look past its end or after its time. */
-static void feed_piece(struct sse_reader *r, struct str piece, struct buf *out)
+static bool feed(void *reader, struct str piece, struct buf *out)
 {
-    char *copy = str_dup_z(piece);
     struct fault why;
-    assert_int_equal(sse_feed(r, str_make(copy, piece.n), &why), OK);
-    take_all(r, out);
-    free(copy);
+    assert_int_equal(sse_feed(reader, piece, &why), OK);
+    take_all(reader, out);
+    return true;
 }
 
 static void finish(struct sse_reader *r, struct buf *out)
@@ -36,28 +32,15 @@ static void finish(struct sse_reader *r, struct buf *out)
     sse_done(r);
 }
 
-/* Feeds in pieces that end at each of the cuts (ascending). */
 static void run(struct str all, const size_t *cuts, size_t n_cuts, struct buf *out)
 {
     struct sse_reader r;
     sse_init(&r, EVENT_MAX);
-    size_t at = 0;
-    for (size_t i = 0; i < n_cuts; i++) {
-        feed_piece(&r, str_make(all.p + at, cuts[i] - at), out);
-        at = cuts[i];
-    }
-    feed_piece(&r, str_from(all, at), out);
+    feed_cuts(feed, &r, all, (struct cuts){cuts, n_cuts}, out);
     finish(&r, out);
 }
 
-static void assert_reads(struct str bytes, const char *want)
-{
-    struct buf out;
-    buf_init(&out, MIB(1));
-    run(bytes, NULL, 0, &out);
-    assert_string_equal(buf_z(&out), want);
-    buf_done(&out);
-}
+static void assert_reads(struct str bytes, const char *want) { assert_runs(run, bytes, want); }
 
 static void reads_events(void **state)
 {
@@ -105,21 +88,9 @@ static const struct str STREAMS[] = {
 static void any_cut_gives_the_same(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNTOF(STREAMS); i++) {
-        struct buf want, got;
-        buf_init(&want, MIB(1));
-        buf_init(&got, MIB(1));
-        run(STREAMS[i], NULL, 0, &want);
-        for (size_t cut[2] = {0, 0}; cut[0] <= STREAMS[i].n; cut[0]++) {
-            for (cut[1] = cut[0]; cut[1] <= STREAMS[i].n; cut[1]++) {
-                buf_clear(&got);
-                run(STREAMS[i], cut, 2, &got);
-                assert_string_equal(buf_z(&got), buf_z(&want));
-            }
-        }
-        buf_done(&want);
-        buf_done(&got);
-    }
+    for (size_t i = 0; i < COUNTOF(STREAMS); i++)
+        for (size_t cut[2] = {0, 0}; cut[0] <= STREAMS[i].n; cut[0]++)
+            for (cut[1] = cut[0]; cut[1] <= STREAMS[i].n; cut[1]++) assert_same(run, STREAMS[i], cut, 2);
 }
 
 /* Streams of only the bytes that mean something, cut anywhere. */
@@ -128,9 +99,6 @@ static void random_streams_in_random_cuts(void **state)
     (void)state;
     static const char LETTERS[] = "\r\n\n: adtaev";
     uint64_t seed = 20261123;
-    struct buf want, got;
-    buf_init(&want, MIB(1));
-    buf_init(&got, MIB(1));
     for (int round = 0; round < 3000; round++) {
         char text[60];
         size_t cuts[8], n_cuts = 0, at = 0;
@@ -140,14 +108,8 @@ static void random_streams_in_random_cuts(void **state)
         }
         memcpy(text + (seed >> 40) % 50, "data:", 5);
         while (n_cuts < COUNTOF(cuts) && (at += (seed >> (20 + 3 * n_cuts)) % 13) < sizeof text) cuts[n_cuts++] = at;
-        buf_clear(&want);
-        buf_clear(&got);
-        run(str_make(text, sizeof text), NULL, 0, &want);
-        run(str_make(text, sizeof text), cuts, n_cuts, &got);
-        assert_string_equal(buf_z(&got), buf_z(&want));
+        assert_same(run, str_make(text, sizeof text), cuts, n_cuts);
     }
-    buf_done(&want);
-    buf_done(&got);
 }
 
 /* The error comes with the feed after the bytes that were too many, and memory stays bounded. */

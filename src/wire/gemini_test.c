@@ -1,10 +1,7 @@
 /* Gemini on the same-format road: edits, usage, streams that end by their close, errors, endpoints. */
-#include "base/test.h"
 
+#include "wire/tape_test.h"
 #include "wire/wire.h"
-
-static struct json_tape tape;
-static struct arena arena;
 
 static const struct wire_ops *ops(void) { return wire_ops_get(WIRE_GEMINI_GENERATE); }
 
@@ -233,22 +230,6 @@ static void models(void **state)
     assert_string_equal(buf_z(&out), "{\"models\":[{\"name\":\"models/a\\\"b\",\"displayName\":\"a\\\"b\","
                                      "\"supportedGenerationMethods\":[\"generateContent\",\"countTokens\"]}]}");
     buf_done(&out);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    json_tape_init(&tape, 0);
-    arena_init(&arena, 1024, 65536);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    json_tape_done(&tape);
-    arena_done(&arena);
-    return 0;
 }
 
 int main(void)

@@ -202,6 +202,9 @@ void wire_lose_part(struct wire_out *o, struct chat_part *p); /* marks, state, c
 bool wire_is_silent(const struct chat_part *p);               /* a text that says nothing, which some vendors refuse */
 /* State may go only to where it comes from: the family's, and the deployment that gave it. */
 bool wire_comes_from(const struct chat_opaque *o, const struct wire_target *to, struct str family);
+/* OpenAI's tool_choice. True: it is a set of allowed tools, of which {"type":"allowed_tools" is written and stays open. */
+typedef void wire_chosen_fn(struct json_writer *j, struct str name, enum chat_call_form form);
+bool wire_put_choice(struct json_writer *j, struct chat *c, wire_chosen_fn *put_chosen);
 void wire_put_data_url(struct json_writer *j, const struct chat_media *m);     /* "data:TYPE;base64,DATA", the value */
 void wire_put_plain_document(struct json_writer *j, struct chat_part *p);      /* title, context and text as one string */
 enum err wire_request_full(struct fault *why);                                 /* says so: ERR_LIMIT */

@@ -61,6 +61,19 @@ void wire_put_plain_document(struct json_writer *j, struct chat_part *p)
     json_put_string_end(j);
 }
 
+bool wire_put_choice(struct json_writer *j, struct chat *c, wire_chosen_fn *put_chosen)
+{
+    const struct chat_choice *choice = &c->choice;
+    if (!chat_told(&c->node, CHAT_HAS_CHOICE) || choice->mode == CHOICE_ABSENT) return false;
+    json_put_name(j, S("tool_choice"));
+    if (choice->mode <= CHOICE_REQUIRED) json_put_str(j, wire_choice_word(choice->mode));
+    if (choice->mode == CHOICE_NAMED) put_chosen(j, choice->names[0], choice->form);
+    if (choice->mode != CHOICE_ALLOWED) return false;
+    json_put_object(j);
+    json_add_str(j, S("type"), S("allowed_tools"));
+    return true;
+}
+
 enum err wire_request_full(struct fault *why) { return FAIL(why, ERR_LIMIT, "the request is too large to be translated"); }
 
 enum err wire_request_done(struct json_writer *j, struct fault *why)

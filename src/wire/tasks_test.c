@@ -1,26 +1,7 @@
 /* Tests of OpenAI's calls that are no conversation: what a request asks, as JSON and as a form; how it is edited; what an answer
  * tells of usage; what is refused and how. */
-#include "base/test.h"
 #include "wire/formats.h"
-
-static struct json_tape tape;
-static struct arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    json_tape_init(&tape, 0);
-    arena_init(&arena, 1024, KIB(64));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    json_tape_done(&tape);
-    arena_done(&arena);
-    return 0;
-}
+#include "wire/tape_test.h"
 
 static enum err read_json(enum wire_operation op, const char *body, struct wire_request *r, struct fault *why)
 {

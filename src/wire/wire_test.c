@@ -1,11 +1,8 @@
 /* Golden cases of both formats: what a request asks, how it is edited, what an answer and a stream say of usage, and how
  * our errors look. Rules are named as in docs/wire.md. */
-#include "base/test.h"
 
+#include "wire/tape_test.h"
 #include "wire/wire.h"
-
-static struct json_tape tape;
-static struct arena arena;
 
 static enum err read_request(enum wire_format f, const char *body, struct wire_request *r, struct fault *why)
 {
@@ -490,22 +487,6 @@ static void the_list_of_models(void **state)
         buf_z(&out),
         "{\"object\":\"list\",\"data\":[{\"id\":\"a\",\"object\":\"model\",\"created\":0,\"owned_by\":\"aquifer\"}]}");
     buf_done(&out);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    json_tape_init(&tape, 0);
-    arena_init(&arena, 1024, 65536);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    json_tape_done(&tape);
-    arena_done(&arena);
-    return 0;
 }
 
 int main(void)

@@ -127,18 +127,7 @@ void openai_responses_put_choice(struct openai_responses_writing *w)
 {
     const struct chat_choice *choice = &w->c->choice;
     struct json_writer *j = &w->o.w;
-    if (!chat_told(&w->c->node, CHAT_HAS_CHOICE) || choice->mode == CHOICE_ABSENT) return;
-    json_put_name(j, S("tool_choice"));
-    if (choice->mode <= CHOICE_REQUIRED) {
-        json_put_str(j, wire_choice_word(choice->mode));
-        return;
-    }
-    if (choice->mode == CHOICE_NAMED) {
-        put_chosen(j, choice->names[0], choice->form);
-        return;
-    }
-    json_put_object(j);
-    json_add_str(j, S("type"), S("allowed_tools"));
+    if (!wire_put_choice(j, w->c, put_chosen)) return;
     json_add_str(j, S("mode"), wire_choice_word(choice->within));
     json_add_array(j, S("tools"));
     for (unsigned i = 0; i < choice->n_names; i++) put_chosen(j, choice->names[i], choice->form);
