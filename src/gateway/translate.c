@@ -94,6 +94,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
     };
     TRY(json_scan(tape, chat.source, &JSON_LIMITS, &x->fault));
     TRY(t->down->read_request(tape, &chat, &x->fault));
+    if (t->down->remember) t->down->remember(tape, &t->arena, &t->reply);
     TRY(chat_unseal_all(&chat, t->reply.seal, &x->fault));
     TRY(betas_carry(x, &to, ops->format, &chat, &t->betas));
     TRY(wire_adapt(&chat, ops->format, &to, &t->reply.names, &x->fault));

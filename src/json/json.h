@@ -139,6 +139,8 @@ void json_put_bool(struct json_writer *w, bool v);
 void json_put_null(struct json_writer *w);
 void json_put_raw(struct json_writer *w, struct str json); /* whole valid JSON: a raw span, an exact decimal */
 
+void json_put_members(struct json_writer *w, struct str object); /* those of a whole object's text, into the open one */
+
 /* Name and value in one call. */
 void json_add_object(struct json_writer *w, struct str name);
 void json_add_array(struct json_writer *w, struct str name);

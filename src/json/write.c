@@ -115,6 +115,15 @@ void json_put_raw(struct json_writer *w, struct str json)
     buf_str(w->out, json);
 }
 
+void json_put_members(struct json_writer *w, struct str object)
+{
+    must((w->is_object & 1) && !w->has_name && object.n >= 2);
+    if (object.n == 2) return;
+    if (w->has_items & 1) buf_char(w->out, ',');
+    w->has_items |= 1;
+    buf_str(w->out, str_make(object.p + 1, object.n - 2));
+}
+
 void json_put_bool(struct json_writer *w, bool v) { json_put_raw(w, v ? S("true") : S("false")); }
 void json_put_null(struct json_writer *w) { json_put_raw(w, S("null")); }
 

@@ -70,13 +70,16 @@ static unsigned first_of(uint32_t object)
     return f;
 }
 
-static struct wire_name *names; /* of the last request written: its answer needs them */
+/* Of the last request written, for its answer. */
+static struct wire_name *names;
+static struct str repeated;
 
 static struct wire_reply reply_from(unsigned upstream)
 {
     struct wire_reply reply = reply_of(&m.b);
     reply.origin.family = str_z(ops_of(upstream)->family);
     reply.names = names;
+    reply.repeated = repeated;
     return reply;
 }
 
@@ -100,9 +103,12 @@ static enum err put_request(struct str source, unsigned from, unsigned to, bool 
         .tape = &m.b.tape,
         .memo = &m.b.arena,
     };
+    struct wire_reply told = {0};
     names = NULL;
     TRY(json_scan(&m.b.tape, source, &JSON_LIMITS, &m.b.why));
     TRY(translator_of(from)->read_request(&m.b.tape, &chat, &m.b.why));
+    if (translator_of(from)->remember) translator_of(from)->remember(&m.b.tape, &m.b.arena, &told);
+    repeated = told.repeated;
     TRY(chat_unseal_all(&chat, &m.b.seal, &m.b.why));
     TRY(translator_of(to)->write_request(&chat, &target, &names, out, &m.b.why));
     return chat_account(&chat, ops_of(to)->name, &m.b.why);
@@ -190,6 +196,7 @@ static enum err answer_of(unsigned f, struct str *ret_body, struct str *ret_stre
     unsigned base = first_of(m.answers);
     uint32_t base_at = json_find(&m.scenario, m.answers, str_z(ops_of(base)->name));
     names = NULL;
+    repeated = STR_NONE;
     *ret_body = member(spelled ? spelled : base_at, S("body"));
     *ret_stream = text_member(spelled ? spelled : base_at, S("stream"));
     if (spelled) return OK;
@@ -225,8 +232,10 @@ static void add_answers(struct json_writer *w, unsigned from, unsigned to)
 {
     struct str body, stream, out;
     struct wire_name *of_request = names;
+    struct str to_repeat = repeated;
     enum err e = answer_of(to, &body, &stream);
     names = of_request;
+    repeated = to_repeat;
     if (e != OK) {
         json_add_str(w, S("unanswered"), say_fault(e));
         return;

@@ -257,6 +257,7 @@ struct wire_reply {
     struct chat_origin origin;    /* of the deployment that answers */
     const struct chat_seal *seal; /* NULL: none; foreign state is then lost */
     bool compact;                 /* what the model says is the summary that was asked for (chat.compact) */
+    struct str repeated; /* Responses: a JSON object of what the answer repeats of the request; absent: nothing was kept */
     struct chat_losses *losses;
 };
 
@@ -273,6 +274,9 @@ struct wire_frame {
 struct wire_translator {
     /* The tape holds the whole body (JSON_LIMITS). Spans point into it or into c->arena. */
     enum err (*read_request)(const struct json_tape *t, struct chat *c, struct fault *why);
+    /* NULL: answers say nothing of it. Keeps in *to, in its arena, what the answer will tell of this request, whose body is gone
+     * then; what does not fit is left out. */
+    void (*remember)(const struct json_tape *t, struct arena *a, struct wire_reply *to);
     /* The body for the upstream; chat_account() has not run yet: the caller does that. */
     enum err (*write_request)(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,
                               struct fault *why);

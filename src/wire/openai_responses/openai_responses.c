@@ -160,6 +160,7 @@ static void write_error(const struct chat_error *e, struct str request_id, struc
 static const struct wire_translator translator = {
     .read_request = openai_responses_read_request,
     .write_request = openai_responses_write_request,
+    .remember = openai_responses_remember,
     .read_answer = openai_responses_read_answer,
     .write_answer = openai_responses_write_answer,
     .reader_size = OPENAI_RESPONSES_READER_SIZE,

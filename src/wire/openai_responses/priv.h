@@ -76,6 +76,10 @@ void openai_responses_put_choice(struct openai_responses_writing *w);
 /* What of each has no place here is counted. */
 void openai_responses_lose_group(struct openai_responses_writing *w, struct chat_group *g);
 
+/* ---- repeat.c: what a response object repeats of its request ------------------------------------------------------------------- */
+void openai_responses_remember(const struct json_tape *t, struct arena *a, struct wire_reply *to);
+void openai_responses_put_repeated(struct json_writer *w, const struct wire_reply *to); /* members of the open object */
+
 /* ---- answer.c ----------------------------------------------------------------------------------------------------------------- */
 enum err openai_responses_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
 enum err openai_responses_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out,

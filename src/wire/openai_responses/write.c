@@ -284,32 +284,6 @@ static void put_output(struct json_writer *w, const struct wire_reply *to, const
     json_put_end(w);
 }
 
-/* Types in the vendor's SDKs demand all of these; what a request did not say is the vendor's default. */
-static const struct {
-    struct str name, value;
-} REPEATED[] = {
-    {{"background", 10}, {"false", 5}},
-    {{"instructions", 12}, {"null", 4}},
-    {{"max_output_tokens", 17}, {"null", 4}},
-    {{"max_tool_calls", 14}, {"null", 4}},
-    {{"metadata", 8}, {"{}", 2}},
-    {{"parallel_tool_calls", 19}, {"true", 4}},
-    {{"presence_penalty", 16}, {"0", 1}},
-    {{"frequency_penalty", 17}, {"0", 1}},
-    {{"previous_response_id", 20}, {"null", 4}},
-    {{"prompt_cache_key", 16}, {"null", 4}},
-    {{"reasoning", 9}, {"{\"effort\":null,\"summary\":null}", 30}},
-    {{"safety_identifier", 17}, {"null", 4}},
-    {{"store", 5}, {"false", 5}},
-    {{"temperature", 11}, {"1", 1}},
-    {{"text", 4}, {"{\"format\":{\"type\":\"text\"}}", 26}},
-    {{"tool_choice", 11}, {"\"auto\"", 6}},
-    {{"tools", 5}, {"[]", 2}},
-    {{"top_logprobs", 12}, {"0", 1}},
-    {{"top_p", 5}, {"1", 1}},
-    {{"truncation", 10}, {"\"disabled\"", 10}},
-};
-
 static void put_head(struct json_writer *w, const struct wire_reply *to, const struct chat_answer *a, struct str status)
 {
     char id[80];
@@ -338,7 +312,8 @@ void openai_responses_put_response(struct json_writer *w, const struct wire_repl
     put_why(w, a, status);
     if (open) json_add_raw(w, S("output"), S("[]"));
     else put_output(w, to, a);
-    for (unsigned k = 0; k < COUNTOF(REPEATED); k++) json_add_raw(w, REPEATED[k].name, REPEATED[k].value);
+    openai_responses_put_repeated(w, to);
+    json_add_bool(w, S("store"), false);
     json_add_str(w, S("service_tier"), a->usage.tier[0] ? str_z(a->usage.tier) : S("default"));
     json_put_name(w, S("usage"));
     if (open) json_put_null(w);
