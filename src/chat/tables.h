@@ -79,4 +79,6 @@
     X(LOSS_SERVER_TOOL, "server_tool", "a tool that only the other vendor runs (web search, tool search)", "dropped")      \
     X(LOSS_PARALLEL, "parallel_calls", "parallel calls forbidden of a target that has no such switch", "dropped")          \
     X(LOSS_VERBOSITY, "verbosity", "verbosity where the target has no such setting", "dropped")                            \
-    X(LOSS_CHOICE, "tool_choice", "tools left out where none may be called, since the target has no such choice", "approximated")
+    X(LOSS_CHOICE, "tool_choice", "tools left out where none may be called, since the target has no such choice",          \
+      "approximated")                                                                                                      \
+    X(LOSS_OPENING, "opening_turn", "a turn of the user put before a conversation that the assistant begins", "approximated")

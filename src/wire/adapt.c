@@ -1,6 +1,6 @@
 /* What only Responses can say, said otherwise for the formats that lack it: free-text tools as functions with one string, namespaces
- * in the tools' names, tools from mid-conversation among the others, a summary as a message. Called by the gateway between reader and
- * writer; what the answer must be turned back with goes to wire_target.memo. restore.c turns it back. */
+ * in the tools' names, tools from mid-conversation among the others, a summary as a message; and a first turn where the user must
+ * have it. Called by the gateway between reader and writer; what the answer must be turned back with goes to wire_target.memo. restore.c turns it back. */
 #include <stdio.h>
 
 #include "wire/parts.h"
@@ -303,6 +303,24 @@ static enum err adapt_items(struct adapting *w)
     return OK;
 }
 
+/* Where the user must have the first word and has not had it, a turn of his is put there. */
+static enum err open_by_user(struct adapting *w, enum wire_format target)
+{
+    static const uint32_t STRICT = 1u << WIRE_ANTHROPIC_MESSAGES | 1u << WIRE_BEDROCK_INVOKE | 1u << WIRE_BEDROCK_CONVERSE;
+    struct chat_item **at = &w->c->items, *rest, *last = NULL;
+    while (*at && ((*at)->group->role == ROLE_SYSTEM || (*at)->group->role == ROLE_DEVELOPER)) at = &(*at)->next;
+    rest = *at;
+    if (!(STRICT >> target & 1) || !rest || rest->group->role != ROLE_ASSISTANT) return OK;
+    struct chat_group *g = chat_add_group(w->c->arena, ROLE_USER, rest->node.at);
+    *at = NULL;
+    struct chat_item *i = g ? chat_add_item(w->c->arena, at, &last, ITEM_MESSAGE, g) : NULL;
+    if (!i) return full(w);
+    g->loose = true;
+    i->next = rest;
+    w->to->losses->n[LOSS_OPENING]++;
+    return say(w, i, S("(The assistant begins.)"));
+}
+
 /* ---- the room's door --------------------------------------------------------------------------------------------------------- */
 
 enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_target *to, struct wire_name **ret_names,
@@ -319,6 +337,7 @@ enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_t
     c->tools = w.tools;
     choose(&w);
     TRY(adapt_items(&w));
+    TRY(open_by_user(&w, target));
     if (c->compact) TRY(ask_for_summary(&w));
     *ret_names = w.names;
     return OK;

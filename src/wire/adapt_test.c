@@ -254,6 +254,35 @@ static void a_signature_travels_sealed_and_comes_back_to_its_maker(void **state)
     bench_stop(&b);
 }
 
+/* ---- who begins -------------------------------------------------------------------------------------------------------------------- */
+
+static void the_user_begins_where_he_must(void **state)
+{
+    static const char ASSISTANT[] = "{\"model\":\"m\",\"input\":[{\"role\":\"system\",\"content\":\"s\"},"
+                                    "{\"role\":\"assistant\",\"content\":\"Four.\"},{\"role\":\"user\",\"content\":\"Again.\"}]}";
+    static const char USER[] =
+        "{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":"
+        "\"y\"},{\"role\":\"user\",\"content\":\"z\"}]}";
+    static const enum wire_format STRICT[] = {WIRE_ANTHROPIC_MESSAGES, WIRE_BEDROCK_CONVERSE, WIRE_BEDROCK_INVOKE};
+    struct bench b;
+    struct wire_name *names;
+    size_t at;
+    bench_start(&b);
+    for (unsigned i = 0; i < COUNTOF(STRICT); i++) {
+        struct str out = translated(&b, STRICT[i], str_z(ASSISTANT), &names);
+        if (!out.p) fail_msg("%s", b.why.text);
+        has(out, "\"messages\":[{\"role\":\"user\",\"content\":");
+        assert_true(str_find(out, S("\"(The assistant begins.)\""), &at));
+        has(str_from(out, at), "{\"role\":\"assistant\",\"content\":");
+        assert_int_equal(b.losses.n[LOSS_OPENING], 1);
+        out = translated(&b, STRICT[i], str_z(USER), &names);
+        assert_false(str_find(out, S("begins"), &at));
+        assert_int_equal(b.losses.n[LOSS_OPENING], 0);
+    }
+    assert_false(str_find(translated(&b, WIRE_OPENAI_CHAT, str_z(ASSISTANT), &names), S("begins"), &at));
+    bench_stop(&b);
+}
+
 /* ---- what cannot be said ----------------------------------------------------------------------------------------------------------- */
 
 static void the_rest_is_refused_by_its_path(void **state)
@@ -336,6 +365,7 @@ int main(void)
         cmocka_unit_test(streams_are_turned_back_as_answers_are),
         cmocka_unit_test(a_summary_travels_sealed_and_comes_back_as_text),
         cmocka_unit_test(a_signature_travels_sealed_and_comes_back_to_its_maker),
+        cmocka_unit_test(the_user_begins_where_he_must),
         cmocka_unit_test(the_rest_is_refused_by_its_path),
         cmocka_unit_test(what_was_opened_is_closed_when_it_breaks_off),
     };

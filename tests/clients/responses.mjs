@@ -60,6 +60,32 @@ test('text, streamed, event by event', async () => {
   if (exact) assert.equal(text, 'You said: Say hello.');
 });
 
+// Only of answers that Aquifer writes itself is it known what they must say.
+exactTest('every response object repeats what the request said', async () => {
+  if (!crossed) return;
+  const schema = { type: 'object', properties: { hello: { type: 'string' } }, required: ['hello'], additionalProperties: false };
+  const said = {
+    instructions: 'Be brief.', temperature: 0.5, top_p: 0.9, metadata: { purpose: 'test' }, tool_choice: 'auto', parallel_tool_calls: false,
+    truncation: 'disabled', safety_identifier: 'somebody', prompt_cache_key: 'a-key',
+    text: { format: { type: 'json_schema', name: 'greeting', schema, strict: true } }, tools: [weather],
+  };
+  const check = (response) => {
+    for (const name of ['instructions', 'temperature', 'top_p', 'metadata', 'tool_choice', 'parallel_tool_calls', 'truncation',
+      'safety_identifier', 'prompt_cache_key']) assert.deepEqual(response[name], said[name], name);
+    assert.equal(response.max_output_tokens, 200);
+    assert.deepEqual(response.reasoning, { effort: null, summary: null });
+    assert.deepEqual(response.text.format, { ...said.text.format, description: null });
+    assert.deepEqual(response.tools, [weather]);
+    assert.equal(response.previous_response_id, null);
+    assert.equal(response.background, false);
+  };
+  check(await client.responses.create(ask('Say hello in JSON.', said)));
+  const events = await collect(await client.responses.create(ask('Say hello in JSON.', { ...said, stream: true })));
+  const told = events.filter((event) => event.response);
+  assert.deepEqual(told.map((event) => event.type), ['response.created', 'response.in_progress', 'response.completed']);
+  told.forEach((event) => check(event.response));
+});
+
 test('the stream helper folds to a whole response', async () => {
   const final = await client.responses.stream(ask('Say hello.')).finalResponse();
   checkResponse(final, exact ? 'completed' : final.status);

@@ -179,7 +179,9 @@ def _response(body, reply, status, items):
             "max_output_tokens": None, "model": body["model"] + "-2026-11-01", "output": items, "parallel_tool_calls": True,
             "previous_response_id": None, "reasoning": {"effort": "medium", "summary": None}, "service_tier": "default",
             "store": body.get("store", True), "temperature": 1.0, "text": {"format": {"type": "text"}}, "tool_choice": "auto",
-            "tools": [], "top_p": 1.0, "truncation": "disabled", "usage": _usage(reply) if done else None, "metadata": {}}
+            "tools": [], "top_p": 1.0, "truncation": "disabled", "usage": _usage(reply) if done else None, "metadata": {},
+            "completed_at": 1700000001 if done else None, "presence_penalty": 0.0, "frequency_penalty": 0.0, "top_logprobs": 0,
+            "max_tool_calls": None, "safety_identifier": None, "prompt_cache_key": None, "user": None}
 
 
 def _status(reply):
