@@ -42,7 +42,7 @@ static void reload_done(struct job *j)
     c->reload_queued = false;
     if (c->desk.config) {
         take_keys(c);
-        if (!c->stopping) aws_sync(c);
+        if (!c->stopping) found_sync(c);
     } else if (atomic_load(&c->board->generation) == 0) { /* the first start: nobody serves an older generation */
         fprintf(stderr, "aquifer: %s\n", c->desk.refused.text);
         c->status = 1;
@@ -162,7 +162,7 @@ static void stop(struct control *c)
     c->stopping = true;
     timer_cancel(c->loop, &c->poll);
     timer_cancel(c->loop, &c->ingest_timer);
-    aws_stop(c);
+    found_stop(c);
     timer_set(c->loop, &c->give_up, ANSWER_MS, on_give_up);
     c->faces_open = COUNTOF(c->faces);
     for (size_t i = 0; i < COUNTOF(c->faces); i++) http_server_drain(c->faces[i].server, on_face_empty);
@@ -313,7 +313,7 @@ static void teardown(struct control *c)
     timer_cancel(c->loop, &c->poll);
     timer_cancel(c->loop, &c->ingest_timer);
     timer_cancel(c->loop, &c->give_up);
-    aws_done(c);
+    found_done(c);
     desk_done(&c->desk);
     store_close(c->reports);
     free(c->reports_path);

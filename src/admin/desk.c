@@ -65,7 +65,7 @@ static enum err open_store(struct desk *d, struct str data, struct fault *why)
     enum err got = store_migrate(d->store, why);
     if (got == OK) got = read_created(d, why);
     if (got == OK) got = keys_load(d, why);
-    if (got == OK) got = desk_load_aws(d, why);
+    if (got == OK) got = desk_load_found(d, why);
     if (got == OK) return OK;
     store_close(d->store);
     d->store = NULL;
@@ -199,8 +199,8 @@ static enum err write_generation(struct desk *d, const struct config *c, const s
 {
     struct key *keys = mem_alloc((d->n_keys + 1) * sizeof *keys);
     for (unsigned i = 0; i < d->n_keys; i++) keys[i] = d->keys[i]->key;
-    struct generation_source s = {.aws = d->aws,
-                                  .n_aws = d->n_aws,
+    struct generation_source s = {.found = d->found,
+                                  .n_found = d->n_found,
                                   .number = number,
                                   .config = c,
                                   .catalog = k,
@@ -357,7 +357,7 @@ enum err desk_reload(struct desk *d, struct fault *why)
     enum err got = read_fresh(d, &f, report, why);
     if (got == OK) {
         take_fresh(d, &f);
-        desk_forget_aws(d);
+        desk_forget_found(d);
         d->refused = (struct fault){0};
         d->seen = fingerprint(d); /* now of the new one's catalogue files as well */
         if (again) atomic_fetch_add(&d->board->counters.reloads, 1);
@@ -377,7 +377,7 @@ void desk_done(struct desk *d)
     ledger_ingest_free(d->ingest);
     drop_origins(d);
     keys_done(d);
-    desk_done_aws(d);
+    desk_done_found(d);
     store_close(d->store);
     if (d->first != d->config) config_free(d->first);
     config_free(d->config);

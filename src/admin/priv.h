@@ -81,8 +81,8 @@ struct desk {
     bool seeded;
     int64_t ingest_complained_ms, swept_ms;
     struct face_key admin_key, metrics_key;
-    struct aws_sealed *aws; /* credentials that were found, as they are published */
-    unsigned n_aws;
+    struct found_sealed *found; /* credentials that were found, as they are published */
+    unsigned n_found;
 };
 /* Reads configuration and catalogue, opens the database when it is not open, publishes. On an error everything stays as it
  * was; the fault is kept in `refused` and counted. */
@@ -101,40 +101,57 @@ MUST_USE enum err desk_read_key(struct str reference, struct face_key *ret_key, 
 MUST_USE enum err desk_seal_key(const struct desk *d, struct seal_key *ret_key, struct fault *why);
 MUST_USE enum err desk_make_dir(const char *path, struct fault *why); /* mode 0700; exists: fine */
 
-/* ---- AWS credentials ------------------------------------------------------------------------------------------------------ */
+/* ---- credentials that are found -------------------------------------------------------------------------------------------- */
 
-/* aws_desk.c, lane DESK: seals what was found, keeps it in the store (so that a restart has it at once) and in `aws`. */
-MUST_USE enum err desk_load_aws(struct desk *d, struct fault *why);
-MUST_USE enum err desk_take_aws(struct desk *d, struct str provider, const struct aws_found *f, struct fault *why);
+/* found_desk.c, lane DESK: seals what was found, keeps it in the store (so that a restart has it at once) and in `found`. */
+MUST_USE enum err desk_load_found(struct desk *d, struct fault *why);
+MUST_USE enum err desk_take_found(struct desk *d, struct str provider, const struct found *f, struct fault *why);
 /* Nothing is kept for a provider that the configuration does not have any more; should the store fail, next time. */
-void desk_forget_aws(struct desk *d);
-void desk_done_aws(struct desk *d);
+void desk_forget_found(struct desk *d);
+void desk_done_found(struct desk *d);
 
-/* aws_ask.c: asks a source, waiting for its answers; on a pool thread. Texts are in the arena. */
-struct aws_account {
+struct found_account {
     char provider[PROVIDER_NAME_MAX + 1], region[33], profile[65];
-    enum aws_source source;
+    char *service_account; /* Google: a reference; "" none */
+    enum found_source source;
+    enum err (*ask)(struct found_account *a, struct fault *why);
     struct arena arena;
-    struct aws_found found;
+    struct found found;
     bool fresh;                               /* found, and not yet taken by the desk */
     char seen[SIGV4_HASH], taken[SIGV4_HASH]; /* digests of what was found, and of what the desk has: no news, no generation */
     unsigned fails;                           /* in a row */
     uint64_t due_ns;                          /* when to ask again */
-    struct aws_account *next;
+    struct found_account *next;
 };
-MUST_USE enum err aws_ask(struct aws_account *a, struct fault *why);
+/* found_aws.c, found_google.c: ask a source, waiting for its answers; on a pool thread. Texts are in the arena. */
+MUST_USE enum err found_ask_aws(struct found_account *a, struct fault *why);
+MUST_USE enum err found_ask_google(struct found_account *a, struct fault *why);
 
-/* aws.c: the keeper, on the loop: asks when it is time (lane AWS), hands over to the desk. */
-struct aws_keeper {
+/* found_http.c */
+struct question {
+    const char *method, *url; /* url: with the path */
+    struct http_fields fields;
+    struct str body;
+    const char *flavor; /* what the answer's field Metadata-Flavor must say; NULL: no matter */
+};
+/* The answer's bytes in `answer`, which the caller wipes and frees in any case. An address that may not be asked is not. */
+MUST_USE enum err found_answer(const struct question *q, int *ret_status, struct buf *answer, struct fault *why);
+MUST_USE enum err found_question(const struct question *q, struct buf *answer, struct fault *why); /* and its status is 200 */
+void found_wipe(struct buf *b);
+const char *found_variable(const char *name); /* NULL: not set, or empty */
+MUST_USE enum err found_file(const char *path, struct buf *out, struct fault *why);
+
+/* found.c: the keeper, on the loop: asks when it is time (lane FOUND), hands over to the desk. */
+struct found_keeper {
     struct job ask_job, take_job;
     struct timer timer;
-    struct aws_account *accounts;
+    struct found_account *accounts;
     bool busy, changed; /* changed: the configuration, while busy */
 };
 struct control;
-void aws_sync(struct control *c); /* after a configuration came into force */
-void aws_stop(struct control *c);
-void aws_done(struct control *c);
+void found_sync(struct control *c); /* after a configuration came into force */
+void found_stop(struct control *c);
+void found_done(struct control *c);
 
 /* ---- keys --------------------------------------------------------------------------------------------------------------- */
 
@@ -171,7 +188,7 @@ void key_put_json(struct json_writer *w, const struct key_row *row); /* members 
 
 /* ---- the API ------------------------------------------------------------------------------------------------------------ */
 
-enum lane_name { LANE_DESK, LANE_REPORTS, LANE_AWS, LANES };
+enum lane_name { LANE_DESK, LANE_REPORTS, LANE_FOUND, LANES };
 struct control {
     struct loop *loop;
     struct board *board;
@@ -192,7 +209,7 @@ struct control {
     struct watch signals, bell;
     struct timer poll, ingest_timer, give_up;
     struct job reload_job, ingest_job, poll_job;
-    struct aws_keeper aws;
+    struct found_keeper found;
     bool reload_queued, reload_again, ingest_queued;
     bool files_changed; /* found by the poll job, read by its done() */
     int status;         /* exit status */

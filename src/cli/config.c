@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "config/config.h"
+#include "generation/generation.h"
 
 #define OUT_MAX MIB(64)
 
@@ -82,6 +83,28 @@ static void print_report(const char *path, const struct config_report *r, const 
                 r->n + r->more == 1 ? "error was" : "errors were");
 }
 
+/* Key files that the file names are looked into: what stands in one is as good or bad here as where Aquifer runs. */
+static enum err check_accounts(const struct config *c, struct config_report *r, struct fault *why)
+{
+    struct arena a;
+    struct google_file file;
+    enum err worst = OK;
+    arena_init(&a, KIB(8), MIB(1));
+    for (unsigned i = 0; i < c->providers.n; i++) {
+        const struct config_provider *p = &c->providers.at[i];
+        if (!str_starts(p->service_account, S("file:"))) continue;
+        enum err got = generation_google_read(p->service_account, &a, &file, why);
+        arena_done(&a);
+        if (got == OK) continue;
+        worst = got;
+        r->more += r->n == CONFIG_REPORT_MAX;
+        if (r->n == CONFIG_REPORT_MAX) continue;
+        r->items[r->n].line = (unsigned)p->line;
+        snprintf(r->items[r->n++].text, sizeof r->items[0].text, "providers[%u].service_account: %s", i, why->text);
+    }
+    return worst;
+}
+
 static int check(int argc, char **argv)
 {
     struct asked a = {0};
@@ -93,10 +116,11 @@ static int check(int argc, char **argv)
     if (!path) return cli_fail(&why);
     struct config_report *report = mem_alloc(sizeof *report);
     enum err e = config_load(path, &config, report, &why);
+    if (e == OK) e = check_accounts(config, report, &why);
     if (e != OK && report->n == 0) cli_fail(&why); /* it cannot be read at all */
     else if (a.common.json) write_report(path, report, e == OK);
-    else print_report(path, report, config);
-    if (e == OK) config_free(config);
+    else print_report(path, report, e == OK ? config : NULL);
+    config_free(config);
     free(report);
     return e == OK ? 0 : 1;
 }

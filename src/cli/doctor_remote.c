@@ -4,6 +4,7 @@
 
 #include "cli/doctor_priv.h"
 #include "engine/engine.h"
+#include "generation/generation.h"
 
 enum { ANSWER_MS = 10000 };
 
@@ -27,6 +28,35 @@ static void check_secret(struct doctor *d, const char *whose, struct str referen
     buf_done(&value);
 }
 
+/* Tokens of Google's: is the key file there, and does its key sign? Nothing is asked: control does that, and its log tells. */
+static void check_google(struct doctor *d, const struct config_provider *p)
+{
+    struct buf reference;
+    struct arena a;
+    struct google_file file;
+    struct fault why = {0};
+    char what[512];
+    if (!p->how->has_google_tokens || !config_finds(p)) return;
+    buf_init(&reference, KIB(8));
+    arena_init(&a, KIB(8), MIB(1));
+    bool has_file = generation_google_file(p->service_account, (enum found_source)p->credentials, &reference);
+    enum err e = has_file ? generation_google_read(buf_view(&reference), &a, &file, &why) : OK;
+    snprintf(what, sizeof what, "provider %.*s: %.360s", STR_ARG(p->name),
+             e != OK    ? why.text
+             : has_file ? buf_z(&reference)
+                        : "access tokens from Google's metadata server");
+    bool own = p->service_account.n > 0; /* else it is the environment of control that counts */
+    if (e == OK) doctor_tell(d, FINDING_OK, "secret", what, "");
+    else if (d->runs && !own)
+        doctor_tell(d, FINDING_WARN, "secret", what,
+                    "it is not to be had here; the running Aquifer may have another environment");
+    else
+        doctor_tell(d, FINDING_FAIL, "secret", what,
+                    "name a service account's key file (service_account: file:…), or run where the metadata server is");
+    arena_done(&a);
+    buf_done(&reference);
+}
+
 void doctor_secrets(struct doctor *d)
 {
     check_secret(d, "admin.key", d->config->admin_key);
@@ -35,6 +65,7 @@ void doctor_secrets(struct doctor *d)
         char whose[128];
         snprintf(whose, sizeof whose, "provider %.*s", STR_ARG(d->config->providers.at[i].name));
         check_secret(d, whose, d->config->providers.at[i].key);
+        check_google(d, &d->config->providers.at[i]);
     }
 }
 

@@ -81,7 +81,7 @@ static void complain_kind(struct reader *r, const struct config_provider *p)
 static void check_aws(struct reader *r, const struct config_provider *p)
 {
     unsigned line = (unsigned)p->line;
-    bool pair = p->access_key.n && p->secret_key.n, found = p->credentials != AWS_GIVEN;
+    bool pair = p->access_key.n && p->secret_key.n, found = p->credentials != SOURCE_GIVEN;
     if (p->region.n == 0) config_complain(r, line, "region is missing: kind %s needs it, as us-east-1", p->how->name);
     if (found && p->access_key.n + p->secret_key.n + p->session_token.n + p->key.n)
         config_complain(r, line,
@@ -94,13 +94,29 @@ static void check_aws(struct reader *r, const struct config_provider *p)
                         p->how->name);
 }
 
+bool config_finds(const struct config_provider *p) { return p->credentials != SOURCE_GIVEN || p->service_account.n > 0; }
+
+/* A token as key, a service account's key file, or a source that has either. */
+static void check_google(struct reader *r, const struct config_provider *p)
+{
+    unsigned line = (unsigned)p->line;
+    uint64_t s = p->credentials;
+    if (s != SOURCE_GIVEN && s != SOURCE_DEFAULT && s != SOURCE_FILE && s != SOURCE_INSTANCE)
+        config_complain(r, line, "credentials: kind %s has default, file and instance", p->how->name);
+    if ((p->key.n > 0) + (p->service_account.n > 0) + (s != SOURCE_GIVEN) > 1)
+        config_complain(r, line, "key, service_account and credentials exclude each other: say one of them");
+}
+
 static void check_no_aws(struct reader *r, const struct config_provider *p)
 {
     unsigned line = (unsigned)p->line;
-    if (p->region.n + p->access_key.n + p->secret_key.n + p->session_token.n + p->profile.n || p->credentials != AWS_GIVEN)
-        config_complain(r, line,
-                        "region, access_key, secret_key, session_token, credentials and profile are for AWS; kind %s has none",
+    bool google = p->how->has_google_tokens;
+    if (p->region.n + p->access_key.n + p->secret_key.n + p->session_token.n + p->profile.n)
+        config_complain(r, line, "region, access_key, secret_key, session_token and profile are for AWS; kind %s has none",
                         p->how->name);
+    if (google) check_google(r, p);
+    else if (p->credentials != SOURCE_GIVEN)
+        config_complain(r, line, "credentials is for AWS and vertex; kind %s has none", p->how->name);
     if (!p->how->needs_url && p->url.n) config_complain(r, line, "kind %s has no url; remove it", p->how->name);
 }
 
@@ -119,6 +135,8 @@ static void check_provider(struct reader *r, struct config_provider *p)
         config_complain(r, line, "api_version is for azure; kind %s has none", p->how->name);
     if (p->how->needs_url && p->url.n == 0) config_complain(r, line, "url is missing: what the vendor's SDK takes as base URL");
     if (p->how->needs_key && p->key.n == 0) config_complain(r, line, "key is missing: write env:NAME or file:path");
+    if (p->service_account.n && !p->how->has_google_tokens)
+        config_complain(r, line, "service_account is for vertex; kind %s has none", p->how->name);
     if (p->how->aws_service) check_aws(r, p);
     else check_no_aws(r, p);
 }

@@ -43,7 +43,8 @@ struct config_timeouts {
 struct config_provider {
     struct str name, kind, url, key, api_version, ca_file, proxy, jurisdiction;
     struct str region, access_key, secret_key, session_token, profile; /* AWS */
-    uint64_t credentials;                                              /* enum aws_source */
+    struct str service_account;                                        /* Google: reference to a key file */
+    uint64_t credentials;                                              /* enum found_source */
     CONFIG_LIST(struct str) formats;
     CONFIG_LIST(struct config_field) headers;
     struct config_timeouts timeouts; /* filled from the file's when not given */
@@ -151,6 +152,8 @@ void config_free(struct config *c);
  * wipes and frees `out`. The fault names the reference, never the value. */
 MUST_USE enum err config_secret(struct str reference, struct buf *out, struct fault *why);
 bool config_is_reference(struct str text);
+/* Does control find its credentials, instead of their standing in the file? */
+bool config_finds(const struct config_provider *p);
 /* Letters, digits and . _ : / - ; pattern: also one * at the end. */
 bool config_name_is_valid(struct str name, bool pattern);
 /* "300ms", "5s", "1h30m", "30d", "0" → milliseconds. */

@@ -155,10 +155,14 @@ static const struct config_key KEYS[] = {
      .help = "AWS: the secret access key that goes with access_key."},
     {"providers[].session_token", CONFIG_SECRET, PROVIDER(session_token), LIVE, .since = "0.1",
      .help = "AWS: the session token, of temporary credentials only."},
-    {"providers[].credentials", CONFIG_WORD, PROVIDER(credentials), .words = AWS_SOURCES, .fallback = "given", LIVE,
+    {"providers[].credentials", CONFIG_WORD, PROVIDER(credentials), .words = FOUND_SOURCES, .fallback = "given", LIVE,
      .since = "0.1",
-     .help = "AWS: where Aquifer finds credentials and renews them, as the AWS SDKs do: `environment`, `web_identity` (STS), "
-             "`file`, `container`, `instance`; `default` is the first of these that is set up. `given`: they stand here."},
+     .help =
+         "AWS and vertex: where Aquifer finds credentials and renews them, as the vendors' SDKs do. AWS: `environment`, "
+         "`web_identity` (STS), `file`, `container`, `instance`. vertex: `file` (GOOGLE_APPLICATION_CREDENTIALS, else gcloud's), "
+         "`instance` (metadata server). `default` is the first of these that is set up. `given`: they stand here."},
+    {"providers[].service_account", CONFIG_SECRET, PROVIDER(service_account), LIVE, .since = "0.1",
+     .help = "vertex: the JSON key file of a service account, as file:path; access tokens are fetched with it and renewed."},
     {"providers[].profile", CONFIG_TEXT, PROVIDER(profile), .max = 64, LIVE, .since = "0.1",
      .help = "AWS: the profile of the credentials file; else AWS_PROFILE, else `default`."},
     {"providers[].formats", CONFIG_TEXTS, PROVIDER(formats), .max = 8, LIVE, .since = "0.1",

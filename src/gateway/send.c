@@ -375,12 +375,12 @@ static enum err start_call(struct exchange *x, const struct destination *to)
 }
 
 /* Credentials that control finds may not be there yet, or not any more. */
-static bool can_sign(struct exchange *x)
+static bool has_credentials(struct exchange *x)
 {
     const struct provider *p = x->attempt.deployment->provider;
-    if (!p->aws_awaited || p->aws.access_key.n) return true;
-    FAIL(&x->fault, ERR_UPSTREAM_ERROR, "there are no AWS credentials for the provider %.*s yet; the log (aws.failed) tells why",
-         STR_ARG(p->name));
+    if (!p->awaited || p->aws.access_key.n || p->key.value.n || x->attempt.deployment->client_key) return true;
+    FAIL(&x->fault, ERR_UPSTREAM_ERROR,
+         "there are no credentials for the provider %.*s yet; the log (credentials.failed) tells why", STR_ARG(p->name));
     return false;
 }
 
@@ -396,7 +396,7 @@ static bool has_client_key(struct exchange *x)
 enum next step_send(struct exchange *x)
 {
     struct destination to;
-    if (!can_sign(x) || !has_client_key(x)) {
+    if (!has_credentials(x) || !has_client_key(x)) {
         x->outcome = OUTCOME_FAULT;
         x->step = STEP_ROUTE;
         return MOVED;

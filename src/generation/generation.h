@@ -43,7 +43,7 @@ struct provider {
     struct secret key;      /* "" none */
     struct str region;
     struct sigv4_credentials aws; /* access_key "" : calls are not signed */
-    bool aws_awaited;             /* control finds the credentials: without them no call can be made */
+    bool awaited;                 /* control finds the credentials: without them no call can be made */
     struct http_deadlines deadlines;
     struct header *headers; /* extra ones, on every call */
     unsigned n_headers;
@@ -174,14 +174,14 @@ uint64_t deployment_context(const struct deployment *d, struct str asked);
 struct config;
 struct catalog;
 /* Credentials that control found for a provider, as published: sealed for its name. */
-struct aws_sealed {
+struct found_sealed {
     struct str provider, hex;
 };
-/* Access key id, secret and token, closed; the caller frees ret_hex. */
-void aws_seal(const struct seal_key *k, struct str provider, const struct aws_found *f, struct buf *ret_hex);
+/* All of what was found, closed; the caller frees ret_hex. */
+void found_seal(const struct seal_key *k, struct str provider, const struct found *f, struct buf *ret_hex);
 struct generation_source {
-    const struct aws_sealed *aws;
-    size_t n_aws;
+    const struct found_sealed *found;
+    size_t n_found;
     uint64_t number;
     const struct config *config;
     const struct catalog *catalog;
@@ -197,6 +197,11 @@ MUST_USE enum err generation_catalog(const struct config *c, struct catalog **re
 MUST_USE enum err generation_seal_key(const struct config *c, struct seal_key *ret_key, struct fault *why);
 /* Is it there and well formed, if one is configured? */
 MUST_USE enum err generation_check_seal(const struct config *c, struct fault *why);
+/* Where the key file is that a provider of Google Cloud gets its tokens with: its service_account, else what
+ * GOOGLE_APPLICATION_CREDENTIALS names, else gcloud's own. A reference; false: none, the metadata server is asked. */
+bool generation_google_file(struct str service_account, enum found_source source, struct buf *ret_reference);
+/* Reads it and proves that its key signs. The fault names the file and what to do. */
+MUST_USE enum err generation_google_read(struct str reference, struct arena *a, struct google_file *ret_file, struct fault *why);
 /* All that is proved before a configuration comes into force: file, catalogue, secrets, origins. For `aquifer config check`
  * and `aquifer doctor`; publishes nothing. report: config_load()'s; the fault says the first thing that is wrong. */
 struct config_report;

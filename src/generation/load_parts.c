@@ -190,24 +190,26 @@ static const struct chat_seal *project_seal(struct load *l, struct str project)
     return seal;
 }
 
-/* What control found; lines of access key id, secret and token. */
+/* What control found: lines of access key id (Google: account), secret and token. */
 static void open_found(struct load *l, uint32_t o, struct provider *p)
 {
     struct buf bytes, what;
-    struct str hex = load_str(l, o, "aws_sealed"), plain = STR_NONE, rest;
+    struct str hex = load_str(l, o, "aws_sealed"), plain = STR_NONE, first, second, third, rest;
     const struct seal_key *seal = hex.n ? seal_key(l) : NULL;
     if (!seal) return;
     buf_init(&bytes, KIB(32));
     buf_init(&what, 256);
-    buf_fmt(&what, AWS_PURPOSE "%.*s", STR_ARG(p->name));
+    buf_fmt(&what, FOUND_PURPOSE "%.*s", STR_ARG(p->name));
     for (size_t i = 0; i + 1 < hex.n; i += 2) buf_char(&bytes, (char)(nibble(hex.p[i]) << 4 | nibble(hex.p[i + 1])));
     char *room = bytes.n > SEAL_MORE ? load_alloc(l, bytes.n) : NULL;
     if (room && seal_open(seal, buf_view(&what), buf_view(&bytes), room)) plain = str_make(room, bytes.n - SEAL_MORE);
     else
-        LOG(LOG_ERROR, "seal.wrong", "AWS credentials that were found were sealed with another key; they are found anew",
+        LOG(LOG_ERROR, "seal.wrong", "credentials that were found were sealed with another key; they are found anew",
             F_STR("provider", p->name));
-    str_cut(plain, '\n', &p->aws.access_key, &rest);
-    str_cut(rest, '\n', &p->aws.secret_key.value, &p->aws.session_token.value);
+    str_cut(plain, '\n', &first, &rest);
+    str_cut(rest, '\n', &second, &third);
+    if (p->kind->has_google_tokens) p->key.value = third;
+    else p->aws = (struct sigv4_credentials){first, {second}, {third}};
     buf_done(&bytes);
     buf_done(&what);
 }
@@ -215,8 +217,8 @@ static void open_found(struct load *l, uint32_t o, struct provider *p)
 static enum err load_signing(struct load *l, uint32_t o, struct provider *p)
 {
     p->region = load_str(l, o, "region");
-    p->aws_awaited = load_flag(l, o, "aws_awaited");
-    if (p->aws_awaited) open_found(l, o, p);
+    p->awaited = load_flag(l, o, "aws_awaited");
+    if (p->awaited) open_found(l, o, p);
     TRY(load_secret(l, o, "access_key", &p->aws.access_key));
     TRY(load_secret(l, o, "secret_key", &p->aws.secret_key.value));
     TRY(load_secret(l, o, "session_token", &p->aws.session_token.value));

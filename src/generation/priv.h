@@ -5,7 +5,7 @@
 #include "json/json.h"
 
 #define GENERATION_FORMAT 1u
-#define AWS_PURPOSE "aws credentials " /* and the provider's name: what they are sealed for */
+#define FOUND_PURPOSE "aws credentials " /* of all clouds; and the provider's name: what they are sealed for */
 
 struct config;
 void seal_reference(const struct config *c, struct buf *out); /* check.c: where the sealing key stands */

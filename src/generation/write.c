@@ -103,14 +103,14 @@ static void add_url(struct json_writer *w, const struct config_provider *p)
     buf_done(&url);
 }
 
-void aws_seal(const struct seal_key *k, struct str provider, const struct aws_found *f, struct buf *ret_hex)
+void found_seal(const struct seal_key *k, struct str provider, const struct found *f, struct buf *ret_hex)
 {
     struct buf plain, sealed, what;
     buf_init(&plain, KIB(32));
     buf_init(&sealed, KIB(32));
     buf_init(&what, 256);
-    buf_fmt(&what, AWS_PURPOSE "%.*s", STR_ARG(provider));
-    buf_fmt(&plain, "%.*s\n%.*s\n%.*s", STR_ARG(f->access_key), STR_ARG(f->secret_key.value), STR_ARG(f->session_token.value));
+    buf_fmt(&what, FOUND_PURPOSE "%.*s", STR_ARG(provider));
+    buf_fmt(&plain, "%.*s\n%.*s\n%.*s", STR_ARG(f->access_key), STR_ARG(f->secret_key.value), STR_ARG(f->token.value));
     must(buf_reserve(&sealed, plain.n + SEAL_MORE));
     seal_close(k, buf_view(&what), buf_view(&plain), (uint8_t *)sealed.p);
     for (size_t i = 0; i < plain.n + SEAL_MORE; i++) buf_fmt(ret_hex, "%02x", (unsigned char)sealed.p[i]);
@@ -122,10 +122,10 @@ void aws_seal(const struct seal_key *k, struct str provider, const struct aws_fo
 
 static void add_found(struct json_writer *w, const struct generation_source *s, const struct config_provider *p)
 {
-    if (p->credentials == AWS_GIVEN) return;
+    if (!config_finds(p)) return;
     json_add_bool(w, S("aws_awaited"), true);
-    for (size_t i = 0; i < s->n_aws; i++)
-        if (str_eq(s->aws[i].provider, p->name)) json_add_str(w, S("aws_sealed"), s->aws[i].hex);
+    for (size_t i = 0; i < s->n_found; i++)
+        if (str_eq(s->found[i].provider, p->name)) json_add_str(w, S("aws_sealed"), s->found[i].hex);
 }
 
 static void put_provider(struct json_writer *w, const struct generation_source *s, const struct config_provider *p)

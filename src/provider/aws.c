@@ -21,17 +21,17 @@ static bool is_plain(struct str s, size_t max)
     return s.n <= max;
 }
 
-enum err aws_found_check(const struct aws_found *f, struct fault *why)
+enum err aws_found_check(const struct found *f, struct fault *why)
 {
     if (!f->access_key.n || !is_plain(f->access_key, ACCESS_MAX) || memchr(f->access_key.p, '/', f->access_key.n))
         return FAIL(why, ERR_CONFIG, "there is no access key id, or it is none");
     if (!f->secret_key.value.n || !is_plain(f->secret_key.value, SECRET_MAX))
         return FAIL(why, ERR_CONFIG, "there is no secret access key, or it is none");
-    if (!is_plain(f->session_token.value, TOKEN_MAX)) return FAIL(why, ERR_CONFIG, "the session token is none");
+    if (!is_plain(f->token.value, TOKEN_MAX)) return FAIL(why, ERR_CONFIG, "the session token is none");
     return OK;
 }
 
-uint32_t aws_refresh_ms(const struct aws_found *f, int64_t now_ms)
+uint32_t found_refresh_ms(const struct found *f, int64_t now_ms)
 {
     if (f->expires_ms == 0) return LOOK_MS;
     int64_t left = f->expires_ms - now_ms, wait = left > 2 * EARLY_MS ? left - EARLY_MS : left / 2;
@@ -41,14 +41,14 @@ uint32_t aws_refresh_ms(const struct aws_found *f, int64_t now_ms)
 
 /* ---- the shared credentials file ------------------------------------------------------------------------------------------- */
 
-static enum err take_setting(struct str name, struct str value, struct arena *a, struct aws_found *f, struct fault *why)
+static enum err take_setting(struct str name, struct str value, struct arena *a, struct found *f, struct fault *why)
 {
     const struct {
         struct str name;
         struct str *to;
     } SETTINGS[] = {{S("aws_access_key_id"), &f->access_key},
                     {S("aws_secret_access_key"), &f->secret_key.value},
-                    {S("aws_session_token"), &f->session_token.value}};
+                    {S("aws_session_token"), &f->token.value}};
     for (unsigned i = 0; i < COUNTOF(SETTINGS); i++)
         if (str_eq_nocase(SETTINGS[i].name, name)) return keep(a, value, SETTINGS[i].to, why);
     return OK;
@@ -64,10 +64,10 @@ static struct str line_of(struct str *rest)
 
 static bool is_header(struct str line, struct str profile) { return str_eq(str_trim(str_make(line.p + 1, line.n - 2)), profile); }
 
-enum err aws_profile_read(struct str file, struct str profile, struct arena *a, struct aws_found *ret_found, struct fault *why)
+enum err aws_profile_read(struct str file, struct str profile, struct arena *a, struct found *ret_found, struct fault *why)
 {
     bool inside = false, seen = false;
-    *ret_found = (struct aws_found){.expires_ms = 0};
+    *ret_found = (struct found){.expires_ms = 0};
     while (file.n) {
         struct str name, value, line = line_of(&file);
         if (line.n == 0 || line.p[0] == '#' || line.p[0] == ';') continue;
@@ -84,13 +84,13 @@ enum err aws_profile_read(struct str file, struct str profile, struct arena *a, 
 
 /* ---- answers --------------------------------------------------------------------------------------------------------------- */
 
-static enum err take_expiry(struct str text, struct aws_found *f, struct fault *why)
+static enum err take_expiry(struct str text, struct found *f, struct fault *why)
 {
     if (text.n == 0 || clock_parse_rfc3339(text, &f->expires_ms)) return OK;
     return FAIL(why, ERR_UPSTREAM_GARBAGE, "the credentials' end (Expiration) is not a time");
 }
 
-static enum err take_json(struct json_ref root, struct arena *a, struct aws_found *f, struct fault *why)
+static enum err take_json(struct json_ref root, struct arena *a, struct found *f, struct fault *why)
 {
     struct str access, secret, token = STR_NONE, expiry = STR_NONE, code = STR_NONE;
     TRY(json_ref_want(root, JSON_OBJECT, why));
@@ -102,14 +102,14 @@ static enum err take_json(struct json_ref root, struct arena *a, struct aws_foun
     TRY(json_opt_str(root, "Expiration", &expiry, why));
     TRY(keep(a, access, &f->access_key, why));
     TRY(keep(a, secret, &f->secret_key.value, why));
-    TRY(keep(a, token, &f->session_token.value, why));
+    TRY(keep(a, token, &f->token.value, why));
     return take_expiry(expiry, f, why);
 }
 
-enum err aws_json_read(struct str body, struct arena *a, struct aws_found *ret_found, struct fault *why)
+enum err aws_json_read(struct str body, struct arena *a, struct found *ret_found, struct fault *why)
 {
     struct json_doc *doc;
-    *ret_found = (struct aws_found){.expires_ms = 0};
+    *ret_found = (struct found){.expires_ms = 0};
     TRY(json_doc_read(S("credentials"), body, &doc, why));
     enum err got = take_json(json_doc_root(doc), a, ret_found, why);
     json_doc_free(doc);
@@ -131,14 +131,14 @@ static struct str element(struct str xml, const char *name)
     return str_trim(str_make(inner.p, to));
 }
 
-enum err aws_sts_read(struct str xml, struct arena *a, struct aws_found *ret_found, struct fault *why)
+enum err aws_sts_read(struct str xml, struct arena *a, struct found *ret_found, struct fault *why)
 {
     struct str all = element(xml, "Credentials");
-    *ret_found = (struct aws_found){.expires_ms = 0};
+    *ret_found = (struct found){.expires_ms = 0};
     if (!all.n) return FAIL(why, ERR_UPSTREAM_GARBAGE, "the answer of STS holds no credentials");
     TRY(keep(a, element(all, "AccessKeyId"), &ret_found->access_key, why));
     TRY(keep(a, element(all, "SecretAccessKey"), &ret_found->secret_key.value, why));
-    TRY(keep(a, element(all, "SessionToken"), &ret_found->session_token.value, why));
+    TRY(keep(a, element(all, "SessionToken"), &ret_found->token.value, why));
     TRY(take_expiry(element(all, "Expiration"), ret_found, why));
     return aws_found_check(ret_found, why);
 }
@@ -169,8 +169,8 @@ static struct str host_of(struct str authority)
 
 static bool is_local_address(struct str host)
 {
-    static const char *const ALLOWED[] = {"::1",          "169.254.170.2",   "169.254.170.23",
-                                          "fd00:ec2::23", "169.254.169.254", "fd00:ec2::254"};
+    static const char *const ALLOWED[] = {"::1",           "169.254.170.2", "169.254.170.23", "fd00:ec2::23", "169.254.169.254",
+                                          "fd00:ec2::254", "fd20:ce::254"};
     char text[INET6_ADDRSTRLEN];
     unsigned char given[16], one[16];
     if (host.n == 0 || host.n >= sizeof text) return false;
@@ -185,7 +185,7 @@ static bool is_local_address(struct str host)
     return false;
 }
 
-bool aws_endpoint_is_allowed(struct str url)
+bool source_url_is_allowed(struct str url)
 {
     size_t n = 0;
     if (str_starts(url, S("https://"))) return true;

@@ -27,14 +27,14 @@ static void a_profile_is_found_in_its_file(void **state)
     static const char FILE_TEXT[] = "# comment\n[default]\naws_access_key_id=AKDEFAULT\r\naws_secret_access_key = s/e+c=r\n\n"
                                     "[ other ]\n; comment\nregion = x\nAWS_ACCESS_KEY_ID = AKOTHER\naws_secret_access_key=two\n"
                                     "aws_session_token = tok==\n[empty]\n[half]\naws_access_key_id = AK\n";
-    struct aws_found f;
+    struct found f;
     assert_int_equal(aws_profile_read(str_z(FILE_TEXT), S("default"), &arena, &f, &why), OK);
     assert_str(f.access_key, "AKDEFAULT");
     assert_str(f.secret_key.value, "s/e+c=r");
-    assert_int_equal(f.session_token.value.n, 0);
+    assert_int_equal(f.token.value.n, 0);
     assert_int_equal(aws_profile_read(str_z(FILE_TEXT), S("other"), &arena, &f, &why), OK);
     assert_str(f.access_key, "AKOTHER");
-    assert_str(f.session_token.value, "tok==");
+    assert_str(f.token.value, "tok==");
     assert_int_equal(aws_profile_read(str_z(FILE_TEXT), S("absent"), &arena, &f, &why), ERR_CONFIG);
     assert_non_null(strstr(why.text, "no profile absent"));
     assert_int_equal(aws_profile_read(str_z(FILE_TEXT), S("empty"), &arena, &f, &why), ERR_CONFIG);
@@ -45,13 +45,13 @@ static void a_profile_is_found_in_its_file(void **state)
 static void an_answer_in_json(void **state)
 {
     (void)state;
-    struct aws_found f;
+    struct found f;
     assert_int_equal(aws_json_read(S("{\"Code\":\"Success\",\"AccessKeyId\":\"AK\",\"SecretAccessKey\":\"se\",\"Token\":\"to\","
                                      "\"Expiration\":\"2026-11-23T13:00:00Z\",\"Type\":\"AWS-HMAC\"}"),
                                    &arena, &f, &why),
                      OK);
     assert_str(f.access_key, "AK");
-    assert_str(f.session_token.value, "to");
+    assert_str(f.token.value, "to");
     assert_int_equal(f.expires_ms, 1795438800000);
     assert_int_equal(aws_json_read(S("{\"Code\":\"AssumeRoleUnauthorizedAccess\"}"), &arena, &f, &why), ERR_UPSTREAM_ERROR);
     static const char *const BAD[] = {"",
@@ -72,7 +72,7 @@ static void an_answer_in_json(void **state)
 static void an_answer_of_sts(void **state)
 {
     (void)state;
-    struct aws_found f;
+    struct found f;
     static const char XML[] =
         "<AssumeRoleWithWebIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\n"
         "<AssumeRoleWithWebIdentityResult><Audience>a</Audience><Credentials>\n<SessionToken>to/k</SessionToken>"
@@ -82,7 +82,7 @@ static void an_answer_of_sts(void **state)
     assert_int_equal(aws_sts_read(str_z(XML), &arena, &f, &why), OK);
     assert_str(f.access_key, "ASIA1");
     assert_str(f.secret_key.value, "se");
-    assert_str(f.session_token.value, "to/k");
+    assert_str(f.token.value, "to/k");
     assert_int_equal(f.expires_ms, 1795438800000);
     assert_int_equal(aws_sts_read(S("<ErrorResponse/>"), &arena, &f, &why), ERR_UPSTREAM_GARBAGE);
     assert_int_equal(aws_sts_read(S("<Credentials><AccessKeyId>A</Credentials>"), &arena, &f, &why), ERR_CONFIG);
@@ -123,19 +123,19 @@ static void only_these_addresses_are_asked(void **state)
                                       "",
                                       "http://2852039166/",
                                       "http://0x7f.1"};
-    for (unsigned i = 0; i < COUNTOF(GOOD); i++) assert_true(aws_endpoint_is_allowed(str_z(GOOD[i])));
-    for (unsigned i = 0; i < COUNTOF(BAD); i++) assert_false(aws_endpoint_is_allowed(str_z(BAD[i])));
+    for (unsigned i = 0; i < COUNTOF(GOOD); i++) assert_true(source_url_is_allowed(str_z(GOOD[i])));
+    for (unsigned i = 0; i < COUNTOF(BAD); i++) assert_false(source_url_is_allowed(str_z(BAD[i])));
 }
 
 static void they_are_renewed_in_time(void **state)
 {
     (void)state;
-    struct aws_found f = {.expires_ms = 0};
-    assert_int_equal(aws_refresh_ms(&f, 1000), 60000);
+    struct found f = {.expires_ms = 0};
+    assert_int_equal(found_refresh_ms(&f, 1000), 60000);
     f.expires_ms = 3600000;
-    assert_int_equal(aws_refresh_ms(&f, 0), 3300000);
-    assert_int_equal(aws_refresh_ms(&f, 3500000), 50000);
-    assert_int_equal(aws_refresh_ms(&f, 4000000), 1000);
+    assert_int_equal(found_refresh_ms(&f, 0), 3300000);
+    assert_int_equal(found_refresh_ms(&f, 3500000), 50000);
+    assert_int_equal(found_refresh_ms(&f, 4000000), 1000);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -259,6 +259,7 @@ static const struct provider_kind KINDS[] = {
         .credentials = bearer,
         .required = NOTHING_REQUIRED,
         .quirks = QUIRK_NO_CALL_ID,
+        .has_google_tokens = true,
     },
     {
         .name = "local",

@@ -33,7 +33,8 @@ struct provider_kind {
     uint32_t quirks; /* enum wire_quirk: what all its deployments are like */
     /* AWS: calls are signed for this service unless there is a key (then a bearer key). NULL: no AWS. */
     const char *aws_service;
-    const char *aws_url; /* REGION stands for the region: "https://bedrock-mantle.REGION.api.aws" */
+    bool has_google_tokens; /* calls carry an access token of Google's, given as key or found */
+    const char *aws_url;    /* REGION stands for the region: "https://bedrock-mantle.REGION.api.aws" */
 };
 
 const struct provider_kind *provider_kind_find(struct str name); /* NULL: unknown */
@@ -61,38 +62,56 @@ struct provider_headroom {
 };
 void provider_headroom(struct http_fields fields, int64_t now_ms, struct provider_headroom *ret_room);
 
-/* ---- AWS credentials that Aquifer finds for itself (docs/decisions/0010) ------------------------------------------------ */
+/* ---- credentials that Aquifer finds for itself (docs/decisions/0010) ------------------------------------------------ */
 
-enum aws_source {
-    AWS_GIVEN,   /* in the configuration: access_key and secret_key, or a key */
-    AWS_DEFAULT, /* the first of the following that is set up, in this order */
-    AWS_ENVIRONMENT,
-    AWS_WEB_IDENTITY, /* AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE: exchanged at STS */
-    AWS_FILE,         /* a profile of the shared credentials file */
-    AWS_CONTAINER,    /* the endpoint that ECS and EKS put beside a container */
-    AWS_INSTANCE      /* instance metadata, version 2 */
+enum found_source {
+    SOURCE_GIVEN,   /* in the configuration */
+    SOURCE_DEFAULT, /* the first of those that the cloud has and that is set up, in this order */
+    SOURCE_ENVIRONMENT,
+    SOURCE_WEB_IDENTITY, /* AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE: exchanged at STS */
+    SOURCE_FILE,         /* AWS: a profile of the shared credentials file; Google: what GOOGLE_APPLICATION_CREDENTIALS names */
+    SOURCE_CONTAINER,    /* the endpoint that ECS and EKS put beside a container */
+    SOURCE_INSTANCE      /* AWS: instance metadata, version 2; Google: the metadata server of GCE, GKE and Cloud Run */
 };
-#define AWS_SOURCES "given|default|environment|web_identity|file|container|instance"
+#define FOUND_SOURCES "given|default|environment|web_identity|file|container|instance"
 
-struct aws_found {
-    struct str access_key;
-    struct secret secret_key, session_token; /* session_token "" none */
-    int64_t expires_ms;                      /* 0: they do not */
+struct found {
+    struct str access_key;           /* Google: whose token it is, for the log; "" unknown */
+    struct secret secret_key, token; /* token: AWS: of the session, "" none; Google: the access token, all there is */
+    int64_t expires_ms;              /* 0: they do not */
 };
 /* Each reads what such a source says, bounded and strict; texts are copied to the arena. The fault never repeats a value. */
-MUST_USE enum err aws_profile_read(struct str file, struct str profile, struct arena *a, struct aws_found *ret_found,
+MUST_USE enum err aws_profile_read(struct str file, struct str profile, struct arena *a, struct found *ret_found,
                                    struct fault *why);
 /* Of container endpoint and instance metadata. */
-MUST_USE enum err aws_json_read(struct str body, struct arena *a, struct aws_found *ret_found, struct fault *why);
+MUST_USE enum err aws_json_read(struct str body, struct arena *a, struct found *ret_found, struct fault *why);
 /* An AssumeRoleWithWebIdentityResponse. */
-MUST_USE enum err aws_sts_read(struct str xml, struct arena *a, struct aws_found *ret_found, struct fault *why);
+MUST_USE enum err aws_sts_read(struct str xml, struct arena *a, struct found *ret_found, struct fault *why);
 /* The form that asks for it. */
 void aws_sts_body(struct str role, struct str session, struct str token, struct buf *out);
-/* May credentials be asked for there? https to anybody; http to loopback and the link-local addresses of AWS only, and never
- * to a name: whoever controls a variable or a name server must not be handed a token in clear text. */
-bool aws_endpoint_is_allowed(struct str url);
 /* Is the text fit to sign with? ERR_CONFIG names the part that is not. */
-MUST_USE enum err aws_found_check(const struct aws_found *f, struct fault *why);
+MUST_USE enum err aws_found_check(const struct found *f, struct fault *why);
+
+/* May credentials be asked for there? https to anybody; http to loopback and the clouds' link-local addresses only, and never
+ * to a name: whoever controls a variable or a name server must not be handed a token in clear text. */
+bool source_url_is_allowed(struct str url);
 /* When to ask again: 5 minutes before the end, or at half of a short life; without an end after a minute (a file may
  * change). Milliseconds from now, at least a second. */
-uint32_t aws_refresh_ms(const struct aws_found *f, int64_t now_ms);
+uint32_t found_refresh_ms(const struct found *f, int64_t now_ms);
+
+/* A key file of Google's: of a service account, or what `gcloud auth application-default login` leaves. */
+struct google_file {
+    struct str account; /* client_email; "" of a user's */
+    struct str key_id, token_uri;
+    struct secret private_key;                          /* PEM; "" : a user's */
+    struct secret client_id, client_secret, user_token; /* a user's */
+};
+#define GOOGLE_TOKEN_URL "https://oauth2.googleapis.com/token"
+#define GOOGLE_SCOPE "https://www.googleapis.com/auth/cloud-platform"
+/* Strict and bounded; texts are copied to the arena. The fault says what is wrong with it, never a value that is secret. */
+MUST_USE enum err google_file_read(struct str json, struct arena *a, struct google_file *ret_file, struct fault *why);
+/* The form for token_uri: a JWT signed with the key (RFC 7523, RS256), or the user's token. Secret: the caller wipes it. */
+MUST_USE enum err google_token_body(const struct google_file *f, int64_t now_ms, struct buf *out, struct fault *why);
+/* What token_uri, or the metadata server, says. status: of its answer. */
+MUST_USE enum err google_token_read(int status, struct str json, int64_t now_ms, struct arena *a, struct found *ret_found,
+                                    struct fault *why);

@@ -88,7 +88,7 @@ def _():
     gateway.terminate()
     gateway.start()
     check(works("instance") and works("container"), "credentials come from the store")
-    until(lambda: "aws.failed" in gateway.log(), "the log tells that the source is away", 30)
+    until(lambda: "credentials.failed" in gateway.log(), "the log tells that the source is away", 30)
     metadata.down = False
 
 
@@ -125,7 +125,7 @@ def _():
                     {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/credentials"}).start()
     got = other.chat(other.key(), "container")
     eq(got.status, 502, repr(got))
-    check("no AWS credentials for the provider container" in got.body.decode(), got)
+    check("no credentials for the provider container" in got.body.decode(), got)
     until(lambda: "is not asked for credentials" in other.log(), "the log tells why", 30)
     other.stop()
 

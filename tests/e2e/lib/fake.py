@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 
-from . import acts, anthropic, bedrock, gemini, openai, responses, tasks
+from . import acts, anthropic, bedrock, gemini, openai, responses, tasks, vertex
 from .gateway import UPSTREAM_KEY
 from .sigv4 import Refused
 
@@ -132,8 +132,10 @@ class Exchange:
 
 
 class Fake:
-    def __init__(self, key=UPSTREAM_KEY, models=("gpt-4o-mini", "gpt-5.5", "claude-opus-5", "gemini-3-pro"), tls=None, strict=True, verifier=None):
+    def __init__(self, key=UPSTREAM_KEY, models=("gpt-4o-mini", "gpt-5.5", "claude-opus-5", "gemini-3-pro"), tls=None, strict=True, verifier=None,
+                 google_tokens=()):
         self.verifier = verifier  # of AWS signatures: then it is Bedrock, with its own paths
+        self.google_tokens = google_tokens  # Vertex: the access tokens that hold
         self.key, self.models, self.tls, self.strict = key, set(models), tls, strict
         self.requests, self.problems = [], []
         self.connections, self.open_now, self.flooded = 0, 0, 0
@@ -271,7 +273,13 @@ class Fake:
         return x.keep and not writer.is_closing()
 
     def _front(self, request):
-        """What stands before Bedrock's models, the signature: the request as the model's vendor would see it, or a refusal."""
+        """What stands before the models of Vertex and Bedrock, token or signature: the request as the model's vendor would see it, or a
+        refusal."""
+        if vertex.serves(request.path):
+            try:
+                return Request(*vertex.inside(self, request)), None
+            except vertex.No as no:
+                return request, no.args
         if not self.verifier:
             return request, None
         try:

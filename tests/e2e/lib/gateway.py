@@ -51,6 +51,10 @@ def gemini_provider(fake, name="google", extra=""):
     return f"  - name: {name}\n    kind: gemini\n    url: {fake.url}/v1beta\n    key: env:UPSTREAM_KEY\n{extra}"
 
 
+def vertex_provider(fake, name="vertex", extra=""):
+    return f"  - name: {name}\n    kind: vertex\n    url: {fake.url}/v1/projects/p/locations/europe-west1\n{extra}"
+
+
 def deployment(provider, model, price="{ input: 0.15, output: 0.60 }", extra=""):
     price_line = f"        price: {price}\n" if price else ""
     return f"      - provider: {provider}\n        model: {model}\n{price_line}{extra}"

@@ -1,23 +1,23 @@
-/* AWS credentials at the desk: sealed, stored under the provider's name so that a restart of control does not leave the
+/* Found credentials at the desk: sealed, stored under the provider's name so that a restart of control does not leave the
  * gateways without, and ready for publishing. Lane DESK only. */
 #include <stdlib.h>
 
 #include "admin/priv.h"
 
-#define SETTING "aws credentials "
+#define SETTING "aws credentials " /* of all clouds: the name is from when there was one */
 
-static struct aws_sealed *place_of(struct desk *d, struct str provider)
+static struct found_sealed *place_of(struct desk *d, struct str provider)
 {
-    for (unsigned i = 0; i < d->n_aws; i++)
-        if (str_eq(d->aws[i].provider, provider)) return &d->aws[i];
-    d->aws = mem_resize(d->aws, (d->n_aws + 1) * sizeof *d->aws);
-    d->aws[d->n_aws] = (struct aws_sealed){.provider = {str_dup_z(provider), provider.n}};
-    return &d->aws[d->n_aws++];
+    for (unsigned i = 0; i < d->n_found; i++)
+        if (str_eq(d->found[i].provider, provider)) return &d->found[i];
+    d->found = mem_resize(d->found, (d->n_found + 1) * sizeof *d->found);
+    d->found[d->n_found] = (struct found_sealed){.provider = {str_dup_z(provider), provider.n}};
+    return &d->found[d->n_found++];
 }
 
 static void put(struct desk *d, struct str provider, struct str hex)
 {
-    struct aws_sealed *s = place_of(d, provider);
+    struct found_sealed *s = place_of(d, provider);
     union {
         const char *read;
         char *owned;
@@ -26,7 +26,7 @@ static void put(struct desk *d, struct str provider, struct str hex)
     free(was.owned);
 }
 
-static void drop(struct aws_sealed *s)
+static void drop(struct found_sealed *s)
 {
     union {
         const char *read;
@@ -36,18 +36,18 @@ static void drop(struct aws_sealed *s)
     free(hex.owned);
 }
 
-void desk_done_aws(struct desk *d)
+void desk_done_found(struct desk *d)
 {
-    for (unsigned i = 0; i < d->n_aws; i++) drop(&d->aws[i]);
-    free(d->aws);
-    d->aws = NULL;
-    d->n_aws = 0;
+    for (unsigned i = 0; i < d->n_found; i++) drop(&d->found[i]);
+    free(d->found);
+    d->found = NULL;
+    d->n_found = 0;
 }
 
 static bool is_wanted(const struct config *c, struct str provider)
 {
     for (unsigned i = 0; i < c->providers.n; i++)
-        if (str_eq(c->providers.at[i].name, provider)) return c->providers.at[i].credentials != AWS_GIVEN;
+        if (str_eq(c->providers.at[i].name, provider)) return config_finds(&c->providers.at[i]);
     return false;
 }
 
@@ -61,18 +61,19 @@ static enum err forget(struct desk *d, struct str provider, struct fault *why)
     return got;
 }
 
-void desk_forget_aws(struct desk *d)
+void desk_forget_found(struct desk *d)
 {
     struct fault why = {0};
     unsigned kept = 0;
-    for (unsigned i = 0; i < d->n_aws; i++) {
-        if (is_wanted(d->config, d->aws[i].provider) || forget(d, d->aws[i].provider, &why) != OK) d->aws[kept++] = d->aws[i];
-        else drop(&d->aws[i]);
+    for (unsigned i = 0; i < d->n_found; i++) {
+        if (is_wanted(d->config, d->found[i].provider) || forget(d, d->found[i].provider, &why) != OK)
+            d->found[kept++] = d->found[i];
+        else drop(&d->found[i]);
     }
-    d->n_aws = kept;
+    d->n_found = kept;
 }
 
-enum err desk_load_aws(struct desk *d, struct fault *why)
+enum err desk_load_found(struct desk *d, struct fault *why)
 {
     struct store_rows rows;
     bool more;
@@ -83,14 +84,14 @@ enum err desk_load_aws(struct desk *d, struct fault *why)
     return got;
 }
 
-enum err desk_take_aws(struct desk *d, struct str provider, const struct aws_found *f, struct fault *why)
+enum err desk_take_found(struct desk *d, struct str provider, const struct found *f, struct fault *why)
 {
     struct seal_key seal;
     struct buf hex, name;
     TRY(desk_seal_key(d, &seal, why));
     buf_init(&hex, KIB(64));
     buf_init(&name, 256);
-    aws_seal(&seal, provider, f, &hex);
+    found_seal(&seal, provider, f, &hex);
     explicit_bzero(&seal, sizeof seal);
     buf_fmt(&name, SETTING "%.*s", STR_ARG(provider));
     enum err got =
