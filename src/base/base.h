@@ -98,7 +98,8 @@ enum err_class {
     X(ERR_SIGNATURE_SKEWED, "signature_skewed", 403, CLASS_AUTH, false)                    \
     X(ERR_SIGNATURE_SCOPE, "signature_scope", 403, CLASS_AUTH, false)                      \
     X(ERR_ACCESS_KEY, "access_key_unknown", 403, CLASS_AUTH, false)                        \
-    X(ERR_BODY_DIGEST, "body_digest", 400, CLASS_REQUEST, false)
+    X(ERR_BODY_DIGEST, "body_digest", 400, CLASS_REQUEST, false)                           \
+    X(ERR_UPGRADE, "upgrade_required", 426, CLASS_REQUEST, false)
 
 enum err {
 #define X(name, code, status, class, retry) name,

@@ -397,9 +397,22 @@ static bool skips_rest(const struct h1 *h)
 
 bool h1_may_keep(const struct conn *c) { return c->h1.keep && skips_rest(&c->h1); }
 
+static void become_websocket(struct conn *c)
+{
+    struct h1 *h = &c->h1;
+    struct buf carried = h->carry;
+    buf_init(&h->carry, CARRY_HIGH + LOOP_SCRATCH);
+    ws_begin(c, str_from(buf_view(&carried), h->carry_at));
+    buf_done(&carried);
+}
+
 void h1_next(struct conn *c)
 {
     struct h1 *h = &c->h1;
+    if (c->ws) {
+        become_websocket(c);
+        return;
+    }
     if (!h->keep && h->in == IN_DONE && !h->carry.n) conn_kill(c);
     else if (!h->keep) linger(c);
     else if (h->in == IN_DONE) wait_for_request(c);
@@ -453,6 +466,7 @@ static size_t held(const struct conn *c)
 
 static void done(struct conn *c)
 {
+    ws_drop(c);
     head_give(c->server, c->h1.builder);
     buf_done(&c->h1.carry);
 }

@@ -170,6 +170,37 @@ void http_local_resume(struct http_local *l);
  * the request. Not from on_end(). */
 void http_local_cancel(struct http_local *l);
 
+/* ---- WebSocket (RFC 6455), the server's side, over HTTP/1.1 --------------------------------------------------------------- */
+
+/* Messages are text in UTF-8. No extension is spoken, no subprotocol chosen, binary messages are refused (1003). A message is
+ * bounded like a request's body (limits.body_max, take_memory), a silence inside one by body_gap_ms, a client that does not
+ * read by write_gap_ms; while more than HTTP_QUEUE_HIGH is queued for it nothing of it is read. */
+struct http_ws;
+struct http_ws_handler {
+    void (*on_message)(struct http_ws *w, struct str text, void *user); /* whole and valid; the bytes live during the call */
+    void (*on_writable)(struct http_ws *w, void *user);                 /* the queue fell below HTTP_QUEUE_LOW */
+    void (*on_drain)(struct http_ws *w, void *user);                    /* the server ends: http_ws_close() it soon */
+    /* Last call, always made once, from the loop: closed by either side, or broken. */
+    void (*on_closed)(struct http_ws *w, void *user);
+};
+struct http_ws_options {
+    uint32_t heartbeat_ms; /* a ping when nothing was sent for so long; 0: none */
+    uint32_t idle_ms;      /* without any message for so long it is closed (1000), unless busy; 0: never */
+};
+bool http_ws_is_asked(const struct http_request *r); /* it wants to leave HTTP for a WebSocket */
+/* May this request, whose body is whole (empty), become one? ERR_UPGRADE (426), ERR_BAD_HTTP. */
+MUST_USE enum err http_ws_check(struct http_stream *s, struct fault *why);
+/* Answers 101, with `fields` besides; s ends as after any answer and its connection becomes the WebSocket: messages come when
+ * on_closed() of the stream is through. Only after http_ws_check(). Copies handler and options. */
+struct http_ws *http_ws_accept(struct http_stream *s, struct http_fields fields, const struct http_ws_handler *h,
+                               const struct http_ws_options *o, void *user);
+size_t http_ws_send(struct http_ws *w, struct str text); /* one message; returns the bytes queued; ignored once closing */
+size_t http_ws_queued(const struct http_ws *w);
+void http_ws_busy(struct http_ws *w, bool is_busy); /* an answer is under way: it is not idle */
+/* Sends what is queued, then a close with the code (1000…4999) and a reason of up to 123 bytes. on_closed() follows when the
+ * client has agreed, or after five seconds; no message comes any more. */
+void http_ws_close(struct http_ws *w, unsigned code, struct str reason);
+
 /* ---- upstream client --------------------------------------------------------------------------------------------- */
 
 /* Where calls go. Same key: same pool, also across generations. Reference-counted, immutable, shared by loops. */

@@ -106,5 +106,6 @@ void response_head(struct buf *out, int status, struct http_fields fields, struc
         if (!response_field_is_ours(fields.at[i].name)) (void)!http_field_write(out, &fields.at[i]);
     }
     framing(out, frame);
+    if (status == 426) buf_str(out, S("upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"));
     buf_str(out, S("\r\n"));
 }

@@ -1,6 +1,6 @@
 /* The inside of the HTTP server, for the server's own files: connections, streams, heads, bodies.
  * server.c accepts and drains, conn.c keeps one connection alive, h1*.c and h2*.c speak a protocol on it, local.c does
- * without a connection, stream.c is the handler's side. Everything belongs to the server's loop. */
+ * without a connection, websocket*.c takes a connection over, stream.c is the handler's side. Everything belongs to the server's loop. */
 #pragma once
 
 #include <llhttp.h>
@@ -14,6 +14,7 @@ struct conn;
 struct block;
 struct stream;
 struct h2_shared;
+struct http_ws;
 
 /* ---- options: one generation, shared by the connections that began under it ----------------------------------------- */
 
@@ -172,7 +173,7 @@ struct proto {
     void (*flush)(struct stream *s); /* send a head that waits */
     size_t (*queued)(const struct stream *s);
 };
-extern const struct proto H1, H2;
+extern const struct proto H1, H2, WS;
 
 enum h1_in { IN_IDLE, IN_HEAD, IN_STRANGE, IN_BODY, IN_DONE, IN_BAD, IN_LINGER };
 struct h1 {
@@ -210,6 +211,7 @@ struct conn {
     bool is_tls, dead, linked;
     unsigned char sniffed; /* bytes of HTTP/2's preface seen so far */
     struct h2 *h2;
+    struct http_ws *ws; /* what it becomes, or is */
     struct h1 h1;
 };
 _Static_assert(sizeof(struct conn) + sizeof(struct stream) <= 1024, "an open stream that waits must stay small");
@@ -225,6 +227,14 @@ void conn_drain(struct conn *c);
 void conn_free(struct conn *c);
 /* Options of the newest generation, if no request of this connection is under way. */
 void conn_renew_options(struct conn *c);
+
+/* ---- WebSocket ------------------------------------------------------------------------------------------------------------ */
+
+#define WS_ACCEPT 28 /* characters of Sec-WebSocket-Accept */
+void ws_accept_key(struct str key, char ret_text[WS_ACCEPT + 1]);
+struct http_ws *ws_new(struct conn *c, const struct http_ws_handler *h, const struct http_ws_options *o, void *user);
+void ws_begin(struct conn *c, struct str carried); /* HTTP is over: c speaks WebSocket, beginning with what came already */
+void ws_drop(struct conn *c);                      /* with its connection; on_closed() if that was not told; NULL is fine */
 
 /* ---- the server ---------------------------------------------------------------------------------------------------------- */
 
