@@ -12,15 +12,15 @@ static uint64_t left_ms(const struct exchange *x)
     return x->deadline_ns > now ? (x->deadline_ns - now) / 1000000 : 0;
 }
 
-/* Not every kind of provider that speaks a format has all of its calls. */
-static bool can_do(const struct exchange *x, const struct deployment *d)
+/* Not every kind of provider that speaks a format has all of its calls; a count may be told in another format. */
+static bool can_do(const struct exchange *x)
 {
-    char room[512];
-    struct buf path = {.p = room, .cap = sizeof room, .max = sizeof room};
+    const struct wire_formats *formats = &x->attempt.deployment->formats;
     if (x->request.operation == WIRE_GENERATE) return true;
-    const struct provider_call call = {x->wire->format, x->request.operation, x->request.model, x->request.stream,
-                                       d->provider->api_version};
-    return d->provider->kind->path(&call, &path);
+    if (x->request.operation != WIRE_COUNT_TOKENS) return can_call(x, x->wire->format);
+    for (unsigned i = 0; i < formats->n; i++)
+        if (can_call(x, (enum wire_format)formats->at[i])) return true;
+    return false;
 }
 
 /* Why deployments were passed over. */
@@ -37,7 +37,7 @@ static const struct deployment *choose(struct exchange *x, int64_t now_ms, struc
     while ((d = route_choose(x->route, wire_reach(x->wire->format, x->request.operation), &x->walk, now_ms))) {
         x->attempt =
             (struct attempt){.deployment = d, .wire = x->wire, .price = deployment_price_of(d, x->request.model, now_ms)};
-        bool able = can_do(x, d);
+        bool able = can_do(x);
         if (able && ((x->attempt.price && x->attempt.price->known) || d->allow_unpriced)) return d;
         x->walk.attempts--;
         ret_passed->unable |= !able;

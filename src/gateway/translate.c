@@ -76,11 +76,45 @@ static struct translation *translation_new(struct exchange *x, const struct wire
     return t;
 }
 
+/* The body into the form; of a count what it asks about. */
+static enum err read_source(struct exchange *x, struct translation *t, struct chat *chat)
+{
+    struct json_tape *tape = &x->gl->tape;
+    enum wire_format format = x->wire->format;
+    chat->source = x->stream->request->body;
+    TRY(json_scan(tape, chat->source, &JSON_LIMITS, &x->fault));
+    if (x->request.operation != WIRE_COUNT_TOKENS) {
+        TRY(t->down->read_request(tape, chat, &x->fault));
+        if (t->down->remember) t->down->remember(tape, &t->arena, &t->reply);
+        return OK;
+    }
+    struct buf asked;
+    buf_init(&asked, chat->source.n + BODY_SLACK);
+    enum err e = wire_count_open(format, tape, &format, &asked, &x->fault);
+    if (e == OK && (asked.over || !arena_str(chat->arena, buf_view(&asked), &chat->source)))
+        e = FAIL(&x->fault, ERR_LIMIT, "the request does not fit its bounds");
+    buf_done(&asked);
+    if (e != OK) return e;
+    TRY(json_scan(tape, chat->source, &JSON_LIMITS, &x->fault));
+    return wire_ops_get(format)->translator->read_request(tape, chat, &x->fault);
+}
+
+/* The body has become a request: of a count, the count that the provider has. */
+static enum err close_count(struct exchange *x, struct translation *t, enum wire_format f, const struct wire_target *to)
+{
+    struct buf count;
+    buf_init(&count, t->body.n + BODY_SLACK);
+    enum err e = json_scan(to->tape, buf_view(&t->body), &JSON_LIMITS, &x->fault);
+    if (e == OK) e = wire_count_close(f, to->tape, to, &count, &x->fault);
+    buf_done(&t->body);
+    t->body = count;
+    return e;
+}
+
 /* Reads the body into the form and writes it for one format. */
 static enum err write_for(struct exchange *x, struct translation *t, const struct wire_ops *ops, struct arena *form)
 {
-    struct chat chat = {.arena = form, .source = x->stream->request->body, .stream = x->request.stream};
-    struct json_tape *tape = &x->gl->tape;
+    struct chat chat = {.arena = form, .stream = x->request.stream};
     struct wire_name *names, **end = &t->reply.names;
     const struct wire_target to = {
         .model = upstream_model(x),
@@ -89,12 +123,10 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
         .max_output = deployment_max_output(x->attempt.deployment, x->request.model),
         .quirks = x->attempt.deployment->quirks,
         .losses = &t->losses,
-        .tape = tape,
+        .tape = &x->gl->tape,
         .memo = &t->arena,
     };
-    TRY(json_scan(tape, chat.source, &JSON_LIMITS, &x->fault));
-    TRY(t->down->read_request(tape, &chat, &x->fault));
-    if (t->down->remember) t->down->remember(tape, &t->arena, &t->reply);
+    TRY(read_source(x, t, &chat));
     TRY(chat_unseal_all(&chat, t->reply.seal, &x->fault));
     TRY(betas_carry(x, &to, ops->format, &chat, &t->betas));
     TRY(wire_adapt(&chat, ops->format, &to, &t->reply.names, &x->fault));
@@ -104,6 +136,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
     while (*end) end = &(*end)->next;
     *end = names;
     TRY(chat_account(&chat, ops->name, &x->fault));
+    if (x->request.operation == WIRE_COUNT_TOKENS) return close_count(x, t, ops->format, &to);
     return t->body.over ? FAIL(&x->fault, ERR_INTERNAL, "the translated request does not fit its bounds") : OK;
 }
 
@@ -184,12 +217,21 @@ static enum err retell(struct exchange *x, struct chat_answer *answer, struct bu
     return chat_unfold(answer, &(struct chat_sink){.on_event = on_retold, .user = &r}, &x->fault);
 }
 
+static enum err rewrite_count(struct exchange *x, struct buf *out)
+{
+    uint64_t tokens;
+    TRY(wire_count_read(x->attempt.wire->format, &x->gl->tape, &tokens, &x->fault));
+    wire_count_write(x->wire->format, tokens, out);
+    return OK;
+}
+
 static enum err rewrite(struct exchange *x, struct buf *out)
 {
     struct translation *t = x->attempt.translation;
     struct chat_answer answer = {.arena = &t->arena};
     if (json_scan(&x->gl->tape, buf_view(&x->held), &JSON_LIMITS, NULL) != OK || !json_is(&x->gl->tape, 0, JSON_OBJECT))
         return FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a whole JSON object");
+    if (x->request.operation == WIRE_COUNT_TOKENS) return rewrite_count(x, out);
     TRY(t->up->read_answer(&x->gl->tape, &answer, &x->fault));
     x->usage = answer.usage;
     TRY(wire_restore_answer(&answer, t->reply.names, &x->fault));

@@ -33,6 +33,7 @@ static bool openai_path(const struct provider_call *c, struct buf *out)
         {WIRE_OPENAI_TASKS, WIRE_MODERATE, "/moderations"},
         {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
         {WIRE_OPENAI_RESPONSES, WIRE_GENERATE, "/responses"},
+        {WIRE_OPENAI_RESPONSES, WIRE_COUNT_TOKENS, "/responses/input_tokens"},
     };
     return put_fixed(PATHS, COUNTOF(PATHS), c, out);
 }
@@ -139,6 +140,7 @@ static bool vertex_path(const struct provider_call *c, struct buf *out)
  * name; below /openai with a version and, but for Responses, the deployment in the path. */
 static bool azure_path(const struct provider_call *c, struct buf *out)
 {
+    if (c->operation == WIRE_COUNT_TOKENS) return false; /* answered with 404, state of May 2026 */
     if (!c->api_version.n) return openai_path(c, out);
     if (c->format != WIRE_OPENAI_RESPONSES) buf_fmt(out, "/deployments/%.*s", STR_ARG(c->model));
     if (!openai_path(c, out)) return false;
@@ -258,7 +260,7 @@ static const struct provider_kind KINDS[] = {
         .path = vertex_path,
         .credentials = bearer,
         .required = NOTHING_REQUIRED,
-        .quirks = QUIRK_NO_CALL_ID,
+        .quirks = QUIRK_NO_CALL_ID | QUIRK_BARE_COUNT,
         .has_google_tokens = true,
     },
     {

@@ -75,6 +75,11 @@ bool wire_quirk_find(struct str name, enum wire_quirk *ret_quirk)
 uint32_t wire_reach(enum wire_format f, enum wire_operation op)
 {
     uint32_t reach = 1u << f;
+    if (op == WIRE_COUNT_TOKENS) {
+        for (unsigned i = 0; i < WIRE_FORMATS; i++)
+            if (wire_counts((enum wire_format)i)) reach |= 1u << i;
+        return reach;
+    }
     if (op != WIRE_GENERATE || !FORMATS[f] || !FORMATS[f]->translator) return reach;
     for (unsigned i = 0; i < WIRE_FORMATS; i++)
         if (FORMATS[i] && FORMATS[i]->translator) reach |= 1u << i;

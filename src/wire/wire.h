@@ -225,7 +225,8 @@ struct wire_target {
     X(QUIRK_MAX_TOKENS, "max_tokens", "Chat: knows max_tokens, not max_completion_tokens")                  \
     X(QUIRK_NO_DEVELOPER, "no_developer", "Chat: knows role system, not developer")                         \
     X(QUIRK_REASONING_CONTENT, "reasoning_content", "Chat: gives and takes reasoning as reasoning_content") \
-    X(QUIRK_NO_CALL_ID, "no_call_id", "Gemini: refuses ids on calls and results, pairs them by order")
+    X(QUIRK_NO_CALL_ID, "no_call_id", "Gemini: refuses ids on calls and results, pairs them by order")      \
+    X(QUIRK_BARE_COUNT, "bare_count", "Gemini: countTokens takes a bare request (Vertex AI)")
 enum wire_quirk_bit {
 #define X(bit, word, what) bit##_BIT,
     WIRE_QUIRKS(X)
@@ -301,6 +302,20 @@ struct wire_translator {
     /* An upstream's error in the caller's shape; as a body. */
     void (*write_error)(const struct chat_error *e, struct str request_id, struct buf *out);
 };
+
+/* ---- count.c: a count of tokens, between formats ---------------------------------------------------------------------------- */
+
+bool wire_counts(enum wire_format f); /* has such a call */
+/* What a count's body asks about, as a plain request of *ret_format, appended to `out`. The tape was scanned with JSON_LIMITS and
+ * the body was accepted by wire_ops.read. */
+MUST_USE enum err wire_count_open(enum wire_format f, const struct json_tape *t, enum wire_format *ret_format, struct buf *out,
+                                  struct fault *why);
+/* A plain request of `f` as its count: what generating alone needs is left out. */
+MUST_USE enum err wire_count_close(enum wire_format f, const struct json_tape *t, const struct wire_target *to, struct buf *out,
+                                   struct fault *why);
+/* Answers. ERR_UPSTREAM_GARBAGE. */
+MUST_USE enum err wire_count_read(enum wire_format f, const struct json_tape *t, uint64_t *ret_tokens, struct fault *why);
+void wire_count_write(enum wire_format f, uint64_t tokens, struct buf *out);
 
 /* ---- adapt.c, restore.c: what only some formats can say ---------------------------------------------------------------------- */
 

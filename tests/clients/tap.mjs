@@ -8,6 +8,7 @@ export const model = process.env.AQUIFER_MODEL;
 export const exact = process.env.AQUIFER_EXACT === '1';
 // The provider behind Aquifer speaks the other vendor's format.
 export const crossed = process.env.AQUIFER_CROSSED === '1';
+export const uncounted = crossed && process.env.AQUIFER_COUNTS !== '1'; // no provider of another format has a call for it
 
 const tests = [];
 export const test = (title, run) => tests.push([title, run]);

@@ -44,7 +44,7 @@ def _():
 
 @test("@google/genai, a Messages provider (strict fake)")
 def _():
-    client_through(anthropic_provider, "claude-opus-5", "anthropic", AQUIFER_CROSSED="1")
+    client_through(anthropic_provider, "claude-opus-5", "anthropic", AQUIFER_CROSSED="1", AQUIFER_COUNTS="1")
 
 
 def other_client(name, prefix):
@@ -59,7 +59,7 @@ def other_client(name, prefix):
     gateway = Gateway(config([gemini_provider(fake)], routes)).start()
     try:
         run_client(name, {"AQUIFER_URL": f"http://127.0.0.1:{gateway.port}", "AQUIFER_API_KEY": gateway.key(),
-                          "AQUIFER_MODEL": "plain", "AQUIFER_EXACT": "1", "AQUIFER_CROSSED": "1"})
+                          "AQUIFER_MODEL": "plain", "AQUIFER_EXACT": "1", "AQUIFER_CROSSED": "1", "AQUIFER_COUNTS": "1"})
     finally:
         gateway.stop()
 

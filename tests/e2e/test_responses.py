@@ -81,7 +81,7 @@ def _():
 @test("@anthropic-ai/sdk, Messages, a Responses provider")
 def _():
     script("claude-")
-    client("messages.mjs", "opus", AQUIFER_CROSSED="1")
+    client("messages.mjs", "opus", AQUIFER_CROSSED="1", AQUIFER_COUNTS="1")
 
 
 @test("on the road of the same format the body is the caller's but for the model's name")

@@ -38,6 +38,7 @@ static enum err responses_read(enum wire_operation op, const struct json_tape *t
     TRY(wire_read_model(t, a, r, why));
     TRY(read_input(t, why));
     TRY(refuse_state(t, why));
+    if (op == WIRE_COUNT_TOKENS) return OK;
     TRY(wire_read_stream(t, r, why));
     uint32_t most = json_find(t, 0, S("max_output_tokens"));
     if (!is_there(t, most) || json_u64(t, most, &r->max_output)) return OK;
@@ -59,9 +60,10 @@ static unsigned responses_edits(const struct wire_request *r, struct str quoted_
 static enum err responses_answer(enum wire_operation op, struct str body, struct json_tape *t, struct usage *ret_usage,
                                  struct fault *why)
 {
-    (void)op;
+    uint64_t tokens;
     *ret_usage = (struct usage){0};
     TRY(wire_scan_answer(t, body, &USAGE_LIMITS, why));
+    if (op == WIRE_COUNT_TOKENS) return wire_count_read(WIRE_OPENAI_RESPONSES, t, &tokens, why); /* counting uses nothing */
     uint32_t output = json_find(t, 0, S("output"));
     if (!output || !json_is(t, output, JSON_ARRAY))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a response: it has no output");

@@ -166,7 +166,12 @@ def refuse(fake, request):
     if not isinstance(request.json, dict):
         return _wrong("the body is not JSON")
     if call == "count-tokens":
-        return _union("input", request.json.get("input"), {"converse", "invokeModel"})
+        asked = request.json.get("input")
+        wrong = set(request.json) != {"input"} and _wrong("input: one member only") or _union("input", asked, {"converse", "invokeModel"})
+        if wrong or "invokeModel" in asked:
+            return wrong
+        unknown = set(asked["converse"]) - {"messages", "system", "toolConfig", "additionalModelRequestFields"}
+        return _wrong(f"extraneous key {sorted(unknown)} is not permitted") if unknown else _converse(asked["converse"])
     return _invoke(request.json) if call.startswith("invoke") else _converse(request.json)
 
 

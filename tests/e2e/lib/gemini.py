@@ -160,7 +160,11 @@ def refuse(fake, request):
     if not isinstance(body, dict):
         return _wrong("Invalid JSON payload received.")
     if request.path.endswith(":countTokens"):
-        return None
+        if len(body) != 1 or next(iter(body)) not in ("contents", "generateContentRequest"):
+            return _wrong(f"countTokens takes contents or generateContentRequest, and one of them only, not {sorted(body)}")
+        body = dict(body.get("generateContentRequest") or {**body, "model": "models/" + model_of(request)})
+        if body.pop("model", None) != "models/" + model_of(request):
+            return _wrong("generateContentRequest.model: must be the one in the path")
     wrong = _known("", body, FIELDS) or _known("generation_config", body.get("generationConfig", {}), CONFIG) or _tools(body) \
         or _contents(body.get("contents"))
     if wrong:
@@ -172,7 +176,7 @@ def refuse(fake, request):
 
 def plain_answer(fake, request):
     if request.path.endswith(":countTokens"):
-        return acts.raw_json({"totalTokens": 10 + len(request.json["contents"])})
+        return acts.raw_json({"totalTokens": 10 + len(request.json.get("generateContentRequest", request.json)["contents"])})
     return None
 
 

@@ -2,10 +2,14 @@
 import json
 
 from . import openai, schema
-from .openai import NAME, answer_headers, error, plain_answer  # the same vendor
+from . import acts
+from .openai import NAME, answer_headers, error  # the same vendor
 
 __all__ = ["answer_headers", "echo", "error", "error_event", "events", "plain_answer", "refuse", "whole"]
 
+COUNT = "/v1/responses/input_tokens"
+COUNT_FIELDS = {"model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text", "truncation",
+                "conversation", "previous_response_id"}
 FIELDS = {
     "model": str, "input": (str, list), "instructions": str, "stream": bool, "stream_options": dict, "temperature": (int, float),
     "top_p": (int, float), "max_output_tokens": int, "max_tool_calls": int, "tools": list, "tool_choice": (str, dict),
@@ -30,9 +34,9 @@ def _wrong(message, param=None, code=None):
     return 400, error(400, message, param, code)
 
 
-def _fields(body):
+def _fields(body, counting):
     for name, value in body.items():
-        if name not in FIELDS:
+        if name not in (COUNT_FIELDS if counting else FIELDS):
             return _wrong(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
         if value is not None and not schema.is_a(value, FIELDS[name]):
             return _wrong(f"Invalid type for '{name}': expected {schema.say(FIELDS[name])}, but got {schema.kind(value)} instead.",
@@ -115,12 +119,19 @@ def refuse(fake, request):
     if request.method != "POST" or not isinstance(request.json, dict):
         return _wrong("We could not parse the JSON body of your request.")
     body = request.json
-    wrong = _fields(body) or _tools(body.get("tools")) or _input(body["input"])
+    wrong = _fields(body, request.path == COUNT) or _tools(body.get("tools")) or _input(body["input"])
     if wrong:
         return wrong
     if body["model"] not in fake.models:
         return 404, error(404, f"The requested model '{body['model']}' does not exist.", "model", "model_not_found")
     return None
+
+
+def plain_answer(fake, request):
+    if request.path == COUNT:
+        items = request.json["input"]
+        return acts.raw_json({"object": "response.input_tokens", "input_tokens": 10 + (len(items) if isinstance(items, list) else 1)})
+    return openai.plain_answer(fake, request)
 
 
 # -- how it answers
