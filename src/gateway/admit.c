@@ -164,7 +164,10 @@ static enum err read_request(struct exchange *x)
     if (wire_manner(op)->form)
         return x->wire->read_form(op, http_field_get(r->fields, S("content-type")), r->body, &x->request, &x->fault);
     TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
-    return x->wire->read(op, &x->gl->tape, &x->arena, &x->request, &x->fault);
+    bool marked = x->gl->tape.marked;
+    TRY(x->wire->read(op, &x->gl->tape, &x->arena, &x->request, &x->fault));
+    x->request.marked = marked;
+    return OK;
 }
 
 enum next step_admit(struct exchange *x)

@@ -134,7 +134,8 @@ struct attempt {
     struct provider_verdict verdict;
     uint64_t rest_ms;                /* a limit of the provider is used up for so long; 0: none is */
     const struct wire_ops *wire;     /* the provider's format */
-    struct translation *translation; /* NULL: the same-format road */
+    struct translation *translation; /* NULL: the body goes as it came */
+    bool crossing;                   /* the answer is translated as well */
     const struct price *price;
     uint64_t start_ns, first_byte_ns;
 };
@@ -246,6 +247,9 @@ MUST_USE enum err framing_next(struct framing *f, struct framed *ret_event, bool
 /* ---- translate.c: an attempt whose provider speaks another format ------------------------------------------------------ */
 /* Chooses the format and writes the request. ERR_FORMAT_UNSUPPORTED: this deployment cannot express it, another one may. */
 MUST_USE enum err translate_request(struct exchange *x);
+/* For a provider of the caller's own format: when there is something in the body that we sealed, it is opened and the body written
+ * anew; the answer then passes as it comes. Else nothing happens. */
+MUST_USE enum err translate_sealed(struct exchange *x);
 struct str translate_betas(const struct translation *t); /* for the field anthropic-beta; STR_NONE */
 struct str translate_body(const struct translation *t);  /* the request for the provider */
 void translate_sent(struct translation *t);              /* the provider has answered: its body goes */
@@ -258,6 +262,7 @@ MUST_USE enum err translate_event(struct exchange *x, const struct framed *e, st
 MUST_USE enum err translate_end(struct exchange *x, struct buf *out, bool *ret_last); /* the transfer has closed */
 bool translate_fault(struct exchange *x, struct buf *out); /* false: nothing written, the stream had not begun */
 bool translate_losses_field(struct exchange *x, struct http_field *ret_field); /* x-aquifer-losses; false: nothing was lost */
+bool translate_opened_field(struct exchange *x, struct http_field *ret_field); /* of translate_sealed(); counts them, too */
 void translation_free(struct exchange *x);                                     /* with its attempt; NULL is fine */
 
 /* ---- betas.c --------------------------------------------------------------------------------------------------------- */

@@ -80,7 +80,7 @@ static bool is_encoded(struct http_fields fields)
 /* Of a translated answer the type and the vendor's own limits would be wrong. */
 static bool comes_down(const struct exchange *x, struct str name)
 {
-    return x->attempt.translation ? wire_header_recrosses(name) : wire_header_comes_down(name);
+    return x->attempt.crossing ? wire_header_recrosses(name) : wire_header_comes_down(name);
 }
 
 /* The fields that come down, pointing into `theirs`, and ours behind them. */
@@ -88,7 +88,8 @@ static size_t down_fields(struct exchange *x, struct http_fields theirs, struct 
                           size_t room)
 {
     size_t n = 0;
-    if (x->attempt.translation) ret_fields[n++] = (struct http_field){S("content-type"), type};
+    if (x->attempt.crossing) ret_fields[n++] = (struct http_field){S("content-type"), type};
+    else if (translate_opened_field(x, ret_fields)) n++;
     for (size_t i = 0; i < theirs.n && n + OUR_FIELDS_MAX < room; i++)
         if (comes_down(x, theirs.at[i].name)) ret_fields[n++] = theirs.at[i];
     return n + our_fields(x, theirs, ret_fields + n);
@@ -200,9 +201,9 @@ static void begin_stream(struct exchange *x, int status, struct http_fields thei
 {
     struct http_field fields[DOWN_FIELDS_MAX];
     size_t n = down_fields(x, theirs, str_z(x->wire->stream_type), fields, DOWN_FIELDS_MAX - 1);
-    if (x->attempt.translation && translate_losses_field(x, &fields[n])) n++;
+    if (x->attempt.crossing && translate_losses_field(x, &fields[n])) n++;
     uint32_t every = x->generation->settings.heartbeat_ms;
-    if (x->attempt.translation && translate_begin(x) != OK) {
+    if (x->attempt.crossing && translate_begin(x) != OK) {
         fail(x, ATTEMPT_GARBAGE);
         return;
     }
@@ -315,7 +316,7 @@ static bool take_event(struct exchange *x, const struct framed *framed, struct r
 {
     const struct sse_event *e = &framed->event;
     struct wire_step step = {.error = framed->exception};
-    if (x->attempt.translation) return take_translated(x, framed);
+    if (x->attempt.crossing) return take_translated(x, framed);
     if (!framed->exception) x->wire->event(&x->wire_stream, e, &x->gl->tape, &step);
     if (step.garbage) look_again(x, e, &step);
     if (step.garbage) {
@@ -342,7 +343,7 @@ static bool take_events(struct exchange *x, struct run *run)
     while ((err = framing_next(&x->inflow, &e, &got, &x->fault)) == OK && got)
         if (!take_event(x, &e, run)) return false;
     run_flush(x, run);
-    if (x->attempt.translation) flush_translated(x);
+    if (x->attempt.crossing) flush_translated(x);
     if (err != OK) fail(x, ATTEMPT_GARBAGE);
     return err == OK;
 }
@@ -430,7 +431,7 @@ static void hold(struct exchange *x, struct str bytes)
     bool failed = x->status >= 300;
     size_t max = failed ? ERROR_BODY_MAX : x->held.max;
     if (!x->passing && x->held.n + bytes.n > max) {
-        if (x->attempt.translation && !failed) {
+        if (x->attempt.crossing && !failed) {
             FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE,
                  "the provider's answer is longer than limits.answer, and one that must be translated is held whole");
             fail(x, ATTEMPT_GARBAGE);
@@ -487,7 +488,7 @@ static void end_refused(struct exchange *x)
     bool is_callers = a->deployment->client_key && x->status < 500; /* his quota, nobody else's */
     if (a->verdict.rest && !is_callers) route_failed(a->deployment, a->verdict.retry_after_ms, now_ms);
     attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_ERROR);
-    if (a->translation) translate_error(x);
+    if (x->attempt.crossing) translate_error(x);
     if (a->verdict.spent) forbid_retry(x);
     x->outcome = OUTCOME_ANSWER;
     go_on(x, a->verdict.try_next);
@@ -495,7 +496,7 @@ static void end_refused(struct exchange *x)
 
 static enum err read_held(struct exchange *x)
 {
-    if (x->attempt.translation) return translate_answer(x);
+    if (x->attempt.crossing) return translate_answer(x);
     return x->wire->answer(x->request.operation, buf_view(&x->held), &x->gl->tape, &x->usage, &x->fault);
 }
 
@@ -539,8 +540,8 @@ static void end_events(struct exchange *x)
 {
     if (!x->relay_done) relay_rest(x);
     if (x->step != STEP_RELAY) return; /* the rest was garbage */
-    if (!x->relay_done && x->attempt.translation && !end_translated(x)) return;
-    if (!x->attempt.translation && x->wire->end && x->wire->end(&x->wire_stream)) x->relay_done = x->wire_stream.finished = true;
+    if (!x->relay_done && x->attempt.crossing && !end_translated(x)) return;
+    if (!x->attempt.crossing && x->wire->end && x->wire->end(&x->wire_stream)) x->relay_done = x->wire_stream.finished = true;
     if (x->relay_done) {
         end_stream(x);
         return;

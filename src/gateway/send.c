@@ -186,7 +186,7 @@ _Static_assert(DOOR_CREDENTIALS <= PROVIDER_FIELDS_MAX, "all of them fit");
 static unsigned client_credentials(struct exchange *x, struct http_field *ret_fields)
 {
     const struct http_request *r = x->stream->request;
-    if (!x->attempt.translation) return door_client_fields(r, ret_fields);
+    if (!x->attempt.crossing) return door_client_fields(r, ret_fields);
     return x->attempt.deployment->provider->kind->credentials((struct secret){door_client_key(r)}, &x->gl->room, ret_fields);
 }
 
@@ -194,11 +194,11 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
 {
     const struct deployment *d = x->attempt.deployment;
     struct http_fields theirs = x->stream->request->fields;
-    bool (*goes_up)(struct str name) = x->attempt.translation ? wire_header_crosses : wire_header_goes_up;
+    bool (*goes_up)(struct str name) = x->attempt.crossing ? wire_header_crosses : wire_header_goes_up;
     for (size_t i = 0; i < theirs.n; i++)
         if (goes_up(theirs.at[i].name)) put_field(up, theirs.at[i].name, theirs.at[i].value);
     if (!has_field(up, S("content-type"))) put_field(up, S("content-type"), S("application/json"));
-    if (x->attempt.translation && translate_betas(x->attempt.translation).n)
+    if (x->attempt.crossing && translate_betas(x->attempt.translation).n)
         put_field(up, S("anthropic-beta"), translate_betas(x->attempt.translation));
     put_field(up, S("accept-encoding"), S("identity")); /* usage is read from the answer */
     for (const struct http_field *f = d->provider->kind->required; f->name.p; f++)
@@ -393,6 +393,12 @@ static bool has_client_key(struct exchange *x)
     return false;
 }
 
+static enum err choose_road(struct exchange *x)
+{
+    bool same = wire_formats_have(&x->attempt.deployment->formats, x->wire->format) && can_call(x, x->wire->format);
+    return same ? translate_sealed(x) : translate_request(x);
+}
+
 enum next step_send(struct exchange *x)
 {
     struct destination to;
@@ -407,8 +413,7 @@ enum next step_send(struct exchange *x)
         x->step = STEP_ROUTE;
         return MOVED;
     }
-    bool same = wire_formats_have(&x->attempt.deployment->formats, x->wire->format) && can_call(x, x->wire->format);
-    if (!same && translate_request(x) != OK) {
+    if (choose_road(x) != OK) {
         if (x->fault.code != ERR_FORMAT_UNSUPPORTED) return FAILED;
         x->outcome = OUTCOME_FAULT; /* unless another deployment can express it */
         x->step = STEP_ROUTE;

@@ -27,6 +27,7 @@ void translation_free(struct exchange *x)
     struct translation *t = x->attempt.translation;
     if (!t) return;
     x->attempt.translation = NULL;
+    x->attempt.crossing = false;
     buf_done(&t->body);
     arena_done(&t->arena);
     free(t);
@@ -182,7 +183,18 @@ enum err translate_request(struct exchange *x)
         if (best && lost(best) == 0) break;
     }
     x->attempt.translation = best;
+    x->attempt.crossing = best != NULL;
     return best ? OK : refused;
+}
+
+enum err translate_sealed(struct exchange *x)
+{
+    if (!x->request.marked || !x->wire->translator) return OK;
+    TRY(json_scan(&x->gl->tape, x->stream->request->body, &JSON_LIMITS, &x->fault));
+    if (!wire_holds_seal(&x->gl->tape)) return OK;
+    enum err e = try_format(x, x->wire, &x->attempt.translation);
+    if (e != OK) translation_free(x);
+    return e;
 }
 
 /* ---- whole answers ------------------------------------------------------------------------------------------------------- */
@@ -193,6 +205,13 @@ static void count_losses(struct exchange *x)
     const struct chat_losses *l = &x->attempt.translation->losses;
     for (unsigned i = 0; i < CHAT_LOSSES_N; i++)
         if (l->n[i]) atomic_fetch_add_explicit(&counters->losses[i], l->n[i], memory_order_relaxed);
+}
+
+bool translate_opened_field(struct exchange *x, struct http_field *ret_field)
+{
+    if (!x->attempt.translation || x->attempt.status >= 300) return false;
+    count_losses(x);
+    return translate_losses_field(x, ret_field);
 }
 
 struct retelling {

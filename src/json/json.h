@@ -32,12 +32,17 @@ struct json_tape {
     struct str src;
     struct json_node *nodes;
     uint32_t n, cap, max_nodes;
+    bool marked; /* by json_limits.mark: some string began so */
 };
 
 struct json_limits {
     uint32_t max_depth;    /* containers within each other, at most JSON_DEPTH_MAX */
     uint32_t record_depth; /* containers whose content is recorded; 1: only the root's members; all is checked anyway */
+    uint32_t mark;         /* JSON_MARK('a', 'b', 'c'): do strings of JSON_MARKED_MIN bytes or more begin so? At any depth, and
+                            * not within escapes; 0: nobody asks */
 };
+#define JSON_MARK(a, b, c) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16)
+enum { JSON_MARKED_MIN = 32 };
 enum { JSON_DEPTH_MAX = 1024 };
 #define JSON_LIMITS ((struct json_limits){.max_depth = 512, .record_depth = JSON_DEPTH_MAX})
 #define JSON_LIMITS_TOP ((struct json_limits){.max_depth = 512, .record_depth = 1})

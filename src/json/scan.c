@@ -249,6 +249,7 @@ struct scan_stop json_scan_once(scan_fn *fn, struct json_tape *t, struct str src
 {
     t->n = 0;
     t->src = src;
+    t->marked = false;
     if (!t->nodes) json_tape_grow(t);
     return fn(t, limits);
 }

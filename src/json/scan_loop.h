@@ -12,7 +12,7 @@ struct scan {
     const unsigned char *p, *end, *base;
     struct json_tape *t;
     struct json_node *nodes;
-    uint32_t n, cap, record_depth;
+    uint32_t n, cap, record_depth, mark;
     uint32_t depth; /* open containers */
     uint32_t open;  /* number of the innermost recorded one; while it is open its `next` holds its parent's */
     const char *what;
@@ -63,8 +63,10 @@ SCAN_FN bool take_string(struct scan *s, unsigned flags)
         s->p = why.at;
         return stop(s, why.what);
     }
+    size_t len = (size_t)(quote - start);
+    if (len >= JSON_MARKED_MIN && UNLIKELY(JSON_MARK(start[0], start[1], start[2]) == s->mark)) s->t->marked = true;
     s->p = quote + 1;
-    return record(s, start, (size_t)(quote - start), JSON_STRING | flags << 8);
+    return record(s, start, len, JSON_STRING | flags << 8);
 }
 
 SCAN_FN bool take_name(struct scan *s)
@@ -211,6 +213,7 @@ SCAN_ENTRY struct scan_stop SCAN_NAME(struct json_tape *t, const struct json_lim
         .nodes = t->nodes,
         .cap = t->cap,
         .record_depth = limits->record_depth,
+        .mark = limits->mark,
         .window = &window,
     };
     while (descend(&s, closings, limits->max_depth) && go_on(&s, closings))

@@ -302,6 +302,36 @@ static void test_nodes(void **state)
 }
 
 /* With record_depth the same is checked, and the members that are recorded are the same; what is in them is not. */
+/* A long string that begins so, at any depth and place, is noticed by every twin; nothing else is. */
+static void test_mark(void **state)
+{
+    const struct json_limits limits = {.max_depth = 16, .record_depth = 1, .mark = JSON_MARK('a', 'q', '1')};
+    static const struct {
+        const char *text;
+        bool marked;
+    } CASES[] = {
+        {"{\"a\":[{\"b\":\"aq1.0123456789012345678901234567\"}]}", true},
+        {"{\"a\":[{\"b\":\"aq1.012345678901234567890123456\"}]}", false}, /* 31 bytes */
+        {"{\"a\":[{\"b\":\"aq2.0123456789012345678901234567\"}]}", false},
+        {"{\"a\":[{\"b\":\" aq1.012345678901234567890123456\"}]}", false},
+        {"{\"aq1.0123456789012345678901234567\":1}", true},
+        {"\"aq1.0123456789012345678901234567\\n\"", true},
+        {"[\"aq1\",\"q1.aq1.aq1.aq1.aq1.aq1.aq1.aq1.aq1.\"]", false},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        for (int before = 0; before < 70; before++) {
+            struct buf text;
+            buf_init(&text, 1000);
+            buf_fmt(&text, "%*s%s%70s", before, "", CASES[i].text, "");
+            assert_int_equal(scan_all(buf_view(&text), &limits, NULL), OK);
+            assert_int_equal(tape.marked, CASES[i].marked);
+            assert_int_equal(scan_all(buf_view(&text), NULL, NULL), OK);
+            assert_false(tape.marked);
+            buf_done(&text);
+        }
+    }
+}
+
 static void test_top(void **state)
 {
     struct json_limits top = JSON_LIMITS_TOP;
@@ -405,11 +435,17 @@ static void test_backslash_borders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),     cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_where),        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_nodes),        cmocka_unit_test(test_top),
-        cmocka_unit_test(test_many_names),   cmocka_unit_test(test_every_place),
-        cmocka_unit_test(test_utf8_borders), cmocka_unit_test(test_backslash_borders),
+        cmocka_unit_test(test_accepted),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_where),
+        cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_nodes),
+        cmocka_unit_test(test_top),
+        cmocka_unit_test(test_mark),
+        cmocka_unit_test(test_many_names),
+        cmocka_unit_test(test_every_place),
+        cmocka_unit_test(test_utf8_borders),
+        cmocka_unit_test(test_backslash_borders),
     };
     json_tape_init(&tape, 0);
     int failed = cmocka_run_group_tests_name("scan", tests, NULL, NULL);

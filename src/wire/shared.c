@@ -1,5 +1,5 @@
 /* What several formats read or say alike. Private to this room. */
-#include "wire/formats.h"
+#include "wire/parts.h"
 
 enum err wire_check_model(struct str model, struct fault *why)
 {
@@ -47,6 +47,23 @@ enum err wire_read_stream(const struct json_tape *t, struct wire_request *r, str
     uint32_t stream = json_find(t, 0, S("stream"));
     if (!stream || json_is(t, stream, JSON_NULL) || json_bool(t, stream, &r->stream)) return OK;
     return FAIL(why, ERR_BAD_REQUEST, "stream: must be true or false");
+}
+
+/* Gemini's spelling of it has another fourth letter. */
+static bool is_sealed(struct str s) { return s.n > 4 && memcmp(s.p, "aq1", 3) == 0 && (s.p[3] == '.' || s.p[3] == '/'); }
+
+bool wire_holds_seal(const struct json_tape *t)
+{
+    static const struct str CARRIERS[] = {
+        WIRE_STR("encrypted_content"), WIRE_STR("signature"),        WIRE_STR("data"),
+        WIRE_STR("redactedContent"),   WIRE_STR("thoughtSignature"), WIRE_STR("thought_signature")};
+    for (uint32_t at = 1; at + 1 < t->n; at++) {
+        if (!(json_node(t, at)->flags & JSON_KEY) || !json_is(t, at + 1, JSON_STRING) || !is_sealed(json_text(t, at + 1)))
+            continue;
+        for (unsigned i = 0; i < COUNTOF(CARRIERS); i++)
+            if (str_eq(json_text(t, at), CARRIERS[i])) return true;
+    }
+    return false;
 }
 
 enum err wire_scan_answer(struct json_tape *t, struct str body, const struct json_limits *limits, struct fault *why)

@@ -68,6 +68,7 @@ struct wire_request {
     uint64_t max_output;         /* tokens the caller allows, all choices together; 0: not said */
     uint64_t choices;            /* answers asked for (Chat's n); at least 1 */
     uint64_t input_bound;        /* no tokenizer makes more input tokens of this body */
+    bool marked;                 /* it may hold state that we sealed: wire_holds_seal() */
     bool wants_usage;            /* Chat: the caller asked for stream_options.include_usage himself */
     struct json_edit usage_edit; /* Chat: what makes the provider tell the usage; with.n == 0: nothing to do */
 };
@@ -141,7 +142,10 @@ struct wire_ops {
 
 #define WIRE_EDITS 2
 /* Root members and theirs are recorded (stream_options), what lies deeper is only checked. */
-#define WIRE_LIMITS ((struct json_limits){.max_depth = 512, .record_depth = 2})
+#define WIRE_LIMITS ((struct json_limits){.max_depth = 512, .record_depth = 2, .mark = JSON_MARK('a', 'q', '1')})
+/* Whether a body whose scan with WIRE_LIMITS was marked has state that we sealed, where its format carries state; `t` holds all
+ * of it (JSON_LIMITS). Such a body cannot go as it is to a provider of its own format. */
+bool wire_holds_seal(const struct json_tape *t);
 
 /* The usage of a 2xx answer of which only the last bytes were kept: it stands near the end in every format that has it at the
  * root. False: not told there, or the answer did not end as JSON ends. room: scratch, cleared. */

@@ -229,7 +229,7 @@ static const struct chat_opaque *own_opaque(const struct openai_responses_writin
                                             enum chat_opaque_kind kind)
 {
     for (const struct chat_opaque *o = i->opaque; o; o = o->next)
-        if ((is_ours(w, o, kind) || w->same_format) && chat_told(&i->node, ITEM_HAS_OPAQUE)) return o;
+        if ((is_ours(w, o, kind) || (w->same_format && !o->origin.deployment)) && chat_told(&i->node, ITEM_HAS_OPAQUE)) return o;
     for (struct chat_part *p = i->parts; p; p = p->next)
         for (const struct chat_opaque *o = p->opaque; o; o = o->next)
             if (is_ours(w, o, kind) && chat_told(&p->node, PART_HAS_OPAQUE)) return o;
@@ -259,7 +259,8 @@ static bool has_kind(const struct chat_item *i, enum chat_part_kind kind)
 static enum err put_reasoning(struct openai_responses_writing *w, struct chat_item *i)
 {
     const struct chat_opaque *o = own_opaque(w, i, OPAQUE_ENCRYPTED);
-    if (!o && !w->same_format) {
+    bool foreign = !o && i->opaque && i->opaque->origin.deployment;
+    if (foreign || (!o && !w->same_format)) {
         lose_reasoning(w, i);
         return OK;
     }

@@ -115,7 +115,8 @@ static void put_own_settings(struct openai_responses_writing *w)
     struct str tier = c->settings[SET_SERVICE_TIER];
     bool ours = str_eq(c->family, S("openai")), automatic = tier.p && str_eq(tier, S("\"auto\""));
     bool stored = chat_told(&c->node, SET_STORE) && ours;
-    json_add_raw(j, S("store"), stored ? c->settings[SET_STORE] : S("false"));
+    if (stored) json_add_raw(j, S("store"), c->settings[SET_STORE]);
+    else if (!w->same_format) json_add_bool(j, S("store"), false);
     put_include(w);
     put_limit(w);
     if (ours && chat_told(&c->node, SET_METADATA)) json_add_raw(j, S("metadata"), c->settings[SET_METADATA]);
