@@ -18,7 +18,7 @@ static enum err read_project(struct json_ref root, struct key_request *r, struct
     TRY(json_opt_str(root, "project", &r->project, why));
     if (!json_ref_ok(json_ref_find(root, "project"))) return OK;
     if (r->project.n > PROJECT_NAME_MAX || !config_name_is_valid(r->project, false))
-        return FAIL(why, ERR_BAD_REQUEST, "project must be a name of 1 to %d letters, digits and . _ : / -", PROJECT_NAME_MAX);
+        return FAIL(why, ERR_BAD_REQUEST, "project must be a name of 1 to %d letters, digits and . _ : / @ -", PROJECT_NAME_MAX);
     return OK;
 }
 

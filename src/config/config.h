@@ -154,7 +154,7 @@ MUST_USE enum err config_secret(struct str reference, struct buf *out, struct fa
 bool config_is_reference(struct str text);
 /* Does control find its credentials, instead of their standing in the file? */
 bool config_finds(const struct config_provider *p);
-/* Letters, digits and . _ : / - ; pattern: also one * at the end. */
+/* Letters, digits and . _ : / @ - ; pattern: also one * at the end. */
 bool config_name_is_valid(struct str name, bool pattern);
 /* "300ms", "5s", "1h30m", "30d", "0" → milliseconds. */
 bool config_duration(struct str text, uint64_t *ret_ms);
@@ -172,7 +172,7 @@ enum config_type {
     CONFIG_SECTION,
     CONFIG_MAPS, /* a list of maps */
     CONFIG_TEXT,
-    CONFIG_NAME, /* letters, digits and . _ : / - */
+    CONFIG_NAME, /* letters, digits and . _ : / @ - */
     CONFIG_PATH,
     CONFIG_ADDRESS,
     CONFIG_URL,

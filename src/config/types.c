@@ -27,7 +27,7 @@ bool config_name_is_valid(struct str s, bool pattern)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("._:/-", c));
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("._:/@-", c));
         if (!letter && !(pattern && c == '*' && i + 1 == s.n)) return false;
     }
     return s.n > 0;
@@ -40,7 +40,7 @@ void read_name(struct reader *r, const struct config_key *k, const struct yaml_n
     if (n->text.n > k->max)
         config_complain(r, n->line, "has %zu characters, at most %llu are allowed", n->text.n, (unsigned long long)k->max);
     else if (!config_name_is_valid(n->text, pattern))
-        config_complain(r, n->line, "\"%.*s\" is not a name; use letters, digits and . _ : / -%s", STR_ARG(brief(n->text)),
+        config_complain(r, n->line, "\"%.*s\" is not a name; use letters, digits and . _ : / @ -%s", STR_ARG(brief(n->text)),
                         pattern ? ", and one * at the end" : "");
     else *(struct str *)field = n->text;
 }

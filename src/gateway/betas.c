@@ -73,18 +73,35 @@ static bool is_word(struct str s)
     return s.n > 0;
 }
 
+static void put_words(const struct json_tape *tape, struct buf *out)
+{
+    uint32_t one;
+    for (struct json_iter it = json_each(tape, 0); json_next(tape, &it, &one);) {
+        if (!json_is(tape, one, JSON_STRING) || !is_word(json_text(tape, one))) continue;
+        if (out->n) buf_char(out, ',');
+        buf_str(out, json_text(tape, one));
+    }
+}
+
+bool betas_of_body(struct exchange *x, struct str raw, struct str *ret_field)
+{
+    struct json_tape *tape = &x->gl->tape;
+    struct buf out;
+    if (!raw.n || json_scan(tape, raw, &JSON_LIMITS, NULL) != OK || !json_is(tape, 0, JSON_ARRAY)) return false;
+    buf_init(&out, KIB(4));
+    put_words(tape, &out);
+    bool kept = !out.over && out.n && arena_str(&x->arena, buf_view(&out), ret_field);
+    buf_done(&out);
+    return kept;
+}
+
 static enum err betas_to_field(struct exchange *x, struct arena *keep, struct chat *c, struct str *ret_field)
 {
     struct json_tape *tape = &x->gl->tape;
     struct buf out;
-    uint32_t one;
     if (!(c->node.has & 1ull << SET_BETAS) || json_scan(tape, c->settings[SET_BETAS], &JSON_LIMITS, NULL) != OK) return OK;
     buf_init(&out, KIB(4));
-    for (struct json_iter it = json_each(tape, 0); json_next(tape, &it, &one);) {
-        if (!is_word(json_text(tape, one))) continue;
-        if (out.n) buf_char(&out, ',');
-        buf_str(&out, json_text(tape, one));
-    }
+    put_words(tape, &out);
     bool kept = !out.over && arena_str(keep, buf_view(&out), ret_field);
     buf_done(&out);
     chat_told(&c->node, SET_BETAS);

@@ -235,6 +235,14 @@ extern const struct http_call_handler gateway_relay;
 void relay_writable(struct exchange *x);
 void relay_stop(struct exchange *x); /* the client is gone, or we give up: ends the call at once */
 
+/* ---- down.c ---------------------------------------------------------------------------------------------------------- */
+#define DOWN_FIELDS_MAX 64
+/* The fields that come down, pointing into `theirs`, and ours behind them. */
+size_t down_fields(struct exchange *x, struct http_fields theirs, struct str type, struct http_field *ret_fields, size_t room);
+/* Copies them to x->down, in one piece of the arena; false: there are too many or they are too long. */
+bool down_keep(struct exchange *x, struct http_fields theirs);
+void down_refused(struct exchange *x); /* what the client should know of a refusal: whether and when to try again */
+
 /* ---- framing.c ------------------------------------------------------------------------------------------------------- */
 void framing_start(struct framing *f, const struct wire_ops *wire, size_t event_max);
 void framing_done(struct framing *f);
@@ -269,6 +277,9 @@ void translation_free(struct exchange *x);                                     /
 /* *ret_field: anthropic-beta for the request that goes up, in to->memo; STR_NONE: none. */
 MUST_USE enum err betas_carry(struct exchange *x, const struct wire_target *to, enum wire_format f, struct chat *c,
                               struct str *ret_field);
+
+/* The field's words of a body's anthropic_beta, in the exchange's arena; false: none. */
+bool betas_of_body(struct exchange *x, struct str raw, struct str *ret_field);
 
 /* ---- settle.c -------------------------------------------------------------------------------------------------------- */
 /* Ends the attempt under way: usage, cost, journal, metrics, breaker. Idempotent. */

@@ -77,56 +77,8 @@ static bool is_encoded(struct http_fields fields)
     return coding.n && !str_eq_nocase(coding, S("identity"));
 }
 
-/* Of a translated answer the type and the vendor's own limits would be wrong. */
-static bool comes_down(const struct exchange *x, struct str name)
-{
-    return x->attempt.crossing ? wire_header_recrosses(name) : wire_header_comes_down(name);
-}
-
-/* The fields that come down, pointing into `theirs`, and ours behind them. */
-static size_t down_fields(struct exchange *x, struct http_fields theirs, struct str type, struct http_field *ret_fields,
-                          size_t room)
-{
-    size_t n = 0;
-    if (x->attempt.crossing) ret_fields[n++] = (struct http_field){S("content-type"), type};
-    else if (translate_opened_field(x, ret_fields)) n++;
-    for (size_t i = 0; i < theirs.n && n + OUR_FIELDS_MAX < room; i++)
-        if (comes_down(x, theirs.at[i].name)) ret_fields[n++] = theirs.at[i];
-    return n + our_fields(x, theirs, ret_fields + n);
-}
-
-#define DOWN_FIELDS_MAX 64
-
 static void begin_stream(struct exchange *x, int status, struct http_fields theirs);
 static void begin_passing(struct exchange *x);
-
-static struct str put_copy(char **at, struct str s)
-{
-    char *p = *at;
-    if (s.n) memcpy(p, s.p, s.n);
-    *at += s.n;
-    return str_make(p, s.n);
-}
-
-/* All of them in one piece of the arena. */
-static bool keep_fields(struct exchange *x, struct http_fields theirs)
-{
-    struct http_field fields[DOWN_FIELDS_MAX];
-    bool streams = x->request.stream && x->status < 300; /* a translated body that should have been a stream becomes one */
-    struct str type = streams ? str_z(x->wire->stream_type) : S("application/json");
-    size_t n = down_fields(x, theirs, type, fields, DOWN_FIELDS_MAX), bytes = (n + 1) * sizeof *x->down;
-    for (size_t i = 0; i < n; i++) bytes += fields[i].name.n + fields[i].value.n;
-    x->n_down = 0;
-    x->down = arena_alloc(&x->arena, bytes);
-    if (!x->down) return false;
-    char *at = (char *)(x->down + n + 1); /* one may come yet: translate.c */
-    for (size_t i = 0; i < n; i++) {
-        struct str name = put_copy(&at, fields[i].name);
-        x->down[i] = (struct http_field){name, put_copy(&at, fields[i].value)};
-    }
-    x->n_down = (unsigned)n;
-    return true;
-}
 
 /* Sound, and events that nobody here reads. */
 static bool passes(const struct exchange *x)
@@ -170,7 +122,7 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
     }
     x->status = status;
     buf_clear(&x->held);
-    if (keep_fields(x, fields)) {
+    if (down_keep(x, fields)) {
         if (status < 300 && passes(x)) begin_passing(x);
         return;
     }
@@ -469,15 +421,6 @@ static void blame(struct exchange *x)
     buf_clear(&x->gl->room);
 }
 
-/* Whoever tries again gets the same answer. The provider's own word comes first. */
-static void forbid_retry(struct exchange *x)
-{
-    static const struct http_field NO = {{"x-should-retry", 14}, {"false", 5}};
-    for (unsigned i = 0; i < x->n_down; i++)
-        if (str_eq(x->down[i].name, NO.name)) return;
-    x->down[x->n_down++] = NO; /* there is room for one more: keep_fields() */
-}
-
 /* The provider refused or failed: its word is the answer unless another deployment does better. */
 static void end_refused(struct exchange *x)
 {
@@ -489,7 +432,7 @@ static void end_refused(struct exchange *x)
     if (a->verdict.rest && !is_callers) route_failed(a->deployment, a->verdict.retry_after_ms, now_ms);
     attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_ERROR);
     if (x->attempt.crossing) translate_error(x);
-    if (a->verdict.spent) forbid_retry(x);
+    down_refused(x);
     x->outcome = OUTCOME_ANSWER;
     go_on(x, a->verdict.try_next);
 }

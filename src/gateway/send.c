@@ -181,6 +181,58 @@ static bool has_field(const struct up_fields *up, struct str name)
     return false;
 }
 
+/* ---- send: Vertex AI's dialect of Messages ------------------------------------------------------------------------------------ */
+
+#define VERSION_FIELD "anthropic-version"
+#define VERTEX_VERSION S("vertex-2023-10-16") /* means the field's first version */
+
+static bool goes_to_vertex(const struct exchange *x)
+{
+    return x->attempt.wire->format == WIRE_ANTHROPIC_MESSAGES && x->attempt.deployment->provider->kind->vertex_bodies;
+}
+
+static bool is_vertex_version(struct str version) { return str_starts(version, S("vertex-")); }
+
+/* What a caller of Vertex AI's says in the body and Anthropic takes as fields. */
+static void put_body_fields(struct exchange *x, struct up_fields *up)
+{
+    struct str betas;
+    if (!x->request.version.n || !wire_is_vertex(x->endpoint)) return;
+    if (!is_vertex_version(x->request.version)) set_field(up, S(VERSION_FIELD), x->request.version);
+    if (betas_of_body(x, x->request.betas, &betas)) put_field(up, S("anthropic-beta"), betas);
+}
+
+/* The caller's version of Messages, as Vertex AI names it; later ones than the first have one name everywhere. */
+static struct str vertex_version(const struct exchange *x)
+{
+    struct str given = x->attempt.crossing    ? STR_NONE
+                       : x->request.version.n ? x->request.version
+                                              : str_trim(http_field_get(x->stream->request->fields, S(VERSION_FIELD)));
+    return given.n && !str_eq(given, S("2023-06-01")) ? given : VERTEX_VERSION;
+}
+
+static bool quote(struct exchange *x, struct str text, struct str *ret_quoted)
+{
+    struct buf *room = &x->gl->room;
+    size_t at = room->n;
+    buf_char(room, '"');
+    json_escape(room, text);
+    buf_char(room, '"');
+    return arena_str(&x->arena, str_from(buf_view(room), at), ret_quoted);
+}
+
+/* None when the body is as the provider wants it. False: the arena is full. */
+static bool dialect_changes(struct exchange *x, struct json_change ret_changes[WIRE_DIALECT_CHANGES], size_t *ret_n)
+{
+    struct wire_dialect d = {.from_vertex = !x->attempt.translation && wire_is_vertex(x->endpoint),
+                             .to_vertex = goes_to_vertex(x)};
+    *ret_n = 0;
+    if (!d.from_vertex && !d.to_vertex) return true;
+    if (!quote(x, upstream_model(x), &d.model) || !quote(x, vertex_version(x), &d.version)) return false;
+    *ret_n = wire_dialect_changes(&x->request, &d, ret_changes);
+    return true;
+}
+
 _Static_assert(DOOR_CREDENTIALS <= PROVIDER_FIELDS_MAX, "all of them fit");
 /* In the caller's own format they go as they came, since a vendor may have several kinds of them; else as this kind wants one. */
 static unsigned client_credentials(struct exchange *x, struct http_field *ret_fields)
@@ -195,8 +247,11 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
     const struct deployment *d = x->attempt.deployment;
     struct http_fields theirs = x->stream->request->fields;
     bool (*goes_up)(struct str name) = x->attempt.crossing ? wire_header_crosses : wire_header_goes_up;
+    bool versioned = goes_to_vertex(x); /* then the version stands in the body */
     for (size_t i = 0; i < theirs.n; i++)
-        if (goes_up(theirs.at[i].name)) put_field(up, theirs.at[i].name, theirs.at[i].value);
+        if (goes_up(theirs.at[i].name) && !(versioned && str_eq(theirs.at[i].name, S(VERSION_FIELD))))
+            put_field(up, theirs.at[i].name, theirs.at[i].value);
+    if (!versioned && !x->attempt.crossing) put_body_fields(x, up);
     if (!has_field(up, S("content-type"))) put_field(up, S("content-type"), S("application/json"));
     if (x->attempt.crossing && translate_betas(x->attempt.translation).n)
         put_field(up, S("anthropic-beta"), translate_betas(x->attempt.translation));
@@ -216,28 +271,36 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
 
 /* Defaults and drops of the deployment, up to this many each (the configuration checks it). */
 #define CHANGES_MAX 32
-#define EDITS_MAX (WIRE_EDITS + JSON_EDITS(CHANGES_MAX))
+#define CHANGES_ALL (WIRE_DIALECT_CHANGES + CHANGES_MAX)
+#define EDITS_MAX (WIRE_EDITS + JSON_EDITS(CHANGES_ALL))
 
 static struct str body_of(const struct exchange *x)
 {
     return x->attempt.translation ? translate_body(x->attempt.translation) : x->stream->request->body;
 }
 
-static unsigned configured_edits(struct exchange *x, struct json_edit *ret_edits)
+static bool is_changed(const struct json_change *changes, size_t n, struct str name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(changes[i].name, name)) return true;
+    return false;
+}
+
+/* `changes` holds `n` that come first: what the configuration says of the same members is moot. */
+static unsigned planned_edits(struct exchange *x, struct json_change *changes, size_t n, struct json_edit *ret_edits)
 {
     const struct deployment *d = x->attempt.deployment;
-    struct json_change changes[CHANGES_MAX];
-    size_t n = 0;
-    if (d->n_defaults + d->n_drop == 0 || wire_manner(x->request.operation)->form) return 0;
+    if (d->n_defaults + d->n_drop + n == 0 || wire_manner(x->request.operation)->form) return 0;
     struct json_tape *t = &x->gl->tape;
     must(json_scan(t, body_of(x), &JSON_LIMITS_TOP, NULL) == OK); /* admit accepted it, or we wrote it */
-    for (unsigned i = 0; i < d->n_drop && n < CHANGES_MAX; i++) {
-        if (!json_find(t, 0, d->drop[i])) continue;
+    for (unsigned i = 0; i < d->n_drop && n < CHANGES_ALL; i++) {
+        if (is_changed(changes, n, d->drop[i]) || !json_find(t, 0, d->drop[i])) continue;
         changes[n++] = (struct json_change){JSON_DROP, d->drop[i], STR_NONE};
         x->dropped++;
     }
-    for (unsigned i = 0; i < d->n_defaults && n < CHANGES_MAX; i++)
-        changes[n++] = (struct json_change){JSON_DEFAULT, d->defaults[i].name, d->defaults[i].raw};
+    for (unsigned i = 0; i < d->n_defaults && n < CHANGES_ALL; i++)
+        if (!is_changed(changes, n, d->defaults[i].name))
+            changes[n++] = (struct json_change){JSON_DEFAULT, d->defaults[i].name, d->defaults[i].raw};
     return (unsigned)json_plan(t, 0, changes, n, ret_edits);
 }
 
@@ -261,22 +324,19 @@ static bool quote_model(struct exchange *x, struct str *ret_quoted)
     struct str model = x->attempt.deployment->model;
     *ret_quoted = STR_NONE;
     if (str_eq(model, S("*")) || str_eq(model, x->request.model)) return true;
-    struct buf *room = &x->gl->room;
-    size_t at = room->n;
-    buf_char(room, '"');
-    json_escape(room, model);
-    buf_char(room, '"');
-    return arena_str(&x->arena, str_from(buf_view(room), at), ret_quoted);
+    return quote(x, model, ret_quoted);
 }
 
 static size_t splice(struct exchange *x, struct str *ret_pieces, struct json_edit *edits)
 {
+    struct json_change changes[CHANGES_ALL];
     struct str quoted;
+    size_t n_changes;
     unsigned n = 0;
-    if (!quote_model(x, &quoted)) return 0;
-    if (!x->attempt.translation) n = x->wire->edits(&x->request, quoted, edits);
+    if (!quote_model(x, &quoted) || !dialect_changes(x, changes, &n_changes)) return 0;
+    if (!x->attempt.translation && !is_changed(changes, n_changes, S("model"))) n = x->wire->edits(&x->request, quoted, edits);
     x->dropped = 0;
-    n += configured_edits(x, edits + n);
+    n += planned_edits(x, changes, n_changes, edits + n);
     json_sort_edits(edits, n);
     return json_splice(body_of(x), edits, n, ret_pieces);
 }

@@ -130,10 +130,31 @@ static bool put_gemini(const struct provider_call *c, const char *models, struct
 
 static bool gemini_path(const struct provider_call *c, struct buf *out) { return put_gemini(c, "/models", out); }
 
-/* Below the base URL …/v1/projects/P/locations/L. */
+/* Whose model it is, its id tells: Claude's all begin so. */
+static bool is_claude(struct str model) { return str_starts(model, S("claude")); }
+
+/* "claude-opus-4@20250514": an @ needs no encoding in a path (RFC 3986 3.3), and the vendor's documents have none. */
+static void put_versioned(struct buf *out, struct str model)
+{
+    struct str name, version;
+    bool has_version = str_cut(model, '@', &name, &version);
+    buf_percent_encode(out, name);
+    if (!has_version) return;
+    buf_char(out, '@');
+    buf_percent_encode(out, version);
+}
+
+/* Below the base URL …/v1/projects/P/locations/L. Claude takes Messages, with the model in the path (Google Cloud, "Claude on Vertex
+ * AI"); Google's own models take generateContent. */
 static bool vertex_path(const struct provider_call *c, struct buf *out)
 {
-    return put_gemini(c, "/publishers/google/models", out);
+    if (c->format != WIRE_ANTHROPIC_MESSAGES) return !is_claude(c->model) && put_gemini(c, "/publishers/google/models", out);
+    if (!is_claude(c->model)) return false;
+    buf_str(out, S("/publishers/anthropic/models/"));
+    if (c->operation == WIRE_COUNT_TOKENS) buf_str(out, S("count-tokens"));
+    else put_versioned(out, c->model);
+    buf_str(out, c->stream ? S(":streamRawPredict") : S(":rawPredict"));
+    return true;
 }
 
 /* learn.microsoft.com, "Azure OpenAI API version lifecycle": below /openai/v1 as OpenAI has it, the model being the deployment's
@@ -254,13 +275,14 @@ static const struct provider_kind KINDS[] = {
     },
     {
         .name = "vertex",
-        .formats = {1, {WIRE_GEMINI_GENERATE}},
+        .formats = {2, {WIRE_GEMINI_GENERATE, WIRE_ANTHROPIC_MESSAGES}},
         .needs_url = true,
         .otel_name = "gcp.vertex_ai",
         .path = vertex_path,
         .credentials = bearer,
         .required = NOTHING_REQUIRED,
         .quirks = QUIRK_NO_CALL_ID | QUIRK_BARE_COUNT,
+        .vertex_bodies = true,
         .has_google_tokens = true,
     },
     {
@@ -407,11 +429,26 @@ static void judge_word(const struct json_tape *t, uint32_t word, struct provider
     }
 }
 
+/* google.rpc.RetryInfo: protobuf's duration, "45.837906927s". */
+static void judge_details(const struct json_tape *t, struct provider_verdict *v)
+{
+    uint32_t one, details = json_path(t, 0, "error", "details");
+    uint64_t ms;
+    if (!details || !json_is(t, details, JSON_ARRAY)) return;
+    for (struct json_iter it = json_each(t, details); json_next(t, &it, &one);) {
+        uint32_t delay = json_find(t, one, S("retryDelay"));
+        struct str text = delay && json_is(t, delay, JSON_STRING) ? json_text(t, delay) : STR_NONE;
+        if (!str_ends(text, S("s")) || !read_seconds(str_make(text.p, text.n - 1), &ms) || ms == 0) continue;
+        if (!v->retry_after_ms) v->retry_after_ms = ms;
+    }
+}
+
 void provider_judge_body(int status, struct str body, struct json_tape *t, struct provider_verdict *v)
 {
     enum { REST_MS = 600000 };
     size_t at;
-    if (json_scan(t, body, &WIRE_LIMITS, NULL) != OK || !json_is(t, 0, JSON_OBJECT)) return;
+    if (!wire_scan_error(t, body)) return;
+    if (v->rest) judge_details(t, v);
     judge_word(t, json_path(t, 0, "error", "code"), v);
     judge_word(t, json_path(t, 0, "error", "type"), v);
     for (unsigned i = 0; i < COUNTOF(PHRASES); i++)

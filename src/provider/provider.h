@@ -33,6 +33,7 @@ struct provider_kind {
     uint32_t quirks; /* enum wire_quirk: what all its deployments are like */
     /* AWS: calls are signed for this service unless there is a key (then a bearer key). NULL: no AWS. */
     const char *aws_service;
+    bool vertex_bodies;     /* Messages goes there in Vertex AI's dialect: wire_dialect_changes() */
     bool has_google_tokens; /* calls carry an access token of Google's, given as key or found */
     const char *aws_url;    /* REGION stands for the region: "https://bedrock-mantle.REGION.api.aws" */
 };

@@ -128,6 +128,37 @@ static void what_bodies_add(void **state)
     json_tape_done(&tape);
 }
 
+/* G14: google.rpc.RetryInfo, also in the array that some front ends put around an error. */
+static void a_wait_in_the_body(void **state)
+{
+    (void)state;
+#define INFO(delay) "{\"error\":{\"code\":429,\"details\":[7,{\"@type\":\"x\"},{\"retryDelay\":" delay "}]}}"
+    static const struct {
+        int status;
+        const char *body;
+        uint64_t ms;
+    } CASES[] = {
+        {429, INFO("\"45.837906927s\""), 45837},
+        {429, "[" INFO("\"2s\"") "]", 2000},
+        {503, INFO("\"0.5s\""), 500},
+        {400, INFO("\"2s\""), 0},
+        {429, INFO("\"2\""), 0},
+        {429, INFO("\"s\""), 0},
+        {429, INFO("\"-2s\""), 0},
+        {429, INFO("2"), 0},
+        {429, "{\"error\":{\"details\":7}}", 0},
+    };
+    struct json_tape tape;
+    json_tape_init(&tape, 0);
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct provider_verdict v;
+        provider_judge(CASES[i].status, (struct http_fields){NULL, 0}, 0, &v);
+        provider_judge_body(CASES[i].status, str_z(CASES[i].body), &tape, &v);
+        if (v.retry_after_ms != CASES[i].ms) fail_msg("case %u: %llu", i, (unsigned long long)v.retry_after_ms);
+    }
+    json_tape_done(&tape);
+}
+
 #define F(name, value) {{name, sizeof name - 1}, {value, sizeof value - 1}}
 static void what_is_left_of_limits(void **state)
 {
@@ -170,8 +201,17 @@ static void paths_with_the_model(void **state)
         const char *kind, *model;
         enum wire_operation operation;
         bool stream;
-        const char *path;
+        const char *path; /* NULL: none */
+        bool messages;
     } CASES[] = {
+        {"vertex", "claude-opus-4@20250514", WIRE_GENERATE, false,
+         "/publishers/anthropic/models/claude-opus-4@20250514:rawPredict", true},
+        {"vertex", "claude-5", WIRE_GENERATE, true, "/publishers/anthropic/models/claude-5:streamRawPredict", true},
+        {"vertex", "claude-5", WIRE_COUNT_TOKENS, false, "/publishers/anthropic/models/count-tokens:rawPredict", true},
+        {"vertex", "claude/../5@a/b", WIRE_GENERATE, false, "/publishers/anthropic/models/claude%2F..%2F5@a%2Fb:rawPredict",
+         true},
+        {"vertex", "claude-5", WIRE_GENERATE, false, NULL},
+        {"vertex", "gemini-3", WIRE_GENERATE, false, NULL, true},
         {"gemini", "g-2.5", WIRE_GENERATE, false, "/models/g-2.5:generateContent"},
         {"gemini", "g", WIRE_GENERATE, true, "/models/g:streamGenerateContent?alt=sse"},
         {"gemini", "g", WIRE_COUNT_TOKENS, false, "/models/g:countTokens"},
@@ -181,10 +221,12 @@ static void paths_with_the_model(void **state)
     (void)state;
     for (unsigned i = 0; i < COUNTOF(CASES); i++) {
         struct buf path;
-        const struct provider_call call = {WIRE_GEMINI_GENERATE, CASES[i].operation, str_z(CASES[i].model), CASES[i].stream};
+        enum wire_format f = CASES[i].messages ? WIRE_ANTHROPIC_MESSAGES : WIRE_GEMINI_GENERATE;
+        const struct provider_call call = {f, CASES[i].operation, str_z(CASES[i].model), CASES[i].stream};
         buf_init(&path, 200);
-        assert_true(provider_kind_find(str_z(CASES[i].kind))->path(&call, &path));
-        assert_string_equal(buf_z(&path), CASES[i].path);
+        bool has = provider_kind_find(str_z(CASES[i].kind))->path(&call, &path);
+        assert_int_equal(has, CASES[i].path != NULL);
+        if (has) assert_string_equal(buf_z(&path), CASES[i].path);
         buf_done(&path);
     }
 }
@@ -265,10 +307,10 @@ static void formats_by_host(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats_by_host),        cmocka_unit_test(paths_by_kind),         cmocka_unit_test(bedrock_by_model),
-        cmocka_unit_test(azure_by_version),       cmocka_unit_test(azure_by_key_or_token), cmocka_unit_test(what_bodies_add),
-        cmocka_unit_test(what_is_left_of_limits), cmocka_unit_test(paths_with_the_model),  cmocka_unit_test(credentials_by_kind),
-        cmocka_unit_test(what_a_failure_means),
+        cmocka_unit_test(formats_by_host),     cmocka_unit_test(paths_by_kind),          cmocka_unit_test(bedrock_by_model),
+        cmocka_unit_test(azure_by_version),    cmocka_unit_test(azure_by_key_or_token),  cmocka_unit_test(what_bodies_add),
+        cmocka_unit_test(a_wait_in_the_body),  cmocka_unit_test(what_is_left_of_limits), cmocka_unit_test(paths_with_the_model),
+        cmocka_unit_test(credentials_by_kind), cmocka_unit_test(what_a_failure_means),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

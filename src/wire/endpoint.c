@@ -9,6 +9,15 @@
         "POST", model ":countTokens", WIRE_GEMINI_GENERATE, WIRE_COUNT_TOKENS, PATH_MODEL           \
     }
 
+/* Claude on Vertex AI: Messages with the model in the path, and a model of its own name that counts tokens. */
+#define CLAUDE(place)                                                                                                          \
+    {"POST", place "/publishers/anthropic/models/count-tokens:rawPredict", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS,         \
+     PATH_PLACE},                                                                                                              \
+        {"POST", place "/publishers/anthropic/models/{m}:rawPredict", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, PATH_MODEL},     \
+    {                                                                                                                          \
+        "POST", place "/publishers/anthropic/models/{m}:streamRawPredict", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, PATH_STREAM \
+    }
+
 static const struct wire_endpoint ENDPOINTS[] = {
     {"POST", "/v1/chat/completions", WIRE_OPENAI_CHAT, WIRE_GENERATE, PATH_FIXED},
     {"POST", "/v1/responses", WIRE_OPENAI_RESPONSES, WIRE_GENERATE, PATH_FIXED},
@@ -22,6 +31,8 @@ static const struct wire_endpoint ENDPOINTS[] = {
     GEMINI("/v1/projects/{p}/locations/{l}/publishers/google/models/{+m}"),
     GEMINI("/v1beta1/publishers/google/models/{+m}"),
     GEMINI("/v1/publishers/google/models/{+m}"),
+    CLAUDE("/v1/projects/{p}/locations/{l}"),
+    CLAUDE("/v1beta1/projects/{p}/locations/{l}"),
     {"GET", "/v1beta/models", WIRE_GEMINI_GENERATE, WIRE_LIST_MODELS, PATH_FIXED},
     {"POST", "/v1/embeddings", WIRE_OPENAI_TASKS, WIRE_EMBED, PATH_FIXED},
     {"POST", "/v1/images/generations", WIRE_OPENAI_TASKS, WIRE_IMAGE, PATH_FIXED},
@@ -112,7 +123,10 @@ enum err wire_read_path(const struct wire_endpoint *e, struct str path, struct a
 {
     struct str hole;
     struct buf plain;
-    if (e->in_path == PATH_FIXED) return OK;
+    if (e->in_path == PATH_FIXED || e->in_path == PATH_PLACE)
+        return r->model.n ? OK : FAIL(why, ERR_BAD_REQUEST, "model: missing; name the route that shall answer");
+    if (wire_is_vertex(e) && r->model.n)
+        return FAIL(why, ERR_BAD_REQUEST, "model: stands in the path here, and must not stand in the body");
     must(wire_path_match(str_z(e->path), path, &hole)); /* the path that the endpoint was found for */
     buf_init(&plain, KIB(4));
     bool fine = buf_percent_decode(&plain, hole);
@@ -120,7 +134,7 @@ enum err wire_read_path(const struct wire_endpoint *e, struct str path, struct a
     buf_done(&plain);
     if (!fine) return FAIL(why, ERR_BAD_REQUEST, "the model in the path is too long or has a broken %%-escape");
     if (!kept) return FAIL(why, ERR_LIMIT, "the model in the path is too long");
-    r->stream = e->in_path == PATH_STREAM;
+    r->stream |= e->in_path == PATH_STREAM;
     if (!str_is_utf8(r->model, NULL)) return FAIL(why, ERR_BAD_REQUEST, "the model in the path is not text in UTF-8");
     return wire_check_model(r->model, why);
 }
@@ -179,6 +193,8 @@ const char *wire_endpoint_advice(struct str path)
 
 enum wire_format wire_guess(struct str path, struct http_fields fields)
 {
+    size_t at;
+    if (str_find(path, S("/publishers/anthropic/"), &at)) return WIRE_ANTHROPIC_MESSAGES;
     for (unsigned i = 0; i < COUNTOF(PATHS); i++)
         if (str_starts(path, PATHS[i].path)) return PATHS[i].format;
     for (unsigned i = 0; i < COUNTOF(FIELDS); i++)

@@ -127,9 +127,19 @@ static void put_word(const struct json_tape *t, uint32_t at, struct buf *out)
 }
 
 /* {"error":{"type","message"}} at both vendors; {"message"} and {"error":"…"} elsewhere. */
+bool wire_scan_error(struct json_tape *t, struct str body)
+{
+    uint32_t first;
+    if (json_scan(t, body, &JSON_LIMITS, NULL) != OK) return false;
+    if (json_is(t, 0, JSON_OBJECT)) return true;
+    struct json_iter it = json_each(t, 0);
+    if (!json_is(t, 0, JSON_ARRAY) || !json_next(t, &it, &first) || !json_is(t, first, JSON_OBJECT)) return false;
+    return json_scan(t, json_raw(t, first), &JSON_LIMITS, NULL) == OK;
+}
+
 void wire_blame(struct str body, struct json_tape *t, struct buf *out)
 {
-    if (json_scan(t, body, &WIRE_LIMITS, NULL) != OK || !json_is(t, 0, JSON_OBJECT)) return;
+    if (!wire_scan_error(t, body)) return;
     uint32_t error = json_find(t, 0, S("error"));
     if (error && json_is(t, error, JSON_OBJECT)) {
         put_word(t, json_find(t, error, S("type")), out);

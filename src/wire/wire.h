@@ -71,6 +71,7 @@ struct wire_request {
     bool marked;                 /* it may hold state that we sealed: wire_holds_seal() */
     bool wants_usage;            /* Chat: the caller asked for stream_options.include_usage himself */
     struct json_edit usage_edit; /* Chat: what makes the provider tell the usage; with.n == 0: nothing to do */
+    struct str version, betas;   /* Messages as Vertex AI has it: anthropic_version and anthropic_beta of the body; "" none */
 };
 
 /* What a stream's event means for the relay. */
@@ -151,6 +152,9 @@ bool wire_holds_seal(const struct json_tape *t);
  * root. False: not told there, or the answer did not end as JSON ends. room: scratch, cleared. */
 bool wire_read_tail(const struct wire_ops *ops, struct str tail, struct json_tape *t, struct buf *room, struct usage *ret_usage);
 
+/* An error's body; some of Google's front ends wrap it in an array. False: no JSON object is there; true: it is the tape's root. */
+bool wire_scan_error(struct json_tape *t, struct str body);
+
 const struct wire_ops *wire_ops_get(enum wire_format f); /* NULL: not built yet */
 /* Formats in which a request of `f` for this operation can be passed on, as a bit mask: itself, and all that it can be
  * translated to. */
@@ -163,6 +167,7 @@ bool wire_format_find(struct str name, enum wire_format *ret_format);
 /* Which format and operation a request line means. */
 enum wire_in_path {
     PATH_FIXED,  /* nothing: all stands in the body */
+    PATH_PLACE,  /* nothing either, but the path has holes */
     PATH_MODEL,  /* the model; the answer comes whole */
     PATH_STREAM, /* the model; the answer is a stream */
 };
@@ -184,6 +189,17 @@ struct str wire_endpoint_method(struct str path); /* the one that an existing pa
  * alone in formats that have no model in the body. Nothing for fixed paths. */
 MUST_USE enum err wire_read_path(const struct wire_endpoint *e, struct str path, struct arena *a, struct wire_request *r,
                                  struct fault *why);
+/* Messages has two dialects: Anthropic's own, and Vertex AI's, whose bodies have a version and, but for counting, no model. */
+bool wire_is_vertex(const struct wire_endpoint *e); /* the caller's is Vertex AI's */
+struct wire_dialect {
+    bool from_vertex, to_vertex;
+    struct str model;   /* the upstream's id as a JSON string */
+    struct str version; /* for Vertex AI, as a JSON string */
+};
+#define WIRE_DIALECT_CHANGES 4
+/* What makes a body of one dialect one of the other. Returns their number. */
+unsigned wire_dialect_changes(const struct wire_request *r, const struct wire_dialect *d,
+                              struct json_change ret_changes[WIRE_DIALECT_CHANGES]);
 /* The format in which to answer errors when the endpoint is unknown: by path, then by headers (anthropic-version, x-goog-api-key). */
 enum wire_format wire_guess(struct str path, struct http_fields fields);
 

@@ -460,6 +460,42 @@ static void what_the_path_tells(void **state)
     }
 }
 
+#define CLAUDES "/v1/projects/p/locations/l/publishers/anthropic/models/"
+static void claude_on_vertex_ai(void **state)
+{
+    static const struct {
+        const char *path, *body, *model, *says; /* says NULL: fine */
+        bool stream;
+    } CASES[] = {
+        {CLAUDES "claude-5@1:rawPredict", "{\"anthropic_version\":\"vertex-2023-10-16\",\"messages\":[]}", "claude-5@1", NULL,
+         false},
+        {CLAUDES "c:streamRawPredict", "{\"anthropic_version\":\"2026-10-21\",\"messages\":[]}", "c", NULL, true},
+        {CLAUDES "c:rawPredict", "{\"anthropic_version\":\"v\",\"stream\":true,\"messages\":[]}", "c", NULL, true},
+        {CLAUDES "count-tokens:rawPredict", "{\"anthropic_version\":\"v\",\"model\":\"c\",\"messages\":[]}", "c", NULL, false},
+        {CLAUDES "count-tokens:rawPredict", "{\"anthropic_version\":\"v\",\"messages\":[]}", NULL, "model: missing", false},
+        {CLAUDES "c:rawPredict", "{\"anthropic_version\":\"v\",\"model\":\"c\",\"messages\":[]}", NULL, "in the path", false},
+        {CLAUDES "c:rawPredict", "{\"messages\":[]}", NULL, "model: missing", false},
+        {CLAUDES "c:rawPredict", "{\"anthropic_version\":\"\",\"messages\":[]}", NULL, "anthropic_version", false},
+        {CLAUDES "c:rawPredict", "[]", NULL, "object", false},
+    };
+    (void)state;
+    bool wrong;
+    assert_null(wire_endpoint_find(S("POST"), S(CLAUDES "c:predict"), &wrong));
+    assert_int_equal(wire_guess(S(CLAUDES "c:predict"), (struct http_fields){NULL, 0}), WIRE_ANTHROPIC_MESSAGES);
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct wire_request r;
+        struct fault why = {0};
+        const struct wire_endpoint *e = wire_endpoint_find(S("POST"), str_z(CASES[i].path), &wrong);
+        assert_true(e && wire_is_vertex(e));
+        assert_int_equal(json_scan(&tape, str_z(CASES[i].body), &WIRE_LIMITS, &why), OK);
+        enum err got = wire_ops_get(e->format)->read(e->operation, &tape, &arena, &r, &why);
+        if (got == OK) got = wire_read_path(e, str_z(CASES[i].path), &arena, &r, &why);
+        assert_int_equal(got, CASES[i].says ? ERR_BAD_REQUEST : OK);
+        if (CASES[i].says) assert_non_null(strstr(why.text, CASES[i].says));
+        else assert_true(r.stream == CASES[i].stream && str_eq(r.model, str_z(CASES[i].model)));
+    }
+}
+
 static void the_list_of_models(void **state)
 {
     (void)state;
@@ -492,19 +528,13 @@ static void the_list_of_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_closed_table_of_edits),
-        cmocka_unit_test(requests_that_cannot_go),
-        cmocka_unit_test(bounds_count_all_choices),
-        cmocka_unit_test(answers_tell_their_usage),
-        cmocka_unit_test(usage_is_read_from_a_tail),
-        cmocka_unit_test(answers_that_are_none),
-        cmocka_unit_test(streams_step_by_step),
-        cmocka_unit_test(errors_in_the_callers_words),
-        cmocka_unit_test(the_word_of_a_failed_provider),
-        cmocka_unit_test(endpoints_and_fields),
-        cmocka_unit_test(a_path_has_the_model),
-        cmocka_unit_test(what_the_path_tells),
-        cmocka_unit_test(the_list_of_models),
+        cmocka_unit_test(the_closed_table_of_edits),     cmocka_unit_test(requests_that_cannot_go),
+        cmocka_unit_test(bounds_count_all_choices),      cmocka_unit_test(answers_tell_their_usage),
+        cmocka_unit_test(usage_is_read_from_a_tail),     cmocka_unit_test(answers_that_are_none),
+        cmocka_unit_test(streams_step_by_step),          cmocka_unit_test(errors_in_the_callers_words),
+        cmocka_unit_test(the_word_of_a_failed_provider), cmocka_unit_test(endpoints_and_fields),
+        cmocka_unit_test(a_path_has_the_model),          cmocka_unit_test(what_the_path_tells),
+        cmocka_unit_test(claude_on_vertex_ai),           cmocka_unit_test(the_list_of_models),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -2,7 +2,7 @@
 # timeout: 500
 # builds: plain asan
 """Claude Code itself (npm, pinned by tests/clients/package-lock.json), unmodified and without a way out of the machine, through Aquifer
-to strict fakes: its API mode at every vendor's format, its Bedrock and its Mantle mode; a tool loop of two steps, and failures."""
+to strict fakes: its API mode at every vendor's format, its Bedrock, its Mantle and its Vertex mode; a tool loop of two steps, and failures."""
 import glob
 import json
 import os
@@ -13,7 +13,7 @@ import tempfile
 from lib import acts
 from lib.clients import CLIENTS
 from lib.fake import Fake
-from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
+from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route, vertex_provider
 from lib.sigv4 import Verifier
 from lib.tap import SLOW, Skip, check, eq, run, test
 from lib.wiretap import Wiretap
@@ -23,7 +23,7 @@ ACCESS, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEK
 SONNET, OTHER = "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.anthropic.claude-opus-4-6-v1"
 os.makedirs(CLIENTS, exist_ok=True)
 HOME = tempfile.mkdtemp(prefix="aquifer-claude-", dir=os.path.dirname(CLIENTS))
-fake = Fake().start()
+fake = Fake(google_tokens={"ya29.of-the-tests"}).start()
 aws = Fake(models=(SONNET,), verifier=Verifier({ACCESS: SECRET}, "bedrock", "us-east-1")).start()
 BEDROCK = (f"  - name: aws\n    kind: bedrock\n    url: {aws.url}\n    region: us-east-1\n"
            "    access_key: env:ACCESS\n    secret_key: env:SECRET\n    formats: [bedrock_invoke]\n")
@@ -31,6 +31,7 @@ mantled = Fake(verifier=Verifier({ACCESS: SECRET}, "bedrock-mantle", "us-east-1"
 MANTLE = BEDROCK.replace("name: aws", "name: mantle").replace("kind: bedrock", "kind: bedrock_mantle").replace(aws.url, mantled.url).replace(
     "bedrock_invoke", "anthropic_messages")
 CONVERSE = BEDROCK.replace("name: aws", "name: converse").replace("bedrock_invoke", "bedrock_converse")
+ON_VERTEX = {"claude-opus-4-6": "vertex", "claude-sonnet-4-6": "claude"}  # names that it knows: it thinks as they can
 PROBLEMS = ("limited", "broken", "cut")
 
 
@@ -39,13 +40,13 @@ def to(provider, name):
 
 
 gateway = Gateway(config(
-    [anthropic_provider(fake), openai_provider(fake, "chat"), BEDROCK, CONVERSE, MANTLE,
+    [anthropic_provider(fake), openai_provider(fake, "chat"), BEDROCK, CONVERSE, MANTLE, vertex_provider(fake, extra="    key: env:GOOGLE_TOKEN\n"),
      openai_provider(fake, "responses", "    formats: [openai_responses]\n")],
     [to("claude", "same"), to("chat", "in-chat"), to("responses", "in-responses"), *(to("claude", name) for name in PROBLEMS),
      route(SONNET, deployment("aws", f'"{SONNET}"')), route("in-invoke", deployment("aws", f'"{SONNET}"')),
      route("in-converse", deployment("converse", f'"{SONNET}"')),
-     route("mantle", deployment("mantle", "claude-mantle")), to("claude", OTHER)]),
-    {"ACCESS": ACCESS, "SECRET": SECRET}).start()
+     route("mantle", deployment("mantle", "claude-mantle")), to("claude", OTHER), *(route(name, deployment(there, name)) for name, there in ON_VERTEX.items())]),
+    {"ACCESS": ACCESS, "SECRET": SECRET, "GOOGLE_TOKEN": "ya29.of-the-tests"}).start()
 PAIR = gateway.cli("key", "create", "--name", "claude-code", "--aws", "--json")
 wire = Wiretap(gateway.address).start()
 QUIET = {name: "1" for name in ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING",
@@ -70,6 +71,12 @@ def bearer(model):
 def mantle():
     return {"CLAUDE_CODE_USE_MANTLE": "1", "AWS_REGION": "us-east-1", "ANTHROPIC_BEDROCK_MANTLE_BASE_URL": wire.url + "/anthropic",
             "AWS_BEARER_TOKEN_BEDROCK": PAIR["key"]}
+
+
+def vertex(key=PAIR["key"]):
+    """Without a Google account: what authenticates is a header of the user's own."""
+    return {"CLAUDE_CODE_USE_VERTEX": "1", "CLOUD_ML_REGION": "europe-west1", "ANTHROPIC_VERTEX_PROJECT_ID": "my-project",
+            "ANTHROPIC_VERTEX_BASE_URL": wire.url + "/v1", "CLAUDE_CODE_SKIP_VERTEX_AUTH": "1", "ANTHROPIC_AUTH_TOKEN": key}
 
 
 def claude(model, env=None, retries=3, prompt="Run the command."):
@@ -208,6 +215,21 @@ def _():
         eq(ours.get("anthropic-beta"), theirs.get("anthropic-beta"), "betas")
 
 
+@test("Vertex mode, at Vertex AI and at Anthropic: the loop; model, version and betas where each wants them")
+def _():
+    loop("claude-opus-4-6", fake, "claude-opus-4-6", vertex())
+    sent, got = generations(wire.requests(), ":streamRawPredict"), generations(fake.requests, ":streamRawPredict")
+    eq((len(sent), [one.body for one in got]), (2, [one.body for one in sent]), "the body, byte by byte")
+    eq([one.get("anthropic-beta") for one in got], [one.get("anthropic-beta") for one in sent], "betas")
+    loop("claude-sonnet-4-6", fake, "claude-sonnet-4-6", vertex())
+    sent, got = generations(wire.requests(), ":streamRawPredict"), generations(fake.requests)
+    eq((len(sent), len(got)), (2, 2), "turns")
+    for ours, theirs in zip(got, sent):
+        told_there = {name: value for name, value in theirs.json.items() if name not in ("anthropic_version", "anthropic_beta")}
+        eq(ours.json, {**told_there, "model": "claude-sonnet-4-6"}, "the body, member by member")
+    loop("in-chat", fake, "chat-in-chat", vertex())
+
+
 @test("429 with retry-after is waited for")
 def _():
     fake.play_model("claude-limited", acts.rate_limited(), acts.say("after the wait"))
@@ -228,10 +250,10 @@ def _():
         eq(said(claude(model)), "whole now", model)
 
 
-@test("a wrong key ends it and says why, in all three modes")
+@test("a wrong key ends it and says why, in all four modes")
 def _():
     wrong = "aq_wrong"
-    for env, status in ((api(wrong), 401), ({**mantle(), "AWS_BEARER_TOKEN_BEDROCK": wrong}, 401),
+    for env, status in ((api(wrong), 401), (vertex(wrong), 401), ({**mantle(), "AWS_BEARER_TOKEN_BEDROCK": wrong}, 401),
                         ({**bedrock(SONNET), "AWS_SECRET_ACCESS_KEY": "0" * 40}, 403)):
         lines = claude(SONNET, env, retries=1)
         eq(lines[-1]["is_error"], True, lines[-1])

@@ -4,11 +4,31 @@
 
 /* ---- request ------------------------------------------------------------------------------------------------------ */
 
+static bool is_version(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'z') || s.p[i] == '-' || s.p[i] == '.'))
+            return false;
+    return s.n > 0 && s.n <= 64;
+}
+
+/* Vertex AI: a body with a version has its model in the path. */
+static enum err read_names(const struct json_tape *t, struct arena *a, struct wire_request *r, struct fault *why)
+{
+    uint32_t version = json_is(t, 0, JSON_OBJECT) ? json_find(t, 0, S("anthropic_version")) : 0;
+    if (version && (!json_is(t, version, JSON_STRING) || !is_version(json_text(t, version))))
+        return FAIL(why, ERR_BAD_REQUEST, "anthropic_version: must be a version, as vertex-2023-10-16");
+    uint32_t betas = version ? json_find(t, 0, S("anthropic_beta")) : 0;
+    if (version) r->version = json_text(t, version);
+    if (betas) r->betas = json_raw(t, betas); /* whoever takes them judges them */
+    return version && !json_find(t, 0, S("model")) ? OK : wire_read_model(t, a, r, why);
+}
+
 static enum err messages_read(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *r,
                               struct fault *why)
 {
     *r = (struct wire_request){.operation = op, .input_bound = t->src.n, .choices = 1};
-    TRY(wire_read_model(t, a, r, why));
+    TRY(read_names(t, a, r, why));
     TRY(wire_want_messages(t, why));
     if (op == WIRE_COUNT_TOKENS) return OK;
     uint32_t max = json_find(t, 0, S("max_tokens")); /* A14: mandatory; the provider says so itself when it is missing */
@@ -19,7 +39,7 @@ static enum err messages_read(enum wire_operation op, const struct json_tape *t,
 
 static unsigned messages_edits(const struct wire_request *r, struct str quoted_model, struct json_edit *ret_edits)
 {
-    if (!quoted_model.n) return 0;
+    if (!quoted_model.n || !r->model_n) return 0;
     ret_edits[0] = (struct json_edit){r->model_at, r->model_n, quoted_model};
     return 1;
 }

@@ -6,8 +6,7 @@ void anthropic_messages_read_error(int status, struct http_fields fields, struct
 {
     (void)fields;
     *ret_error = (struct chat_error){0};
-    if (json_scan(t, body, &WIRE_LIMITS, NULL) == OK && json_is(t, 0, JSON_OBJECT))
-        anthropic_messages_read_error_object(t, a, ret_error);
+    if (wire_scan_error(t, body)) anthropic_messages_read_error_object(t, a, ret_error);
     wire_error_status(ret_error, status);
 }
 

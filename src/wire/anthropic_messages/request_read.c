@@ -423,8 +423,19 @@ static enum err take_output(struct wire_in *in, void *into, uint32_t at)
     return wire_walk_inside(in, at, &shape, into, "output_config");
 }
 
+static enum err take_betas(struct wire_in *in, void *into, uint32_t at)
+{
+    struct chat *c = into;
+    c->settings[SET_BETAS] = json_raw(in->t, at);
+    chat_has(&c->node, SET_BETAS);
+    return OK;
+}
+
+/* Bedrock's and Vertex AI's bodies have version and betas in them, and no model. */
 static const struct wire_member ROOT[] = {
     WIRE_SKIP("model", WANT_STRING),
+    WIRE_SKIP("anthropic_version", WANT_STRING),
+    WIRE_CALL("anthropic_beta", WANT_STRINGS, take_betas),
     WIRE_SKIP("stream", WANT_BOOL),
     WIRE_MUST_CALL("messages", WANT_ARRAY, take_messages),
     WIRE_CALL("tools", WANT_ARRAY, take_tools),

@@ -51,7 +51,7 @@ static void invoke_event(struct wire_stream *s, const struct sse_event *e, struc
 static void invoke_heartbeat(struct buf *out) { bedrock_invoke_put_chunk(S("{\"type\":\"ping\"}"), out); }
 
 static const struct wire_translator translator = {
-    .read_request = bedrock_invoke_read_request,
+    .read_request = anthropic_messages_read_request,
     .write_request = anthropic_messages_write_invoke,
     .read_answer = anthropic_messages_read_answer,
     .write_answer = anthropic_messages_write_answer,

@@ -11,8 +11,7 @@ void bedrock_invoke_put_chunk(struct str event, struct buf *out);
 /* The events of an SSE text, which we wrote, as chunks. */
 void bedrock_invoke_put_chunks(struct str sse, struct buf *out);
 
-/* ---- request.c, stream.c --------------------------------------------------------------------------------------------------------- */
-enum err bedrock_invoke_read_request(const struct json_tape *t, struct chat *c, struct fault *why);
+/* ---- stream.c ---------------------------------------------------------------------------------------------------------------- */
 enum {
     BEDROCK_INVOKE_READER_SIZE = ANTHROPIC_MESSAGES_READER_SIZE + 64,
     BEDROCK_INVOKE_WRITER_SIZE = ANTHROPIC_MESSAGES_WRITER_SIZE

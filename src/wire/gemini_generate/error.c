@@ -61,15 +61,9 @@ void gemini_read_error_object(const struct json_tape *t, uint32_t error, struct 
 void gemini_read_error(int status, struct http_fields fields, struct str body, struct json_tape *t, struct arena *a,
                        struct chat_error *ret_error)
 {
-    uint32_t root = 0;
     (void)fields;
     *ret_error = (struct chat_error){0};
-    bool good = json_scan(t, body, &JSON_LIMITS, NULL) == OK;
-    if (good && json_is(t, 0, JSON_ARRAY)) {
-        struct json_iter it = json_each(t, 0);
-        good = json_next(t, &it, &root);
-    }
-    uint32_t error = good ? json_find(t, root, S("error")) : 0;
+    uint32_t error = wire_scan_error(t, body) ? json_find(t, 0, S("error")) : 0;
     if (error && json_is(t, error, JSON_OBJECT)) gemini_read_error_object(t, error, a, ret_error);
     wire_error_status(ret_error, status);
 }

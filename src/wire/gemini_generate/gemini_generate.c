@@ -176,14 +176,10 @@ static void gemini_error_event(const struct fault *f, struct str request_id, str
     buf_str(out, S("\n\n"));
 }
 
-/* Some of the vendor's front ends wrap the error in an array. */
 static void gemini_blame(struct str body, struct json_tape *t, struct buf *out)
 {
-    if (json_scan(t, body, &GEMINI_LIMITS, NULL) != OK) return;
-    uint32_t root = 0;
-    struct json_iter it = json_each(t, 0);
-    if (json_is(t, 0, JSON_ARRAY) && !json_next(t, &it, &root)) return;
-    uint32_t error = json_find(t, root, S("error"));
+    if (!wire_scan_error(t, body)) return;
+    uint32_t error = json_find(t, 0, S("error"));
     uint32_t words[] = {json_find(t, error, S("status")), json_find(t, error, S("message"))};
     for (unsigned i = 0; error && i < COUNTOF(words); i++) {
         if (!words[i] || !json_is(t, words[i], JSON_STRING)) continue;

@@ -5,10 +5,10 @@ import re
 
 from . import anthropic, gemini
 
-PLACE = r"^/v1/projects/[a-z0-9-]+/locations/[a-z0-9-]+/publishers"
+PLACE = r"^/v1(?:beta1)?/projects/[a-z0-9-]+/locations/[a-z0-9-]+/publishers"
 GOOGLE = re.compile(PLACE + r"/google/models/([A-Za-z0-9._-]+):(generateContent|streamGenerateContent|countTokens|embedContent|predict)$")
 CLAUDE = re.compile(PLACE + r"/anthropic/models/([A-Za-z0-9.@_-]+):(rawPredict|streamRawPredict)$")
-VERSION = "vertex-2023-10-16"
+VERSION = "vertex-2023-10-16"  # Anthropic's own SDK sends the names of later versions here
 
 
 class No(Exception):
@@ -42,7 +42,7 @@ def _google(request, found):
         if any("role" not in content for content in body.get("contents") or []):
             raise No(400, gemini.error(400, "Please use a valid role: user, model."))
     query = request.target.partition("?")[2]
-    return f"/v1beta/models/{found[1]}:{found[2]}" + (f"?{query}" if query else ""), request.body
+    return f"/v1beta/models/{found[1]}:{found[2]}" + (f"?{query}" if query else ""), request.body, None
 
 
 def _claude(request, found):
@@ -50,15 +50,16 @@ def _claude(request, found):
     if not isinstance(body, dict):
         raise No(400, anthropic.error(400, "The request body is not valid JSON."))
     body = dict(body)
-    if body.pop("anthropic_version", None) != VERSION:
+    version = body.pop("anthropic_version", None)
+    if version not in (VERSION, *anthropic.VERSIONS):
         raise No(400, anthropic.error(400, f"anthropic_version: Input should be '{VERSION}'"))
     if model == "count-tokens":
-        return "/v1/messages/count_tokens", json.dumps(body).encode()
+        return "/v1/messages/count_tokens", json.dumps(body).encode(), version
     if "model" in body:
         raise No(400, anthropic.error(400, "model: Extra inputs are not permitted"))
     if (verb == "streamRawPredict") != (body.get("stream") is True):
         raise No(400, anthropic.error(400, "stream: goes with streamRawPredict, and with nothing else"))
-    return "/v1/messages", json.dumps({"model": model, **body}).encode()
+    return "/v1/messages", json.dumps({"model": model, **body}).encode(), version
 
 
 def inside(fake, request):
@@ -67,7 +68,7 @@ def inside(fake, request):
     google, claude = GOOGLE.match(request.path), CLAUDE.match(request.path)
     if not google and not claude:
         raise No(404, gemini.error(404, "Not found"))
-    path, body = _google(request, google) if google else _claude(request, claude)
+    path, body, version = _google(request, google) if google else _claude(request, claude)
     headers = [(name, value) for name, value in request.headers if name.lower() not in ("authorization", "anthropic-version")]
-    own = [("x-goog-api-key", fake.key)] if google else [("x-api-key", fake.key), ("anthropic-version", anthropic.VERSIONS[0])]
+    own = [("x-goog-api-key", fake.key)] if google else [("x-api-key", fake.key), ("anthropic-version", anthropic.VERSIONS[0] if version == VERSION else version)]
     return request.method, path, headers + own, body

@@ -1,0 +1,79 @@
+/* The fields of an answer on its way to the client: what of the provider's comes down, what we add. Called by relay; what is held
+ * lies in the exchange's arena. */
+#include "priv.h"
+
+#include <stdio.h>
+
+#define MORE_FIELDS 3 /* may come yet: of what was lost, or an error's name, x-should-retry, retry-after */
+
+/* Of a translated answer the type and the vendor's own limits would be wrong. */
+static bool comes_down(const struct exchange *x, struct str name)
+{
+    return x->attempt.crossing ? wire_header_recrosses(name) : wire_header_comes_down(name);
+}
+
+/* The fields that come down, pointing into `theirs`, and ours behind them. */
+size_t down_fields(struct exchange *x, struct http_fields theirs, struct str type, struct http_field *ret_fields, size_t room)
+{
+    size_t n = 0;
+    if (x->attempt.crossing) ret_fields[n++] = (struct http_field){S("content-type"), type};
+    else if (translate_opened_field(x, ret_fields)) n++;
+    for (size_t i = 0; i < theirs.n && n + OUR_FIELDS_MAX < room; i++)
+        if (comes_down(x, theirs.at[i].name)) ret_fields[n++] = theirs.at[i];
+    return n + our_fields(x, theirs, ret_fields + n);
+}
+
+static struct str put_copy(char **at, struct str s)
+{
+    char *p = *at;
+    if (s.n) memcpy(p, s.p, s.n);
+    *at += s.n;
+    return str_make(p, s.n);
+}
+
+bool down_keep(struct exchange *x, struct http_fields theirs)
+{
+    struct http_field fields[DOWN_FIELDS_MAX];
+    bool streams = x->request.stream && x->status < 300; /* a translated body that should have been a stream becomes one */
+    struct str type = streams ? str_z(x->wire->stream_type) : S("application/json");
+    size_t n = down_fields(x, theirs, type, fields, DOWN_FIELDS_MAX), bytes = (n + MORE_FIELDS) * sizeof *x->down;
+    for (size_t i = 0; i < n; i++) bytes += fields[i].name.n + fields[i].value.n;
+    x->n_down = 0;
+    x->down = arena_alloc(&x->arena, bytes);
+    if (!x->down) return false;
+    char *at = (char *)(x->down + n + MORE_FIELDS);
+    for (size_t i = 0; i < n; i++) {
+        struct str name = put_copy(&at, fields[i].name);
+        x->down[i] = (struct http_field){name, put_copy(&at, fields[i].value)};
+    }
+    x->n_down = (unsigned)n;
+    return true;
+}
+
+/* Whoever tries again gets the same answer. The provider's own word comes first. */
+static void forbid_retry(struct exchange *x)
+{
+    static const struct http_field NO = {{"x-should-retry", 14}, {"false", 5}};
+    for (unsigned i = 0; i < x->n_down; i++)
+        if (str_eq(x->down[i].name, NO.name)) return;
+    x->down[x->n_down++] = NO;
+}
+
+/* A wait that stands in the body alone (google.rpc.RetryInfo): SDKs look for the field. */
+static void tell_wait(struct exchange *x)
+{
+    uint64_t ms = x->attempt.verdict.retry_after_ms;
+    char text[24];
+    struct str seconds;
+    if (!ms || x->attempt.verdict.spent) return;
+    for (unsigned i = 0; i < x->n_down; i++)
+        if (str_eq(x->down[i].name, S("retry-after"))) return;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)((ms + 999) / 1000));
+    if (arena_str(&x->arena, str_z(text), &seconds)) x->down[x->n_down++] = (struct http_field){S("retry-after"), seconds};
+}
+
+void down_refused(struct exchange *x)
+{
+    if (x->attempt.verdict.spent) forbid_retry(x);
+    tell_wait(x);
+}
