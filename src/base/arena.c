@@ -69,6 +69,24 @@ static struct arena_chunk *chunk_new(size_t size)
     return c;
 }
 
+/* What was in use lies in one chunk from then on: a lifetime like the last one allocates nothing. */
+void arena_clear(struct arena *a, size_t keep)
+{
+    size_t size = 0;
+    for (const struct arena_chunk *c = a->chunks; c; c = c->next) size += c->size;
+    bool one = a->chunks && !a->chunks->next;
+    if (!one || size > keep) {
+        arena_done(a);
+        if (size == 0 || size > keep) return;
+        a->chunks = chunk_new(size);
+        a->chunks->next = NULL;
+    }
+    POISON(a->chunks + 1, size);
+    a->at = (char *)(a->chunks + 1);
+    a->end = a->at + size;
+    a->used = 0;
+}
+
 /* A block of its own, hung behind the current chunk, whose free rest stays in use. */
 static void *alloc_big(struct arena *a, size_t need)
 {
@@ -100,7 +118,8 @@ void *arena_alloc(struct arena *a, size_t n)
     if (size > a->max - a->used) return NULL;
     size_t need = size + RED_ZONE;
     /* At most a quarter of a chunk is ever left over: memory held stays within 4/3 of `used` and one chunk. */
-    void *p = need > a->chunk_size / 4 ? alloc_big(a, need) : alloc_small(a, need);
+    bool big = need > a->chunk_size / 4 && (size_t)(a->end - a->at) < need;
+    void *p = big ? alloc_big(a, need) : alloc_small(a, need);
     a->used += size;
     UNPOISON(p, n);
     memset(p, 0, n);

@@ -31,6 +31,32 @@ static void test_blocks(void **state)
     }
 }
 
+/* Cleared, it gives the same again without another chunk; more than it may keep goes. */
+static void test_clear(void **state)
+{
+    struct arena a;
+    arena_init(&a, 256, 1 << 20);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++) {
+            unsigned char *p = arena_alloc(&a, 50);
+            assert_non_null(p);
+            assert_true(is_zero(p, 50));
+            memset(p, 0xAA, 50);
+        }
+        assert_non_null(arena_alloc(&a, 1000));
+        arena_clear(&a, 1 << 16);
+        assert_int_equal(a.used, 0);
+        assert_non_null(a.at);
+    }
+    char *place = a.at;
+    assert_ptr_equal(arena_alloc(&a, 16), place);
+    arena_clear(&a, 100);
+    assert_null(a.chunks);
+    arena_clear(&a, 100);
+    assert_non_null(arena_alloc(&a, 16));
+    arena_done(&a);
+}
+
 static void test_bound(void **state)
 {
     struct arena a;
@@ -78,10 +104,8 @@ static void test_mem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_mem),
+        cmocka_unit_test(test_blocks), cmocka_unit_test(test_bound), cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_copy),   cmocka_unit_test(test_mem),
     };
     return cmocka_run_group_tests_name("arena", tests, NULL, NULL);
 }

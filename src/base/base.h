@@ -238,8 +238,9 @@ struct arena {
 };
 
 void arena_init(struct arena *a, size_t chunk_size, size_t max);
-void arena_done(struct arena *a);                                             /* frees all; usable again */
-void *arena_alloc(struct arena *a, size_t n) MUST_USE;                        /* zeroed, 16-aligned; NULL beyond max */
+void arena_done(struct arena *a);                      /* frees all; usable again */
+void arena_clear(struct arena *a, size_t keep);        /* as done, but up to `keep` bytes stay for next time */
+void *arena_alloc(struct arena *a, size_t n) MUST_USE; /* zeroed, 16-aligned; NULL beyond max */
 bool arena_str(struct arena *a, struct str s, struct str *ret_copy) MUST_USE; /* copy, NUL after it */
 
 void *mem_alloc(size_t n) MUST_USE;           /* zeroed; aborts without memory (the parent restarts us) */

@@ -106,17 +106,33 @@ bool str_is_utf8(struct str s, size_t *ret_bad_at)
 
 static bool is_plain(unsigned char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
 
+/* A top bit is left where one of eight bytes is over 0x7E, under 0x20, a quote or a backslash. A borrow can only raise a false
+ * alarm, which a look at each byte then settles. */
+static uint64_t marks_in(uint64_t x)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
+    return (x | (x + ones) | (x - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & ones * 0x80;
+}
+
+/* Four to eight bytes as one number, those in the middle twice. */
+static uint64_t short_word(const char *p, size_t n)
+{
+    uint32_t first, last;
+    memcpy(&first, p, sizeof first);
+    memcpy(&last, p + n - sizeof last, sizeof last);
+    return (uint64_t)last << 32 | first;
+}
+
 size_t str_plain_run(struct str s, size_t at)
 {
-    const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
     size_t end = at;
-    /* Eight bytes at once: a top bit is left where one is over 0x7E, under 0x20, a quote or a backslash. A borrow can only
-     * raise a false alarm, which the bytes below then settle. */
     for (uint64_t x; s.n - end >= sizeof x; end += sizeof x) {
         memcpy(&x, s.p + end, sizeof x);
-        uint64_t quote = x ^ ones * '"', slash = x ^ ones * '\\';
-        if ((x | (x + ones) | (x - ones * 0x20) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & tops) break;
+        if (marks_in(x)) break;
     }
+    size_t left = s.n - end;
+    if (left >= 4 && left < 8 && !marks_in(short_word(s.p + end, left))) return s.n - at;
     while (end < s.n && is_plain((unsigned char)s.p[end])) end++;
     return end - at;
 }

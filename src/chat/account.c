@@ -33,11 +33,10 @@ static void count(struct chat_losses *l, enum chat_loss how, unsigned n)
     if (l) l->n[how] = (uint16_t)(n > (unsigned)UINT16_MAX - l->n[how] ? UINT16_MAX : l->n[how] + n);
 }
 
-void chat_lose(struct chat_losses *l, struct chat_node *n, unsigned field, enum chat_loss how)
+void chat_lose_known(struct chat_losses *l, struct chat_node *n, unsigned field, enum chat_loss how)
 {
-    uint64_t bit = 1ull << field;
-    if (n->has & ~n->told & bit) count(l, how, 1);
-    n->told |= bit;
+    count(l, how, 1);
+    n->told |= 1ull << field;
 }
 
 void chat_lose_extra(struct chat_losses *l, struct chat_node *n, enum chat_loss how)

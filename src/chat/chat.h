@@ -533,7 +533,11 @@ static inline bool chat_told(struct chat_node *n, unsigned field)
 }
 static inline void chat_has(struct chat_node *n, unsigned field) { n->has |= 1ull << field; }
 /* Ticks the field as lost in this way, if it is there. */
-void chat_lose(struct chat_losses *l, struct chat_node *n, unsigned field, enum chat_loss how);
+void chat_lose_known(struct chat_losses *l, struct chat_node *n, unsigned field, enum chat_loss how);
+static inline void chat_lose(struct chat_losses *l, struct chat_node *n, unsigned field, enum chat_loss how)
+{
+    if (n->has & ~n->told & 1ull << field) chat_lose_known(l, n, field, how); /* hardly anything is there to be lost */
+}
 void chat_lose_extra(struct chat_losses *l, struct chat_node *n, enum chat_loss how); /* all that is not ticked yet */
 void chat_lose_rest(struct chat_losses *l, struct chat_node *n, enum chat_loss how);  /* extra and fields */
 /* What the writer of an answer has not ticked counts as LOSS_ANSWER_FIELD: it was paid for, so it is not refused. */

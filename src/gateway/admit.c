@@ -157,13 +157,24 @@ static enum err keep_names(struct exchange *x)
     return OK;
 }
 
+/* With all that is in it where a translation is to be expected, which would have to look at the whole text again. A body of more
+ * values than a tape takes is no error of this road. */
+static enum err scan_body(struct exchange *x, struct str body)
+{
+    struct json_tape *t = &x->gl->tape;
+    struct json_limits all = WIRE_LIMITS;
+    all.record_depth = JSON_DEPTH_MAX;
+    if (x->gl->translates && json_scan(t, body, &all, NULL) == OK) return OK;
+    return json_scan(t, body, &WIRE_LIMITS, &x->fault);
+}
+
 static enum err read_request(struct exchange *x)
 {
     const struct http_request *r = x->stream->request;
     enum wire_operation op = x->endpoint->operation;
     if (wire_manner(op)->form)
         return x->wire->read_form(op, http_field_get(r->fields, S("content-type")), r->body, &x->request, &x->fault);
-    TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
+    TRY(scan_body(x, r->body));
     bool marked = x->gl->tape.marked;
     TRY(x->wire->read(op, &x->gl->tape, &x->arena, &x->request, &x->fault));
     x->request.marked = marked;

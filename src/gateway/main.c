@@ -88,6 +88,7 @@ static enum err open_loop(struct gateway *g, unsigned number, struct fault *why)
     gl->client = http_client_new(gl->loop, &(struct http_client_options){.take_memory = memory_take, .user = g});
     json_tape_init(&gl->tape, 0);
     buf_init(&gl->room, ROOM_MAX);
+    arena_init(&gl->form, TRANSLATE_CHUNK, 0);
     TRY(journal_writer_new(g->journal, gl->loop, &gl->writer, why));
     for (unsigned i = 0; i < g->n_listeners; i++)
         TRY(http_server_listen(gl->server, g->listeners[i].fds[number], g->listeners[i].tls, why));
@@ -110,6 +111,7 @@ static void close_loop(struct gateway_loop *gl)
     }
     json_tape_done(&gl->tape);
     buf_done(&gl->room);
+    arena_done(&gl->form);
     generation_unref(gl->generation);
     loop_free(gl->loop);
 }

@@ -30,6 +30,8 @@ struct gateway_loop {
     struct generation *generation; /* the one that new exchanges get */
     struct json_tape tape;         /* of whatever is being read; never kept across callbacks */
     struct buf room;               /* for what is composed and handed on within one callback */
+    struct arena form;             /* of the request that is being translated */
+    bool translates;               /* the last call was translated: the next body's tape had better hold all of it */
     struct exchange *spare;        /* freed exchanges for the next ones */
     unsigned n_spare;
     struct http_origin *engines[BOARD_ENGINES]; /* by the engine's row */
@@ -253,6 +255,7 @@ MUST_USE enum err framing_finish(struct framing *f, struct fault *why); /* no mo
 MUST_USE enum err framing_next(struct framing *f, struct framed *ret_event, bool *ret_got, struct fault *why);
 
 /* ---- translate.c: an attempt whose provider speaks another format ------------------------------------------------------ */
+#define TRANSLATE_CHUNK KIB(16) /* of gateway_loop.form */
 /* Chooses the format and writes the request. ERR_FORMAT_UNSUPPORTED: this deployment cannot express it, another one may. */
 MUST_USE enum err translate_request(struct exchange *x);
 /* For a provider of the caller's own format: when there is something in the body that we sealed, it is opened and the body written

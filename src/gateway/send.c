@@ -456,6 +456,7 @@ static bool has_client_key(struct exchange *x)
 static enum err choose_road(struct exchange *x)
 {
     bool same = wire_formats_have(&x->attempt.deployment->formats, x->wire->format) && can_call(x, x->wire->format);
+    x->gl->translates = !same;
     return same ? translate_sealed(x) : translate_request(x);
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 /* The form of a request may take this much more than its body; a conversation of tiny messages is what needs it. */
-enum { FORM_ROOM = 16 << 20, FORM_PER_BYTE = 4, MEMO_CHUNK = 1024, FORM_CHUNK = 16 * 1024, BODY_SLACK = 4096 };
+enum { FORM_ROOM = 16 << 20, FORM_PER_BYTE = 4, FORM_KEPT = 512 * 1024, MEMO_CHUNK = 1024, BODY_SLACK = 4096 };
 
 struct translation {
     const struct wire_translator *up, *down; /* the provider's format and the caller's */
@@ -83,7 +83,7 @@ static enum err read_source(struct exchange *x, struct translation *t, struct ch
     struct json_tape *tape = &x->gl->tape;
     enum wire_format format = x->wire->format;
     chat->source = x->stream->request->body;
-    TRY(json_scan(tape, chat->source, &JSON_LIMITS, &x->fault));
+    if (!json_tape_holds(tape, chat->source, &JSON_LIMITS)) TRY(json_scan(tape, chat->source, &JSON_LIMITS, &x->fault));
     if (x->request.operation != WIRE_COUNT_TOKENS) {
         TRY(t->down->read_request(tape, chat, &x->fault));
         if (t->down->remember) t->down->remember(tape, &t->arena, &t->reply);
@@ -148,14 +148,14 @@ static unsigned lost(const struct translation *t)
     return sum;
 }
 
-/* One format of the deployment. The form's arena goes at once: names that the answer needs are copied by the writer. */
+/* One format of the deployment. The form goes at once: names that the answer needs are copied by the writer. */
 static enum err try_format(struct exchange *x, const struct wire_ops *ops, struct translation **ret_translation)
 {
-    struct arena form;
+    struct arena *form = &x->gl->form;
     struct translation *t = translation_new(x, ops);
-    arena_init(&form, FORM_CHUNK, FORM_ROOM + FORM_PER_BYTE * x->stream->request->body.n);
-    enum err e = write_for(x, t, ops, &form);
-    arena_done(&form);
+    form->max = FORM_ROOM + FORM_PER_BYTE * x->stream->request->body.n;
+    enum err e = write_for(x, t, ops, form);
+    arena_clear(form, FORM_KEPT);
     *ret_translation = t;
     return e;
 }

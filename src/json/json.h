@@ -32,6 +32,7 @@ struct json_tape {
     struct str src;
     struct json_node *nodes;
     uint32_t n, cap, max_nodes;
+    uint32_t record_depth; /* of the scan that filled it */
     bool marked; /* by json_limits.mark: some string began so */
 };
 
@@ -55,6 +56,9 @@ void json_tape_trim(struct json_tape *t, uint32_t keep_nodes); /* gives memory b
  * half), depth, and that each name in the root object stands once, compared unescaped. Empty text is an error.
  * ERR_BAD_JSON tells what and "at byte N"; the tape is then empty. limits may be NULL: JSON_LIMITS. */
 enum err json_scan(struct json_tape *t, struct str src, const struct json_limits *limits, struct fault *why) MUST_USE;
+
+/* Is this very text, unchanged since, what the tape holds, recorded as deep as `limits` ask? Then it need not be scanned again. */
+bool json_tape_holds(const struct json_tape *t, struct str src, const struct json_limits *limits);
 
 /* ---- reading the tape: nodes are numbers; 0 means "none" wherever a member or element is asked for ---------------- */
 

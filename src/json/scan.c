@@ -47,6 +47,11 @@ void json_tape_trim(struct json_tape *t, uint32_t keep_nodes)
     else set_cap(t, keep_nodes);
 }
 
+bool json_tape_holds(const struct json_tape *t, struct str src, const struct json_limits *limits)
+{
+    return t->n && t->src.p == src.p && t->src.n == src.n && t->record_depth >= limits->record_depth;
+}
+
 /* ---- slow paths ------------------------------------------------------------------------------------------------ */
 
 static bool is_blank(unsigned char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
@@ -264,6 +269,7 @@ enum err json_scan_with(scan_fn *fn, struct json_tape *t, struct str src, const 
     if (UNLIKELY(stop.what)) stop = json_scan_once(json_scan_scalar, t, src, &used);
     if (stop.what) return refuse(t, stop.what, (size_t)(stop.at - (const unsigned char *)src.p), why);
     uint32_t twice = name_twice(t);
+    t->record_depth = used.record_depth;
     if (twice) return refuse(t, "a name stands twice in the outermost object", t->nodes[twice].start - 1, why);
     return OK;
 }

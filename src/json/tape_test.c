@@ -25,6 +25,24 @@ static void test_find(void **state)
     assert_int_equal(json_find(&tape, 0, S("a")), 0);
 }
 
+static void test_holds(void **state)
+{
+    static const char text[] = "{\"a\":[1]}", same[] = "{\"a\":[1]}";
+    struct str body = str_make(text, sizeof text - 1);
+    assert_int_equal(json_scan(&tape, body, &JSON_LIMITS_TOP, NULL), OK);
+    assert_true(json_tape_holds(&tape, body, &JSON_LIMITS_TOP));
+    assert_false(json_tape_holds(&tape, body, &JSON_LIMITS)); /* not as deep */
+    assert_int_equal(json_scan(&tape, body, NULL, NULL), OK);
+    assert_true(json_tape_holds(&tape, body, &JSON_LIMITS));
+    assert_false(json_tape_holds(&tape, str_make(text, sizeof text - 2), &JSON_LIMITS));
+    assert_false(json_tape_holds(&tape, str_make(same, sizeof same - 1), &JSON_LIMITS)); /* equal, but elsewhere */
+    assert_int_equal(json_scan(&tape, str_make(text, sizeof text - 2), NULL, NULL), ERR_BAD_JSON);
+    assert_false(json_tape_holds(&tape, str_make(text, sizeof text - 2), &JSON_LIMITS));
+    scan(body);
+    json_tape_trim(&tape, 1);
+    assert_false(json_tape_holds(&tape, body, &JSON_LIMITS));
+}
+
 static void test_each(void **state)
 {
     scan(S("{\"a\":[1,[2,3],{\"x\":4}],\"b\":\"s\",\"c\":{}}"));
@@ -147,8 +165,13 @@ static void test_where_is_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_find), cmocka_unit_test(test_each),  cmocka_unit_test(test_whole_numbers),
-        cmocka_unit_test(test_bool), cmocka_unit_test(test_where), cmocka_unit_test(test_where_is_bounded),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_holds),
+        cmocka_unit_test(test_each),
+        cmocka_unit_test(test_whole_numbers),
+        cmocka_unit_test(test_bool),
+        cmocka_unit_test(test_where),
+        cmocka_unit_test(test_where_is_bounded),
     };
     json_tape_init(&tape, 0);
     int failed = cmocka_run_group_tests_name("tape", tests, NULL, NULL);

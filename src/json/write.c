@@ -10,16 +10,58 @@ bool json_write_done(struct json_writer *w)
     return !w->out->over;
 }
 
-/* A value is about to come: the comma before it, and in an object its name must have been written. */
-static void before_value(struct json_writer *w)
+/* A value is about to come: in an object its name must have been written, in an array the comma stands before it. Returns
+ * whether that comma is still to be written. */
+static bool value_wants_comma(struct json_writer *w)
 {
     if (w->is_object & 1) {
         must(w->has_name);
         w->has_name = false;
+        return false;
+    }
+    bool comma = w->has_items & 1;
+    w->has_items |= w->depth > 0;
+    return comma;
+}
+
+static void before_value(struct json_writer *w)
+{
+    if (value_wants_comma(w)) buf_char(w->out, ',');
+}
+
+static bool name_wants_comma(struct json_writer *w)
+{
+    must((w->is_object & 1) && !w->has_name);
+    bool comma = w->has_items & 1;
+    w->has_items |= 1;
+    w->has_name = true;
+    return comma;
+}
+
+/* Comma, quotes, `inside` as it stands, a colon: with one look at the room instead of one for each. */
+static void put_quoted(struct buf *out, bool comma, struct str inside, bool colon)
+{
+    if (!buf_reserve(out, inside.n + 2 + comma + colon)) return;
+    char *p = out->p + out->n;
+    if (comma) *p++ = ',';
+    *p++ = '"';
+    if (inside.n) memcpy(p, inside.p, inside.n);
+    p += inside.n;
+    *p++ = '"';
+    if (colon) *p++ = ':';
+    out->n = (size_t)(p - out->p);
+}
+
+/* Hardly anything that is written has something to escape. */
+static void put_escaped(struct buf *out, bool comma, struct str s, bool colon)
+{
+    if (LIKELY(str_plain_run(s, 0) == s.n)) {
+        put_quoted(out, comma, s, colon);
         return;
     }
-    if (w->has_items & 1) buf_char(w->out, ',');
-    w->has_items |= w->depth > 0;
+    buf_str(out, comma ? S(",\"") : S("\""));
+    json_escape(out, s);
+    buf_str(out, colon ? S("\":") : S("\""));
 }
 
 static void open_container(struct json_writer *w, bool is_object)
@@ -44,49 +86,10 @@ void json_put_end(struct json_writer *w)
     w->has_items >>= 1;
 }
 
-static void put_quoted(struct json_writer *w, struct str s)
-{
-    buf_char(w->out, '"');
-    json_escape(w->out, s);
-    buf_char(w->out, '"');
-}
-
-static void before_name(struct json_writer *w)
-{
-    must((w->is_object & 1) && !w->has_name);
-    if (w->has_items & 1) buf_char(w->out, ',');
-    w->has_items |= 1;
-    w->has_name = true;
-}
-
-void json_put_name(struct json_writer *w, struct str name)
-{
-    before_name(w);
-    put_quoted(w, name);
-    buf_char(w->out, ':');
-}
-
-void json_put_name_span(struct json_writer *w, struct str escaped)
-{
-    before_name(w);
-    buf_char(w->out, '"');
-    buf_str(w->out, escaped);
-    buf_str(w->out, S("\":"));
-}
-
-void json_put_str(struct json_writer *w, struct str s)
-{
-    before_value(w);
-    put_quoted(w, s);
-}
-
-void json_put_span(struct json_writer *w, struct str escaped)
-{
-    before_value(w);
-    buf_char(w->out, '"');
-    buf_str(w->out, escaped);
-    buf_char(w->out, '"');
-}
+void json_put_name(struct json_writer *w, struct str name) { put_escaped(w->out, name_wants_comma(w), name, true); }
+void json_put_name_span(struct json_writer *w, struct str escaped) { put_quoted(w->out, name_wants_comma(w), escaped, true); }
+void json_put_str(struct json_writer *w, struct str s) { put_escaped(w->out, value_wants_comma(w), s, false); }
+void json_put_span(struct json_writer *w, struct str escaped) { put_quoted(w->out, value_wants_comma(w), escaped, false); }
 
 void json_put_string_begin(struct json_writer *w)
 {

@@ -38,19 +38,21 @@ static const char *const TYPES[] = {
 
 #define TYPE(t) (1u << JSON_##t)
 #define ALL_TYPES (TYPE(NULL) | TYPE(FALSE) | TYPE(TRUE) | TYPE(NUMBER) | TYPE(STRING) | TYPE(ARRAY) | TYPE(OBJECT))
-static const struct {
-    unsigned types;
-    const char *must;
-} WANTS[] = {
-    [WANT_ANY] = {ALL_TYPES, ""},
-    [WANT_STRING] = {TYPE(STRING), "must be a string"},
-    [WANT_NUMBER] = {TYPE(NUMBER), "must be a number"},
-    [WANT_WHOLE] = {TYPE(NUMBER), "must be a whole number"},
-    [WANT_BOOL] = {TYPE(FALSE) | TYPE(TRUE), "must be true or false"},
-    [WANT_ARRAY] = {TYPE(ARRAY), "must be an array"},
-    [WANT_OBJECT] = {TYPE(OBJECT), "must be an object"},
-    [WANT_STRINGS] = {TYPE(ARRAY), "must be an array of strings"},
-    [WANT_VALUE] = {ALL_TYPES & ~TYPE(NULL), "must not be null"},
+const uint8_t wire_want_types[] = {
+    [WANT_ANY] = ALL_TYPES,       [WANT_STRING] = TYPE(STRING),           [WANT_NUMBER] = TYPE(NUMBER),
+    [WANT_WHOLE] = TYPE(NUMBER),  [WANT_BOOL] = TYPE(FALSE) | TYPE(TRUE), [WANT_ARRAY] = TYPE(ARRAY),
+    [WANT_OBJECT] = TYPE(OBJECT), [WANT_STRINGS] = TYPE(ARRAY),           [WANT_VALUE] = ALL_TYPES & ~TYPE(NULL),
+};
+static const char *const MUST[] = {
+    [WANT_ANY] = "",
+    [WANT_STRING] = "must be a string",
+    [WANT_NUMBER] = "must be a number",
+    [WANT_WHOLE] = "must be a whole number",
+    [WANT_BOOL] = "must be true or false",
+    [WANT_ARRAY] = "must be an array",
+    [WANT_OBJECT] = "must be an object",
+    [WANT_STRINGS] = "must be an array of strings",
+    [WANT_VALUE] = "must not be null",
 };
 
 static bool all_strings(const struct json_tape *t, uint32_t at)
@@ -61,13 +63,13 @@ static bool all_strings(const struct json_tape *t, uint32_t at)
     return true;
 }
 
-enum err wire_want(struct wire_in *in, uint32_t at, enum wire_want want)
+enum err wire_want_closely(struct wire_in *in, uint32_t at, enum wire_want want)
 {
     uint64_t whole;
     enum json_type type = json_type(in->t, at);
-    if (!(WANTS[want].types & 1u << type)) return wire_bad(in, at, "%s, but is %s", WANTS[want].must, TYPES[type]);
+    if (!(wire_want_types[want] >> type & 1)) return wire_bad(in, at, "%s, but is %s", MUST[want], TYPES[type]);
     bool wrong = (want == WANT_WHOLE && !json_u64(in->t, at, &whole)) || (want == WANT_STRINGS && !all_strings(in->t, at));
-    return wrong ? wire_bad(in, at, "%s", WANTS[want].must) : OK;
+    return wrong ? wire_bad(in, at, "%s", MUST[want]) : OK;
 }
 
 struct str wire_plain(struct wire_in *in, uint32_t at)

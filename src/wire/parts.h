@@ -95,7 +95,14 @@ MUST_USE enum err wire_each(struct wire_in *in, uint32_t at, wire_take_fn *take,
 MUST_USE enum err wire_content(struct wire_in *in, struct chat_item *i, uint32_t at, wire_take_fn *take,
                                enum chat_shape *ret_shape);
 
-MUST_USE enum err wire_want(struct wire_in *in, uint32_t at, enum wire_want want);
+MUST_USE enum err wire_want_closely(struct wire_in *in, uint32_t at, enum wire_want want);
+extern const uint8_t wire_want_types[]; /* by enum wire_want: a bit for each type that may stand there */
+MUST_USE static inline enum err wire_want(struct wire_in *in, uint32_t at, enum wire_want want)
+{
+    bool type_is_all = want != WANT_WHOLE && want != WANT_STRINGS;
+    if (LIKELY(type_is_all && wire_want_types[want] >> json_type(in->t, at) & 1)) return OK;
+    return wire_want_closely(in, at, want);
+}
 /* "messages[2].role: must be …" (answers: "the provider's answer: …"). The text after the path is a sentence's rest. */
 enum err wire_bad(struct wire_in *in, uint32_t at, const char *fmt, ...) PRINTF(3, 4);
 enum err wire_full(struct wire_in *in); /* the arena has no more room */
