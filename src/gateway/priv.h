@@ -138,6 +138,7 @@ struct attempt {
     const struct wire_ops *wire;     /* the provider's format */
     struct translation *translation; /* NULL: the body goes as it came */
     bool crossing;                   /* the answer is translated as well */
+    enum wire_operation operation;   /* what the provider is asked to do */
     const struct price *price;
     uint64_t start_ns, first_byte_ns;
 };

@@ -16,7 +16,8 @@ static uint64_t left_ms(const struct exchange *x)
 static bool can_do(const struct exchange *x)
 {
     const struct wire_formats *formats = &x->attempt.deployment->formats;
-    if (x->request.operation == WIRE_GENERATE) return true;
+    bool generates = x->request.operation == WIRE_GENERATE || x->request.operation == WIRE_COMPACT; /* of a summary */
+    if (generates) return true;
     if (x->request.operation != WIRE_COUNT_TOKENS) return can_call(x, x->wire->format);
     for (unsigned i = 0; i < formats->n; i++)
         if (can_call(x, (enum wire_format)formats->at[i])) return true;
@@ -35,8 +36,10 @@ static const struct deployment *choose(struct exchange *x, int64_t now_ms, struc
     *ret_passed = (struct passed){0};
     translation_free(x);
     while ((d = route_choose(x->route, wire_reach(x->wire->format, x->request.operation), &x->walk, now_ms))) {
-        x->attempt =
-            (struct attempt){.deployment = d, .wire = x->wire, .price = deployment_price_of(d, x->request.model, now_ms)};
+        x->attempt = (struct attempt){.deployment = d,
+                                      .wire = x->wire,
+                                      .operation = x->request.operation,
+                                      .price = deployment_price_of(d, x->request.model, now_ms)};
         bool able = can_do(x);
         if (able && ((x->attempt.price && x->attempt.price->known) || d->allow_unpriced)) return d;
         x->walk.attempts--;
@@ -314,7 +317,7 @@ bool can_call(const struct exchange *x, enum wire_format f)
 {
     char room[512];
     struct buf path = {.p = room, .cap = sizeof room, .max = sizeof room};
-    const struct provider_call call = {f, x->request.operation, upstream_model(x), x->request.stream,
+    const struct provider_call call = {f, x->attempt.operation, upstream_model(x), x->request.stream,
                                        x->attempt.deployment->provider->api_version};
     return x->attempt.deployment->provider->kind->path(&call, &path);
 }
@@ -409,7 +412,7 @@ static enum err start_call(struct exchange *x, const struct destination *to)
     struct json_edit edits[EDITS_MAX];
     struct str pieces[JSON_PIECES(EDITS_MAX)];
     struct buf *room = &x->gl->room;
-    const struct provider_call call = {a->wire->format, x->request.operation, upstream_model(x), x->request.stream,
+    const struct provider_call call = {a->wire->format, a->operation, upstream_model(x), x->request.stream,
                                        a->deployment->provider->api_version};
     char target_room[1024]; /* a model's name with all its bytes escaped, and the path around it */
     struct buf target = {.p = target_room, .cap = sizeof target_room, .max = sizeof target_room};
@@ -456,6 +459,10 @@ static bool has_client_key(struct exchange *x)
 static enum err choose_road(struct exchange *x)
 {
     bool same = wire_formats_have(&x->attempt.deployment->formats, x->wire->format) && can_call(x, x->wire->format);
+    if (x->request.operation == WIRE_COMPACT) {
+        same = same && !(x->attempt.deployment->quirks & QUIRK_NO_COMPACT);
+        if (!same) x->attempt.operation = WIRE_GENERATE; /* of a summary */
+    }
     x->gl->translates = !same;
     return same ? translate_sealed(x) : translate_request(x);
 }

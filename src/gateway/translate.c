@@ -117,21 +117,25 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
 {
     struct chat chat = {.arena = form, .stream = x->request.stream};
     struct wire_name *names, **end = &t->reply.names;
+    bool alone = x->request.operation == WIRE_COMPACT && x->attempt.operation == WIRE_GENERATE;
     const struct wire_target to = {
         .model = upstream_model(x),
         .origin = t->reply.origin,
         .stream = x->request.stream,
         .max_output = deployment_max_output(x->attempt.deployment, x->request.model),
         .quirks = x->attempt.deployment->quirks,
+        .sums_up = alone,
         .losses = &t->losses,
         .tape = &x->gl->tape,
         .memo = &t->arena,
     };
     TRY(read_source(x, t, &chat));
+    chat.compact |= alone;
+    t->reply.compact_alone = alone;
+    t->reply.compact = alone || (chat.compact && ops->format != WIRE_OPENAI_RESPONSES);
     TRY(chat_unseal_all(&chat, t->reply.seal, &x->fault));
     TRY(betas_carry(x, &to, ops->format, &chat, &t->betas));
     TRY(wire_adapt(&chat, ops->format, &to, &t->reply.names, &x->fault));
-    t->reply.compact = chat.compact && ops->format != WIRE_OPENAI_RESPONSES;
     buf_reserve(&t->body, chat.source.n + BODY_SLACK);
     TRY(t->up->write_request(&chat, &to, &names, &t->body, &x->fault));
     while (*end) end = &(*end)->next;

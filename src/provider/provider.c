@@ -33,6 +33,7 @@ static bool openai_path(const struct provider_call *c, struct buf *out)
         {WIRE_OPENAI_TASKS, WIRE_MODERATE, "/moderations"},
         {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
         {WIRE_OPENAI_RESPONSES, WIRE_GENERATE, "/responses"},
+        {WIRE_OPENAI_RESPONSES, WIRE_COMPACT, "/responses/compact"},
         {WIRE_OPENAI_RESPONSES, WIRE_COUNT_TOKENS, "/responses/input_tokens"},
     };
     return put_fixed(PATHS, COUNTOF(PATHS), c, out);

@@ -14,6 +14,8 @@ static void paths_by_kind(void **state)
     } CASES[] = {
         {"openai", WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
         {"openai", WIRE_OPENAI_RESPONSES, WIRE_GENERATE, "/responses"},
+        {"openai", WIRE_OPENAI_RESPONSES, WIRE_COMPACT, "/responses/compact"},
+        {"openai", WIRE_OPENAI_CHAT, WIRE_COMPACT, NULL},
         {"openai", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, NULL},
         {"azure", WIRE_OPENAI_CHAT, WIRE_GENERATE, "/chat/completions"},
         {"azure", WIRE_OPENAI_TASKS, WIRE_EMBED, "/embeddings"},

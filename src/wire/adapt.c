@@ -259,6 +259,7 @@ static enum err open_summary(struct adapting *w, struct chat_item *i)
 static enum err ask_for_summary(struct adapting *w)
 {
     struct chat *c = w->c;
+    c->compact = false;
     struct chat_group *g = chat_add_group(c->arena, ROLE_USER, 0);
     struct chat_item *i = g ? chat_add_item(c->arena, &c->items, &c->items_last, ITEM_MESSAGE, g) : NULL;
     if (!i) return full(w);
@@ -330,7 +331,8 @@ enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_t
     *ret_names = NULL;
     for (struct chat_item *i = c->items; i; i = i->next)
         if (i->kind == ITEM_COMPACTION) TRY(open_summary(&w, i));
-    if (target == WIRE_OPENAI_RESPONSES || str_eq(c->format, str_z(wire_format_name(target)))) return OK;
+    if (target == WIRE_OPENAI_RESPONSES || str_eq(c->format, str_z(wire_format_name(target))))
+        return c->compact && to->sums_up ? ask_for_summary(&w) : OK;
     TRY(add_tools(&w, c->tools));
     for (struct chat_item *i = c->items; i; i = i->next)
         if (i->kind == ITEM_TOOLS) TRY(add_tools(&w, i->tools));

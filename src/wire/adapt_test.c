@@ -222,6 +222,32 @@ static void a_summary_travels_sealed_and_comes_back_as_text(void **state)
     bench_stop(&b);
 }
 
+/* Responses has a way of its own to ask for one; a provider that lacks it is asked in words. */
+static void a_summary_is_asked_for_in_words_where_it_must(void **state)
+{
+    static const char BODY[] = "{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"}]}";
+    struct bench b;
+    size_t at;
+    bench_start(&b);
+    for (unsigned in_words = 0; in_words < 2; in_words++) {
+        struct chat c = {.arena = &b.arena, .source = str_z(BODY)};
+        struct wire_target to = target_of(&b, WIRE_OPENAI_RESPONSES);
+        struct wire_name *names;
+        struct buf out;
+        to.sums_up = in_words;
+        assert_int_equal(json_scan(&b.tape, c.source, NULL, NULL), OK);
+        assert_int_equal(translator_of(WIRE_OPENAI_RESPONSES)->read_request(&b.tape, &c, &b.why), OK);
+        c.compact = true;
+        assert_int_equal(wire_adapt(&c, WIRE_OPENAI_RESPONSES, &to, &names, &b.why), OK);
+        buf_init(&out, KIB(16));
+        assert_int_equal(translator_of(WIRE_OPENAI_RESPONSES)->write_request(&c, &to, &names, &out, &b.why), OK);
+        assert_int_equal(str_find(buf_view(&out), S("compaction_trigger"), &at), !in_words);
+        assert_int_equal(str_find(buf_view(&out), S("Write a summary"), &at), in_words);
+        buf_done(&out);
+    }
+    bench_stop(&b);
+}
+
 /* ---- state of other vendors --------------------------------------------------------------------------------------------------------- */
 
 static void a_signature_travels_sealed_and_comes_back_to_its_maker(void **state)
@@ -364,6 +390,7 @@ int main(void)
         cmocka_unit_test(free_text_comes_back_whatever_the_model_made_of_it),
         cmocka_unit_test(streams_are_turned_back_as_answers_are),
         cmocka_unit_test(a_summary_travels_sealed_and_comes_back_as_text),
+        cmocka_unit_test(a_summary_is_asked_for_in_words_where_it_must),
         cmocka_unit_test(a_signature_travels_sealed_and_comes_back_to_its_maker),
         cmocka_unit_test(the_user_begins_where_he_must),
         cmocka_unit_test(the_rest_is_refused_by_its_path),

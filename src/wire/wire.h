@@ -32,6 +32,7 @@ enum wire_operation {
     WIRE_GENERATE,
     WIRE_COUNT_TOKENS,
     WIRE_LIST_MODELS,
+    WIRE_COMPACT, /* Responses: a conversation becomes one item */
     /* WIRE_OPENAI_TASKS: */
     WIRE_EMBED,
     WIRE_IMAGE,
@@ -235,6 +236,7 @@ struct wire_target {
     bool stream;
     uint64_t max_output; /* of the model, in tokens; 0 unknown. Formats that demand a bound (A14) fill it from here */
     uint32_t quirks;     /* bits of enum wire_quirk, data of provider and model */
+    bool sums_up;        /* a summary is asked for in words, also of a format that has a way of its own to ask (chat.compact) */
     struct chat_losses *losses;
     struct json_tape *tape; /* free to use */
     struct arena *memo;     /* outlives the form's arena: for *ret_names and what they hold */
@@ -246,7 +248,8 @@ struct wire_target {
     X(QUIRK_NO_DEVELOPER, "no_developer", "Chat: knows role system, not developer")                         \
     X(QUIRK_REASONING_CONTENT, "reasoning_content", "Chat: gives and takes reasoning as reasoning_content") \
     X(QUIRK_NO_CALL_ID, "no_call_id", "Gemini: refuses ids on calls and results, pairs them by order")      \
-    X(QUIRK_BARE_COUNT, "bare_count", "Gemini: countTokens takes a bare request (Vertex AI)")
+    X(QUIRK_BARE_COUNT, "bare_count", "Gemini: countTokens takes a bare request (Vertex AI)")               \
+    X(QUIRK_NO_COMPACT, "no_compact", "Responses: has no call that compacts: its model is asked for a summary")
 enum wire_quirk_bit {
 #define X(bit, word, what) bit##_BIT,
     WIRE_QUIRKS(X)
@@ -278,6 +281,7 @@ struct wire_reply {
     struct chat_origin origin;    /* of the deployment that answers */
     const struct chat_seal *seal; /* NULL: none; foreign state is then lost */
     bool compact;                 /* what the model says is the summary that was asked for (chat.compact) */
+    bool compact_alone;           /* and that was all that was asked for: WIRE_COMPACT */
     struct str repeated; /* Responses: a JSON object of what the answer repeats of the request; absent: nothing was kept */
     struct chat_losses *losses;
 };

@@ -130,6 +130,17 @@ exactTest('a conversation becomes one sealed item, with which it goes on', async
   assert.match(error.message, /sealed/);
 });
 
+exactTest('a conversation is compacted by its own call, and goes on with what came of it', async () => {
+  const compacted = await client.responses.compact({ model, input: [{ role: 'user', content: 'Say hello.' }, { role: 'assistant', content: 'Hello.' }] });
+  assert.equal(compacted.object, 'response.compaction');
+  assert.ok(compacted.id && Number.isInteger(compacted.created_at) && compacted.usage.total_tokens > 0);
+  const item = compacted.output.at(-1);
+  assert.equal(item.type, 'compaction');
+  assert.equal(item.encrypted_content.startsWith('aq1.'), crossed);
+  const next = await client.responses.create(ask([...compacted.output, { role: 'user', content: 'Go on.' }]));
+  assert.ok(next.output_text.endsWith('Go on.'));
+});
+
 test('what would have to be kept is a BadRequestError that says what to do', async () => {
   const error = await fails(client.responses.create(ask('x', { previous_response_id: 'resp_1' })), OpenAI.BadRequestError, 400);
   assert.match(error.message, /whole conversation/);

@@ -25,9 +25,10 @@ def bedrock(format_name):
 MODELS = {"responses": "gpt-5.5", "main": "gpt-4o-mini", "claude": "claude-opus-5", "google": "gemini-3-pro", "converse": json.dumps(SONNET),
           "invoke": json.dumps(SONNET)}
 PROVIDERS = [openai_provider(fake, "responses", "    formats: [openai_responses]\n"), openai_provider(fake), anthropic_provider(fake),
-             gemini_provider(fake), bedrock("converse"), bedrock("invoke")]
-gateway = Gateway(config(PROVIDERS, [route(name, deployment(name, model)) for name, model in MODELS.items()]),
-                  {"ACCESS": ACCESS, "SECRET": SECRET}).start()
+             gemini_provider(fake), bedrock("converse"), bedrock("invoke"),
+             openai_provider(fake, "plain", "    formats: [openai_responses]\n    quirks: [no_compact]\n")]
+gateway = Gateway(config(PROVIDERS, [route(name, deployment(name, model)) for name, model in MODELS.items()] + [
+                      route("responses-plain", deployment("plain", "gpt-5.5"))]), {"ACCESS": ACCESS, "SECRET": SECRET}).start()
 KEY = gateway.key()
 WEATHER = {"type": "function", "name": "get_weather", "description": "The weather in a place.",
            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
@@ -106,6 +107,42 @@ def _():
             judge(open_responses.stream(events), (model, events))
             got = ask(model, input="Well?")
             judge(open_responses.response(got.json()), (model, got.body))
+
+
+SHORT = {"input": [says("user", "We launch on Tuesday."), says("assistant", "Understood: Tuesday.")], "prompt_cache_key": "k"}
+
+
+@test("compaction: one object with an item that stands for all, with every provider; a request without a model is refused")
+def _():
+    for model in [*MODELS, "responses-plain"]:
+        got = ask(model, "/v1/responses/compact", **SHORT)
+        eq(got.status, 200, (model, got.body))
+        judge(open_responses.compacted(got.json()), (model, got.body))
+        eq([item["type"] for item in got.json()["output"]].count("compaction"), 1, got.body)
+        eq(got.json()["output"][-1]["type"], "compaction", got.body)
+        again = ask(model, input=[*got.json()["output"], says("user", "When do we launch?")])
+        eq(again.status, 200, (model, again.body))
+    got = http.call(gateway.address, "POST", "/v1/responses/compact", {"Authorization": f"Bearer {KEY}"}, {"input": "x"})
+    eq(got.status, 400, got.body)
+    got = ask("main", "/v1/responses/compact")
+    eq((got.status, "input" in got.json()["error"]["message"]), (400, True), got.body)
+
+
+@test("compaction: passed on as it came where the provider has the call, else its model is asked, and the summary is sealed")
+def _():
+    got = ask("responses", "/v1/responses/compact", **SHORT)
+    eq((fake.last().path, got.json()["output"][-1]["encrypted_content"]), ("/v1/responses/compact", "gAAAAcompacted"))
+    for model in ("responses-plain", "main", "claude", "google"):
+        fake.play(acts.say("The launch is on Tuesday."))
+        got = ask(model, "/v1/responses/compact", instructions="Be exact.", **SHORT)
+        check(fake.last().path != "/v1/responses/compact" and b"Write a summary" in fake.last().body, fake.last().body)
+        check(b"Be exact." in fake.last().body and b"Understood: Tuesday." in fake.last().body, fake.last().body)
+        item = got.json()["output"][0]
+        check(item["encrypted_content"].startswith("aq1."), got.body)
+        check(got.json()["usage"]["output_tokens"] > 0, got.body)
+        for other in ("responses", "main", "claude"):
+            eq(ask(other, input=[item, says("user", "When do we launch?")]).status, 200)
+            check(b"The launch is on Tuesday." in fake.last().body and b"aq1." not in fake.last().body, fake.last().body)
 
 
 def end():

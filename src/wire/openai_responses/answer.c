@@ -114,6 +114,7 @@ enum err openai_responses_write_answer(struct chat_answer *answer, const struct 
     if (to->compact) TRY(openai_responses_compact(answer, to, why));
     for (struct chat_item *i = answer->items; i; i = i->next) openai_responses_seal_item(i, to, answer->arena);
     json_write(&w, out);
-    openai_responses_put_response(&w, to, answer, openai_responses_status(answer), NULL);
+    if (to->compact_alone) openai_responses_put_compacted(&w, to, answer);
+    else openai_responses_put_response(&w, to, answer, openai_responses_status(answer), NULL);
     return wire_answer_done(&w, to, answer, why);
 }

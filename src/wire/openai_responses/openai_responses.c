@@ -39,6 +39,7 @@ static enum err responses_read(enum wire_operation op, const struct json_tape *t
     TRY(read_input(t, why));
     TRY(refuse_state(t, why));
     if (op == WIRE_COUNT_TOKENS) return OK;
+    if (op == WIRE_COMPACT) return OK;
     TRY(wire_read_stream(t, r, why));
     uint32_t most = json_find(t, 0, S("max_output_tokens"));
     if (!is_there(t, most) || json_u64(t, most, &r->max_output)) return OK;

@@ -32,6 +32,8 @@ struct openai_responses_place {
 /* The whole response object; `status` as in the format. In progress it has neither output nor usage. `error`: NULL none. */
 void openai_responses_put_response(struct json_writer *w, const struct wire_reply *to, const struct chat_answer *a,
                                    struct str status, const struct chat_error *error);
+/* The object of a conversation that was compacted by a call of its own. */
+void openai_responses_put_compacted(struct json_writer *w, const struct wire_reply *to, const struct chat_answer *a);
 void openai_responses_put_answer_item(struct json_writer *w, const struct wire_reply *to, const struct chat_item *i,
                                       struct openai_responses_place place, struct arena *a);
 void openai_responses_put_item_id(struct json_writer *w, const struct wire_reply *to, const struct chat_item *i, uint32_t number);

@@ -284,16 +284,26 @@ static void put_output(struct json_writer *w, const struct wire_reply *to, const
     json_put_end(w);
 }
 
-static void put_head(struct json_writer *w, const struct wire_reply *to, const struct chat_answer *a, struct str status)
+static int64_t created_at(const struct wire_reply *to, const struct chat_answer *a)
+{
+    return a->meta.created_s ? a->meta.created_s : to->now_s;
+}
+
+static void put_name(struct json_writer *w, const struct wire_reply *to, const struct chat_answer *a, struct str object)
 {
     char id[80];
-    int64_t created = a->meta.created_s ? a->meta.created_s : to->now_s;
-    bool over = !str_eq(status, S("in_progress"));
     json_put_name(w, S("id"));
     if (str_starts(a->meta.id, S("resp_"))) json_put_span(w, a->meta.id);
     else json_put_str(w, str_make(id, (size_t)snprintf(id, sizeof id, "resp_%.*s", STR_ARG(to->id))));
-    json_add_str(w, S("object"), S("response"));
-    json_add_i64(w, S("created_at"), created);
+    json_add_str(w, S("object"), object);
+    json_add_i64(w, S("created_at"), created_at(to, a));
+}
+
+static void put_head(struct json_writer *w, const struct wire_reply *to, const struct chat_answer *a, struct str status)
+{
+    int64_t created = created_at(to, a);
+    bool over = !str_eq(status, S("in_progress"));
+    put_name(w, to, a, S("response"));
     if (over) json_add_i64(w, S("completed_at"), to->now_s > created ? to->now_s : created);
     else json_add_null(w, S("completed_at"));
     json_add_str(w, S("status"), status);
@@ -318,5 +328,15 @@ void openai_responses_put_response(struct json_writer *w, const struct wire_repl
     json_put_name(w, S("usage"));
     if (open) json_put_null(w);
     else put_usage(w, &a->usage);
+    json_put_end(w);
+}
+
+void openai_responses_put_compacted(struct json_writer *w, const struct wire_reply *to, const struct chat_answer *a)
+{
+    json_put_object(w);
+    put_name(w, to, a, S("response.compaction"));
+    put_output(w, to, a);
+    json_put_name(w, S("usage"));
+    put_usage(w, &a->usage);
     json_put_end(w);
 }

@@ -47,7 +47,7 @@ def vendor_of(path):
         return gemini
     if tasks.serves(path):
         return tasks
-    return responses if path in ("/v1/responses", responses.COUNT) else openai
+    return responses if path in ("/v1/responses", responses.COUNT, responses.COMPACT) else openai
 
 
 class Exchange:

@@ -41,7 +41,7 @@ ITEMS = {
     "compaction": {"id": str, "encrypted_content": str},
 }
 PARTS = {"output_text": {"text": str, "annotations": list}, "refusal": {"refusal": str}, "summary_text": {"text": str},
-         "reasoning_text": {"text": str}}
+         "reasoning_text": {"text": str}, "input_text": {"text": str}}
 STATUSES = ("queued", "in_progress", "completed", "incomplete", "failed", "cancelled")
 
 
@@ -98,10 +98,7 @@ def compacted(one):
         return wrong
     if one["object"] != "response.compaction":
         wrong.append("compacted.object is " + one["object"])
-    for at, each in enumerate(one["output"]):
-        if each.get("type") != "message":
-            wrong += item(f"compacted.output[{at}]", each)
-    return wrong + _usage("compacted.usage", one["usage"])
+    return wrong + _output("compacted", one["output"]) + _usage("compacted.usage", one["usage"])
 
 
 # -- streams

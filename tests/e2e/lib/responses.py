@@ -8,6 +8,8 @@ from .openai import NAME, answer_headers, error  # the same vendor
 __all__ = ["answer_headers", "echo", "error", "error_event", "events", "plain_answer", "refuse", "whole"]
 
 COUNT = "/v1/responses/input_tokens"
+COMPACT = "/v1/responses/compact"
+COMPACT_FIELDS = {"model", "input", "instructions", "previous_response_id", "prompt_cache_key", "prompt_cache_retention"}
 COUNT_FIELDS = {"model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "reasoning", "text", "truncation",
                 "conversation", "previous_response_id"}
 FIELDS = {
@@ -34,9 +36,10 @@ def _wrong(message, param=None, code=None):
     return 400, error(400, message, param, code)
 
 
-def _fields(body, counting):
+def _fields(body, path):
+    known = {COUNT: COUNT_FIELDS, COMPACT: COMPACT_FIELDS}.get(path, FIELDS)
     for name, value in body.items():
-        if name not in (COUNT_FIELDS if counting else FIELDS):
+        if name not in known:
             return _wrong(f"Unknown parameter: '{name}'.", name, "unknown_parameter")
         if value is not None and not schema.is_a(value, FIELDS[name]):
             return _wrong(f"Invalid type for '{name}': expected {schema.say(FIELDS[name])}, but got {schema.kind(value)} instead.",
@@ -119,7 +122,7 @@ def refuse(fake, request):
     if request.method != "POST" or not isinstance(request.json, dict):
         return _wrong("We could not parse the JSON body of your request.")
     body = request.json
-    wrong = _fields(body, request.path == COUNT) or _tools(body.get("tools")) or _input(body["input"])
+    wrong = _fields(body, request.path) or _tools(body.get("tools")) or _input(body["input"])
     if wrong:
         return wrong
     if body["model"] not in fake.models:
@@ -131,6 +134,13 @@ def plain_answer(fake, request):
     if request.path == COUNT:
         items = request.json["input"]
         return acts.raw_json({"object": "response.input_tokens", "input_tokens": 10 + (len(items) if isinstance(items, list) else 1)})
+    if request.path == COMPACT:
+        given = request.json["input"]
+        said = [{"id": f"msg_{at}", "type": "message", "status": "completed", "role": "user",
+                 "content": [{"type": "input_text", "text": _text_of(item["content"])}]}
+                for at, item in enumerate(given if isinstance(given, list) else []) if item.get("role") == "user"]
+        return acts.raw_json({"id": "resp_fake", "object": "response.compaction", "created_at": 1700000000, "usage": _usage(acts.Reply()),
+                              "output": said + [{"id": "cmp_fake", "type": "compaction", "encrypted_content": "gAAAAcompacted"}]})
     return openai.plain_answer(fake, request)
 
 
