@@ -418,11 +418,14 @@ struct chat_stop {
     bool of_prompt;      /* the filter stopped the input, not the output */
 };
 
+/* What clients act upon though it is no class of its own: they shorten the conversation. */
+enum chat_reason { REASON_NONE, REASON_CONTEXT_FULL, REASON_FILTER };
 struct chat_error {
     enum err_class class; /* whose fault and what to do */
-    struct str word;      /* the upstream's type or code, plain */
-    struct str message;   /* plain */
-    int status;           /* 0: in a stream */
+    enum chat_reason reason;
+    struct str word;    /* the upstream's type or code, plain */
+    struct str message; /* plain */
+    int status;         /* 0: in a stream */
     uint64_t retry_after_ms;
 };
 
@@ -442,6 +445,7 @@ struct chat_answer {
     struct chat_stop *stops; /* by choice */
     uint32_t n_choices;
     struct usage usage;
+    struct chat_error *failure; /* the body says that it failed, whatever its status: the reader gave ERR_UPSTREAM_ERROR */
 };
 
 /* ---- events: the streamed form -------------------------------------------------------------------------------------- */

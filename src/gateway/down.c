@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#define MORE_FIELDS 3 /* may come yet: of what was lost, or an error's name, x-should-retry, retry-after */
+#define MORE_FIELDS 4 /* may come yet: of what was lost, an error's name, x-should-retry, retry-after */
 
 /* Of a translated answer the type and the vendor's own limits would be wrong. */
 static bool comes_down(const struct exchange *x, struct str name)

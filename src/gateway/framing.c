@@ -34,6 +34,7 @@ static enum err next_frame(struct framing *f, struct framed *ret_event, bool *re
     if (!*ret_got) return OK;
     ret_event->event = (struct sse_event){.raw = frame.raw, .name = frame.type, .data = frame.payload, .has_data = true};
     ret_event->exception = frame.kind != EVENT_STREAM_EVENT;
+    ret_event->message = frame.error_message;
     return OK;
 }
 

@@ -122,6 +122,7 @@ struct framing {
 struct framed {
     struct sse_event event; /* of a frame: raw, its type as name, its payload as data */
     bool exception;         /* a frame that says so: the stream failed */
+    struct str message;     /* of a frame that has its words in a header */
 };
 
 /* One upstream call. */
@@ -268,6 +269,8 @@ void translate_sent(struct translation *t);              /* the provider has ans
 /* Turn x->held, a whole answer or a provider's error, into the caller's format; the first reads the usage. */
 MUST_USE enum err translate_answer(struct exchange *x);
 void translate_error(struct exchange *x);
+int translate_failure(
+    const struct exchange *x); /* after translate_answer(): the status that a 2xx body should have had; 0: none */
 /* A stream: what the event becomes is appended to `out`, the ending to x->last. */
 MUST_USE enum err translate_begin(struct exchange *x);
 MUST_USE enum err translate_event(struct exchange *x, const struct framed *e, struct buf *out, bool *ret_last);

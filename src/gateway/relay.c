@@ -422,19 +422,33 @@ static void blame(struct exchange *x)
 }
 
 /* The provider refused or failed: its word is the answer unless another deployment does better. */
-static void end_refused(struct exchange *x)
+static void refused(struct exchange *x)
 {
     struct attempt *a = &x->attempt;
-    int64_t now_ms = clock_wall_ms();
-    blame(x);
-    provider_judge_body(x->status, buf_view(&x->held), &x->gl->tape, &a->verdict);
     bool is_callers = a->deployment->client_key && x->status < 500; /* his quota, nobody else's */
-    if (a->verdict.rest && !is_callers) route_failed(a->deployment, a->verdict.retry_after_ms, now_ms);
+    if (a->verdict.rest && !is_callers) route_failed(a->deployment, a->verdict.retry_after_ms, clock_wall_ms());
     attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_ERROR);
     if (x->attempt.crossing) translate_error(x);
     down_refused(x);
     x->outcome = OUTCOME_ANSWER;
     go_on(x, a->verdict.try_next);
+}
+
+static void end_refused(struct exchange *x)
+{
+    blame(x);
+    provider_judge_body(x->status, buf_view(&x->held), &x->gl->tape, &x->attempt.verdict);
+    refused(x);
+}
+
+/* A good head and an answer that says it failed: as if its status had said so. */
+static void end_failed(struct exchange *x, int status)
+{
+    struct attempt *a = &x->attempt;
+    x->status = a->status = status;
+    provider_judge(status, (struct http_fields){x->down, x->n_down}, clock_wall_ms(), &a->verdict);
+    provider_judge_body(status, buf_view(&x->held), &x->gl->tape, &a->verdict);
+    refused(x);
 }
 
 static enum err read_held(struct exchange *x)
@@ -446,7 +460,9 @@ static enum err read_held(struct exchange *x)
 static void end_held(struct exchange *x)
 {
     if (read_held(x) != OK) {
-        fail(x, ATTEMPT_GARBAGE);
+        int status = x->attempt.translation ? translate_failure(x) : 0;
+        if (status) end_failed(x, status);
+        else fail(x, ATTEMPT_GARBAGE);
         return;
     }
     x->wire_stream.tokens_seen = x->held.n / 4;

@@ -10,6 +10,7 @@ static void complete_usage(struct exchange *x, enum attempt_end end)
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
     if (meter == WIRE_METER_NONE) return;
     if (end == ATTEMPT_FAILED && !x->streaming) { /* refused before it generated: nothing is charged, but what was read */
+        if (usage_worst(u, USAGE_INPUT) != USAGE_UNKNOWN) return; /* it told, in a body that says it failed */
         usage_set(u, USAGE_IN_FRESH, x->attempt.verdict.charged ? x->request.input_bound / BYTES_PER_TOKEN : 0, USAGE_ESTIMATED);
         usage_set(u, USAGE_OUT_VISIBLE, 0, USAGE_ESTIMATED);
         return;

@@ -17,6 +17,7 @@ struct translation {
     void *reader, *writer;
     struct wire_restorer *restorer; /* NULL: no tool was respelled */
     bool finished, failed;          /* the provider's last event, or its error event, has come */
+    struct chat_error *failure;     /* a whole answer that says it failed; NULL */
     /* While the reader is called: */
     struct exchange *exchange;
     struct buf *out;
@@ -255,8 +256,10 @@ static enum err rewrite(struct exchange *x, struct buf *out)
     if (json_scan(&x->gl->tape, buf_view(&x->held), &JSON_LIMITS, NULL) != OK || !json_is(&x->gl->tape, 0, JSON_OBJECT))
         return FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a whole JSON object");
     if (x->request.operation == WIRE_COUNT_TOKENS) return rewrite_count(x, out);
-    TRY(t->up->read_answer(&x->gl->tape, &answer, &x->fault));
+    enum err e = t->up->read_answer(&x->gl->tape, &answer, &x->fault);
+    t->failure = answer.failure;
     x->usage = answer.usage;
+    if (e != OK) return e;
     TRY(wire_restore_answer(&answer, t->reply.names, &x->fault));
     if (x->request.stream) return retell(x, &answer, out);
     return t->down->write_answer(&answer, &t->reply, out, &x->fault);
@@ -285,6 +288,12 @@ enum err translate_answer(struct exchange *x)
     return OK;
 }
 
+int translate_failure(const struct exchange *x)
+{
+    const struct chat_error *failure = x->attempt.translation->failure;
+    return failure ? failure->status : 0;
+}
+
 /* In the place of the provider's own, which came down for its reader. */
 static void put_error_type(struct exchange *x, enum err_class class)
 {
@@ -295,13 +304,23 @@ static void put_error_type(struct exchange *x, enum err_class class)
     x->n_down = kept;
 }
 
+/* How long to wait, by whatever the vendor told it: body, fields, or a limit that is used up. 0: not told. */
+static uint64_t wait_of(const struct attempt *a, const struct chat_error *e)
+{
+    if (a->verdict.spent || !a->verdict.try_next) return 0;
+    if (e->retry_after_ms) return e->retry_after_ms;
+    return a->verdict.retry_after_ms ? a->verdict.retry_after_ms : a->rest_ms;
+}
+
 void translate_error(struct exchange *x)
 {
     struct translation *t = x->attempt.translation;
     struct chat_error error;
     struct buf out;
     const struct http_fields fields = {x->down, x->n_down};
-    t->up->read_error(x->status, fields, buf_view(&x->held), &x->gl->tape, &t->arena, &error);
+    if (t->failure) error = *t->failure;
+    else t->up->read_error(x->status, fields, buf_view(&x->held), &x->gl->tape, &t->arena, &error);
+    error.retry_after_ms = x->attempt.verdict.retry_after_ms = wait_of(&x->attempt, &error); /* down_refused() tells it, too */
     buf_init(&out, x->held.max);
     t->down->write_error(&error, str_z(x->id), &out);
     put_error_type(x, error.class);
@@ -380,7 +399,7 @@ enum err translate_event(struct exchange *x, const struct framed *framed, struct
 {
     struct translation *t = x->attempt.translation;
     const struct chat_sink sink = sink_of(x, out);
-    const struct wire_frame frame = {framed->event.name, framed->event.data, framed->exception};
+    const struct wire_frame frame = {framed->event.name, framed->event.data, framed->exception, framed->message};
     *ret_last = false;
     if (!framed->event.has_data) return OK;
     enum err e = t->up->read_event(t->reader, &frame, &x->gl->tape, &sink, &x->fault);

@@ -23,8 +23,15 @@ MUST_USE enum err wire_read_stream(const struct json_tape *t, struct wire_reques
 /* Answers: whole JSON, an object; else ERR_UPSTREAM_GARBAGE. */
 MUST_USE enum err wire_scan_answer(struct json_tape *t, struct str body, const struct json_limits *limits, struct fault *why);
 void wire_read_tier(const struct json_tape *t, uint32_t tier, struct usage *u); /* tier 0 or null: nothing */
-void wire_error_status(struct chat_error *e, int status);                       /* completes what the body told */
 void wire_blame(struct str body, struct json_tape *t, struct buf *out);
+
+/* ---- error.c ---------------------------------------------------------------------------------------------------------------- */
+void wire_error_status(struct chat_error *e, int status); /* completes what the body told */
+void wire_error_reason(struct chat_error *e); /* from its word and message; where there is no status, after the class */
+/* A 2xx answer that is an error: answer->failure. Always ERR_UPSTREAM_ERROR. */
+MUST_USE enum err wire_fail_answer(struct chat_answer *answer, const struct chat_error *e, struct fault *why);
+/* The member "message". A context that is full is told in `full_words`, by which the format's clients know it. */
+void wire_add_message(struct json_writer *w, const struct chat_error *e, struct str full_words);
 
 /* ---- emit.c: what stream readers emit ---------------------------------------------------------------------------------- */
 

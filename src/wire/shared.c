@@ -149,23 +149,3 @@ void wire_blame(struct str body, struct json_tape *t, struct buf *out)
     if (error) put_word(t, error, out);
     put_word(t, json_find(t, 0, S("message")), out);
 }
-
-static const struct {
-    int status;
-    enum err_class class;
-} STATUS_CLASSES[] = {
-    {400, CLASS_REQUEST}, {401, CLASS_AUTH},       {402, CLASS_BILLING},   {403, CLASS_PERMISSION}, {404, CLASS_NOT_FOUND},
-    {408, CLASS_TIMEOUT}, {409, CLASS_REQUEST},    {413, CLASS_TOO_LARGE}, {422, CLASS_REQUEST},    {424, CLASS_UPSTREAM},
-    {429, CLASS_RATE},    {503, CLASS_OVERLOADED}, {504, CLASS_TIMEOUT},   {529, CLASS_OVERLOADED},
-};
-
-/* The class that the status tells, unless the words told a better one. */
-void wire_error_status(struct chat_error *e, int status)
-{
-    bool told = e->class != CLASS_NONE && e->class != CLASS_UPSTREAM;
-    e->status = status;
-    if (e->class == CLASS_NONE) e->class = CLASS_UPSTREAM;
-    for (unsigned i = 0; i < COUNTOF(STATUS_CLASSES) && !told; i++)
-        if (STATUS_CLASSES[i].status == status) e->class = STATUS_CLASSES[i].class;
-    if (!e->message.n) e->message = S("the provider answered with an error and said no more");
-}

@@ -113,7 +113,7 @@ UNUSED static struct str copy_of(struct bench *b, struct str s)
 UNUSED static void add_frame(struct bench *b, struct frames *to, struct str name, struct str data, bool exception)
 {
     assert_true(to->n < COUNTOF(to->frame));
-    to->frame[to->n++] = (struct wire_frame){copy_of(b, name), copy_of(b, data), exception};
+    to->frame[to->n++] = (struct wire_frame){.name = copy_of(b, name), .data = copy_of(b, data), .exception = exception};
 }
 
 /* Bytes handed in as `dice` cuts them (NULL: at once). */

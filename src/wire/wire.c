@@ -147,8 +147,7 @@ static const struct str CROSS[] = {{"user-agent", 10}, {"x-client-request-id", 1
 
 bool wire_header_crosses(struct str name) { return listed(CROSS, COUNTOF(CROSS), name); }
 
-static const struct str RECROSS[] = {
-    {"retry-after", 11}, {"retry-after-ms", 14}, {"x-should-retry", 14}, {"x-request-id", 12}, {"x-amzn-errortype", 16}};
+static const struct str RECROSS[] = {{"x-should-retry", 14}, {"x-request-id", 12}, {"x-amzn-errortype", 16}};
 
 bool wire_header_recrosses(struct str name) { return listed(RECROSS, COUNTOF(RECROSS), name); }
 

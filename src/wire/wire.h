@@ -288,9 +288,10 @@ struct wire_reply {
 
 /* One event of an upstream's stream: of SSE, or a frame of AWS's event stream. */
 struct wire_frame {
-    struct str name; /* `event:` or `:event-type` */
-    struct str data; /* JSON */
-    bool exception;  /* `:message-type: exception` */
+    struct str name;    /* `event:` or `:event-type` */
+    struct str data;    /* JSON */
+    bool exception;     /* `:message-type: exception`, or `error` */
+    struct str message; /* of an error, which has no data; else "" */
 };
 
 /* All or none. Readers are strict about shape (ERR_BAD_REQUEST with the JSON path) and put what they do not know into

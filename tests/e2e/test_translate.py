@@ -264,6 +264,40 @@ def _():
         check("Rate limit reached." in error["message"], error)
 
 
+def fields(**headers):
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+AN_HOUR_OFF = "2000-01-01T00:00:00Z"  # has passed: not told
+WAITS = [  # what the provider says → whole seconds, or nothing
+    (fields(retry_after="1.5"), "2"), (fields(retry_after_ms="250"), "1"), (fields(x_ms_retry_after_ms="2001"), "3"),
+    (fields(retry_after="soon"), None), (fields(retry_after="-5"), None), (fields(retry_after="Sun, 06 Nov 1994 08:49:37 GMT"), None),
+    (fields(x_ratelimit_remaining_tokens="0", x_ratelimit_reset_tokens="6m0s"), "360"),
+    (fields(anthropic_ratelimit_requests_remaining="0", anthropic_ratelimit_requests_reset=AN_HOUR_OFF), None),
+]
+
+
+@test("a wait is told in whole seconds, in whatever form the provider told it")
+def _():
+    for caller in CALLERS:
+        for told, wanted in WAITS:
+            got = ask(caller, acts.status(429, told, message="Slow down."))
+            eq((told, got.status, got.get("retry-after"), got.get("retry-after-ms")), (told, 429, wanted, None))
+
+
+@test("an answer of 200 that is an error is one, and the next deployment gets its turn where that helps")
+def _():
+    failed = {"error": {"message": "Provider returned error", "code": 429}}
+    got = ask("anthropic", acts.status(200, body=failed))
+    eq((got.status, error_of("anthropic", got.json())["type"]), (429, "rate_limit_error"))
+    check("Provider returned error" in got.json()["error"]["message"], got.json())
+    fake.forget()
+    fake.models |= {"claude-either", "gpt-either"}
+    fake.play(acts.status(200, body=failed))
+    got = gateway.messages(KEY, model="either-claude")
+    eq(got.status, 200)
+
+
 BROKEN = {
     "the vendor's error event": lambda: acts.error_event(4), "breaks off": lambda: acts.cut(4), "resets": lambda: acts.cut(4, "reset"),
     "ends cleanly without the last event": lambda: acts.clean_end(4), "sends an event that is not JSON": lambda: acts.garbage_event(4),

@@ -33,7 +33,7 @@ void anthropic_messages_write_error(const struct chat_error *e, struct str reque
     json_add_str(&w, S("type"), S("error"));
     json_add_object(&w, S("error"));
     json_add_str(&w, S("type"), TYPES[e->class]);
-    json_add_str(&w, S("message"), e->message);
+    wire_add_message(&w, e, S("prompt is too long"));
     if (e->word.n) json_add_str(&w, S("code"), e->word);
     json_put_end(&w);
     json_add_str(&w, S("request_id"), request_id);

@@ -80,4 +80,5 @@ void anthropic_messages_read_error_object(const struct json_tape *t, struct aren
         .word = type,
         .message = wire_text_copy(t, json_find(t, error, S("message")), a),
     };
+    wire_error_reason(ret_error);
 }

@@ -85,7 +85,9 @@ void bedrock_converse_read_exception(const struct wire_frame *f, struct json_tap
     if (ret_error->class == CLASS_NONE) ret_error->class = CLASS_UPSTREAM;
     if (!arena_str(a, f->name, &ret_error->word)) ret_error->word = STR_NONE;
     read_message(f->data, t, a, ret_error);
+    if (f->message.n && !arena_str(a, f->message, &ret_error->message)) ret_error->message = STR_NONE;
     if (!ret_error->message.n) ret_error->message = S("the provider ended its stream with an exception and said no more");
+    wire_error_reason(ret_error);
 }
 
 void bedrock_converse_blame(struct str body, struct json_tape *t, struct buf *out)
@@ -97,29 +99,35 @@ void bedrock_converse_blame(struct str body, struct json_tape *t, struct buf *ou
 
 /* ---- writing -------------------------------------------------------------------------------------------------------------- */
 
-static void put_body(struct str message, struct buf *out)
+static void put_body(const struct chat_error *e, struct buf *out)
 {
     struct json_writer w;
     json_write(&w, out);
     json_put_object(&w);
-    json_add_str(&w, S("message"), message);
+    wire_add_message(&w, e, S("Input is too long for requested model"));
     json_put_end(&w);
+}
+
+static struct chat_error ours(const struct fault *f)
+{
+    return (struct chat_error){.class = err_class_of(f->code), .message = str_z(f->text)};
 }
 
 void bedrock_converse_write_error(const struct chat_error *e, struct str request_id, struct buf *out)
 {
     (void)request_id; /* stands in x-amzn-requestid */
-    put_body(e->message, out);
+    put_body(e, out);
 }
 
 void bedrock_converse_error(const struct fault *f, struct str request_id, struct buf *out)
 {
+    struct chat_error e = ours(f);
     (void)request_id;
-    put_body(str_z(f->text), out);
+    put_body(&e, out);
 }
 
 /* Streams know five exceptions; what is none of them is the service's own failure. */
-void bedrock_converse_write_exception(enum err_class class, struct str message, struct buf *out)
+void bedrock_converse_write_exception(const struct chat_error *e, struct buf *out)
 {
     static const struct str WORDS[] = {
         [CLASS_NONE] = {"modelStreamErrorException", 25},
@@ -135,13 +143,14 @@ void bedrock_converse_write_exception(enum err_class class, struct str message, 
         [CLASS_TIMEOUT] = {"modelStreamErrorException", 25},
         [CLASS_INTERNAL] = {"internalServerException", 23},
     };
-    struct event_stream_mark m = event_stream_begin(out, EVENT_STREAM_EXCEPTION, WORDS[class], S("application/json"));
-    put_body(message, out);
+    struct event_stream_mark m = event_stream_begin(out, EVENT_STREAM_EXCEPTION, WORDS[e->class], S("application/json"));
+    put_body(e, out);
     event_stream_end(out, m);
 }
 
 void bedrock_converse_error_event(const struct fault *f, struct str request_id, struct buf *out)
 {
+    struct chat_error e = ours(f);
     (void)request_id;
-    bedrock_converse_write_exception(err_class_of(f->code), str_z(f->text), out);
+    bedrock_converse_write_exception(&e, out);
 }

@@ -28,7 +28,7 @@ void bedrock_converse_read_error(int status, struct http_fields fields, struct s
 void bedrock_converse_write_error(const struct chat_error *e, struct str request_id, struct buf *out);
 void bedrock_converse_read_exception(const struct wire_frame *f, struct json_tape *t, struct arena *a,
                                      struct chat_error *ret_error);
-void bedrock_converse_write_exception(enum err_class class, struct str message, struct buf *out);
+void bedrock_converse_write_exception(const struct chat_error *e, struct buf *out);
 void bedrock_converse_error(const struct fault *f, struct str request_id, struct buf *out);
 void bedrock_converse_error_event(const struct fault *f, struct str request_id, struct buf *out);
 struct str bedrock_converse_error_type(enum err_class class); /* for the field x-amzn-errortype */

@@ -129,7 +129,7 @@ static void put_end(struct wire_blocks *b, struct buf *out)
 static void put_error(struct wire_blocks *b, const struct chat_error *error, struct buf *out)
 {
     (void)b;
-    bedrock_converse_write_exception(error->class, error->message, out);
+    bedrock_converse_write_exception(error, out);
 }
 
 /* ---- the room's door ------------------------------------------------------------------------------------------------------------ */

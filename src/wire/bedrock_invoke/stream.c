@@ -70,7 +70,7 @@ enum err bedrock_invoke_write_event(void *writer, const struct chat_event *e, st
     buf_init(&sse, EVENT_MAX);
     enum err err = anthropic_messages_write_event(writer, e, &sse, why);
     if (err == OK && sse.over) err = FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
-    if (err == OK && sse.n && e->kind == EVENT_ERROR) bedrock_converse_write_exception(e->error->class, e->error->message, out);
+    if (err == OK && sse.n && e->kind == EVENT_ERROR) bedrock_converse_write_exception(e->error, out);
     else if (err == OK) bedrock_invoke_put_chunks(buf_view(&sse), out);
     buf_done(&sse);
     return err;

@@ -56,6 +56,7 @@ void gemini_read_error_object(const struct json_tape *t, uint32_t error, struct 
         .message = wire_text_copy(t, json_find(t, error, S("message")), a),
     };
     read_details(t, json_find(t, error, S("details")), ret_error);
+    wire_error_reason(ret_error);
 }
 
 void gemini_read_error(int status, struct http_fields fields, struct str body, struct json_tape *t, struct arena *a,
@@ -93,7 +94,7 @@ void gemini_write_error(const struct chat_error *e, struct str request_id, struc
     json_put_object(&w);
     json_add_object(&w, S("error"));
     json_add_i64(&w, S("code"), e->status ? e->status : CODES[e->class]);
-    json_add_str(&w, S("message"), e->message);
+    wire_add_message(&w, e, S("The input token count exceeds the maximum number of tokens allowed"));
     json_add_str(&w, S("status"), str_z(gemini_status_word(e->class)));
     json_add_array(&w, S("details"));
     put_info(&w, e, request_id);

@@ -107,10 +107,19 @@ static enum err read_choice(struct reading *r, uint32_t at)
     return OK;
 }
 
+/* Some servers in front of others answer 200 with an error (OpenRouter). */
+static enum err refuse_failed(const struct json_tape *t, struct chat_answer *answer, struct fault *why)
+{
+    struct chat_error error;
+    openai_chat_event_error(t, answer->arena, &error);
+    return wire_fail_answer(answer, &error, why);
+}
+
 enum err openai_chat_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why)
 {
     uint32_t choices = json_find(t, 0, S("choices")), one, n = 0;
-    if (!choices || !json_is(t, choices, JSON_ARRAY))
+    if (!choices && openai_chat_is_error(t)) return refuse_failed(t, answer, why);
+    if (!choices || !json_is(t, choices, JSON_ARRAY) || !json_count(t, choices))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a chat completion: it has no choices");
     answer->n_choices = json_count(t, choices);
     if (answer->n_choices > CHAT_CHOICES_MAX) return wire_answer_full(why);

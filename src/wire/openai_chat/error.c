@@ -31,6 +31,8 @@ static struct str code_of(const struct chat_error *e)
 {
     if (e->class == CLASS_RATE) return S("rate_limit_exceeded");
     if (e->class == CLASS_BILLING) return S("insufficient_quota");
+    if (e->reason == REASON_CONTEXT_FULL) return S("context_length_exceeded");
+    if (e->reason == REASON_FILTER) return S("content_filter");
     return e->word;
 }
 

@@ -86,7 +86,7 @@ static struct str plain_of(const struct json_tape *t, uint32_t at, struct arena 
     if (!at) return STR_NONE;
     buf_init(&text, KIB(8));
     if (json_is(t, at, JSON_STRING)) json_unescape(t, at, &text);
-    else buf_str(&text, json_raw(t, at)); /* some codes are numbers */
+    else if (json_is(t, at, JSON_NUMBER)) buf_str(&text, json_raw(t, at)); /* some codes are numbers */
     if (text.over || !arena_str(a, buf_view(&text), &copy)) copy = STR_NONE;
     buf_done(&text);
     return copy;
@@ -133,8 +133,9 @@ void openai_chat_event_error(const struct json_tape *t, struct arena *a, struct 
     struct str code = plain_of(t, json_find(t, from, S("code")), a), type = plain_of(t, json_find(t, from, S("type")), a);
     *ret_error = (struct chat_error){
         .class = CLASS_UPSTREAM,
-        .word = type.n ? type : code,
+        .word = code.n ? code : type,
         .message = plain_of(t, text ? error : json_find(t, from, S("message")), a),
     };
     if (!class_of(code, &ret_error->class)) class_of(type, &ret_error->class);
+    wire_error_reason(ret_error);
 }

@@ -76,8 +76,8 @@ static enum err refuse_failed(const struct json_tape *t, struct chat_answer *ans
 {
     struct chat_error error;
     openai_responses_read_error_object(t, 0, answer->arena, &error);
-    return FAIL(why, ERR_UPSTREAM_ERROR, "the provider's response failed: %.*s: %.*s", STR_ARG(error.word),
-                STR_ARG(error.message));
+    openai_responses_read_usage(t, 0, &answer->usage);
+    return wire_fail_answer(answer, &error, why);
 }
 
 enum err openai_responses_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why)

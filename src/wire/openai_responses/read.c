@@ -213,4 +213,5 @@ void openai_responses_read_error_object(const struct json_tape *t, uint32_t at, 
     for (unsigned i = 0; i < COUNTOF(CLASSES); i++)
         if (str_eq(ret_error->word, CLASSES[i].word)) ret_error->class = CLASSES[i].class;
     if (!ret_error->message.n) ret_error->message = S("the provider broke off and said no more");
+    wire_error_reason(ret_error);
 }

@@ -251,6 +251,12 @@ struct str openai_responses_status(const struct chat_answer *a)
     return a->n_choices && INCOMPLETE[a->stops[0].kind].n ? S("incomplete") : S("completed");
 }
 
+static struct str code_of(const struct chat_error *error)
+{
+    if (error->reason == REASON_CONTEXT_FULL) return S("context_length_exceeded");
+    return openai_responses_error_code(error->class, error->word);
+}
+
 static void put_error(struct json_writer *w, const struct chat_error *error)
 {
     if (!error) {
@@ -258,7 +264,7 @@ static void put_error(struct json_writer *w, const struct chat_error *error)
         return;
     }
     json_add_object(w, S("error"));
-    json_add_str(w, S("code"), openai_responses_error_code(error->class, error->word));
+    json_add_str(w, S("code"), code_of(error));
     json_add_str(w, S("message"), error->message);
     json_put_end(w);
 }

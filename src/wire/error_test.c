@@ -1,0 +1,130 @@
+/* What a client does about an error hangs on words: a full context is told in the caller's own, whichever vendor said it; an answer
+ * that says it failed is one, whatever its status. */
+#include "wire/test.h"
+
+static const struct {
+    enum wire_format format;
+    const char *body, *says; /* as the vendor tells a full context; what its clients look for */
+} FULL[] = {
+    {WIRE_OPENAI_CHAT,
+     "{\"error\":{\"message\":\"This model's maximum context length is 128000 tokens.\",\"type\":\"invalid_request_error\","
+     "\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}",
+     "\"code\":\"context_length_exceeded\""},
+    {WIRE_OPENAI_RESPONSES,
+     "{\"error\":{\"message\":\"Your input exceeds the context window of this model.\",\"type\":\"invalid_request_error\","
+     "\"code\":null}}",
+     "\"code\":\"context_length_exceeded\""},
+    {WIRE_ANTHROPIC_MESSAGES,
+     "{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"prompt is too long: 210000 tokens > "
+     "200000\"}}",
+     "\"message\":\"prompt is too long"},
+    {WIRE_BEDROCK_CONVERSE, "{\"message\":\"Input is too long for requested model.\"}",
+     "\"message\":\"Input is too long for requested model"},
+    {WIRE_GEMINI_GENERATE,
+     "{\"error\":{\"code\":400,\"message\":\"The input token count (1200000) exceeds the maximum number of tokens allowed "
+     "(1048576).\","
+     "\"status\":\"INVALID_ARGUMENT\"}}",
+     "exceeds the maximum number of tokens allowed"},
+};
+
+static void retell(unsigned from, unsigned to, int status, const char *body, struct buf *out)
+{
+    struct bench b;
+    struct chat_error e;
+    bench_start(&b);
+    translator_of(from)->read_error(status, (struct http_fields){NULL, 0}, str_z(body), &b.tape, &b.arena, &e);
+    translator_of(to)->write_error(&e, S("id"), out);
+    bench_stop(&b);
+}
+
+static void expect_words(const struct buf *out, const char *words)
+{
+    size_t at;
+    if (!str_find(buf_view(out), str_z(words), &at)) fail_msg("%s is not in %.*s", words, STR_ARG(buf_view(out)));
+}
+
+static void a_full_context_is_told_in_the_callers_words(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(FULL); i++) {
+        for (unsigned k = 0; k < COUNTOF(FULL); k++) {
+            struct buf out;
+            buf_init(&out, KIB(8));
+            retell(FULL[i].format, FULL[k].format, 400, FULL[i].body, &out);
+            expect_words(&out, FULL[k].says);
+            buf_done(&out);
+        }
+    }
+}
+
+/* The same words behind another status are no matter of the context. */
+static void a_rate_limit_stays_one(void **state)
+{
+    struct buf out;
+    size_t at;
+    (void)state;
+    buf_init(&out, KIB(8));
+    retell(
+        WIRE_ANTHROPIC_MESSAGES, WIRE_OPENAI_CHAT, 429,
+        "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"prompt is too long for your rate limit\"}}",
+        &out);
+    assert_false(str_find(buf_view(&out), S("context_length_exceeded"), &at));
+    expect_words(&out, "\"code\":\"rate_limit_exceeded\"");
+    buf_done(&out);
+}
+
+/* Azure: type null, the code tells. */
+static void a_filter_keeps_its_code(void **state)
+{
+    struct buf out;
+    (void)state;
+    buf_init(&out, KIB(8));
+    retell(
+        WIRE_OPENAI_CHAT, WIRE_OPENAI_RESPONSES, 400,
+        "{\"error\":{\"message\":\"The response was filtered\",\"type\":null,\"param\":\"prompt\",\"code\":\"content_filter\"}}",
+        &out);
+    expect_words(&out, "\"code\":\"content_filter\"");
+    buf_done(&out);
+}
+
+static const struct {
+    enum wire_format format;
+    const char *body;
+    int status; /* 0: garbage, and no error of the provider's */
+} FAILED[] = {
+    {WIRE_OPENAI_CHAT, "{\"error\":{\"message\":\"m\",\"code\":502}}", 502},
+    {WIRE_OPENAI_CHAT, "{\"error\":{\"message\":\"m\",\"code\":\"rate_limit_exceeded\"}}", 429},
+    {WIRE_OPENAI_CHAT, "{\"object\":\"error\",\"message\":\"m\"}", 502},
+    {WIRE_OPENAI_CHAT, "{\"error\":null}", 0},
+    {WIRE_OPENAI_CHAT, "{\"choices\":[]}", 0},
+    {WIRE_OPENAI_RESPONSES,
+     "{\"status\":\"failed\",\"error\":{\"code\":\"rate_limit_exceeded\",\"message\":\"m\"},\"output\":[]}", 429},
+    {WIRE_OPENAI_RESPONSES, "{\"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"m\"},\"output\":[]}", 502},
+    {WIRE_OPENAI_RESPONSES, "{\"status\":\"in_progress\",\"output\":[]}", 0},
+};
+
+static void an_answer_that_failed_has_the_status_of_its_words(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(FAILED); i++) {
+        struct bench b;
+        bench_start(&b);
+        struct chat_answer answer = {.arena = &b.arena};
+        assert_int_equal(json_scan(&b.tape, str_z(FAILED[i].body), &JSON_LIMITS, NULL), OK);
+        enum err e = translator_of(FAILED[i].format)->read_answer(&b.tape, &answer, &b.why);
+        assert_int_equal(e, FAILED[i].status ? ERR_UPSTREAM_ERROR : ERR_UPSTREAM_GARBAGE);
+        assert_int_equal(answer.failure ? answer.failure->status : 0, FAILED[i].status);
+        bench_stop(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_context_is_told_in_the_callers_words),
+        cmocka_unit_test(a_rate_limit_stays_one),
+        cmocka_unit_test(a_filter_keeps_its_code),
+        cmocka_unit_test(an_answer_that_failed_has_the_status_of_its_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
