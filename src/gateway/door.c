@@ -209,6 +209,7 @@ static bool on_head(struct http_stream *s, void *user)
     }
     struct exchange *x = exchange_new(gl, s);
     x->endpoint = e;
+    x->wants_array = e->format == WIRE_GEMINI_GENERATE && wire_wants_array(s->request->path, s->request->query);
     x->wire = wire_ops_get(e->operation == WIRE_LIST_MODELS ? wire_guess(s->request->path, s->request->fields) : e->format);
     atomic_fetch_add_explicit(&gl->gateway->board->counters.requests, 1, memory_order_relaxed);
     exchange_begin(x);

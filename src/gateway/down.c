@@ -16,10 +16,13 @@ static bool comes_down(const struct exchange *x, struct str name)
 size_t down_fields(struct exchange *x, struct http_fields theirs, struct str type, struct http_field *ret_fields, size_t room)
 {
     size_t n = 0;
-    if (x->attempt.crossing) ret_fields[n++] = (struct http_field){S("content-type"), type};
-    else if (translate_opened_field(x, ret_fields)) n++;
-    for (size_t i = 0; i < theirs.n && n + OUR_FIELDS_MAX < room; i++)
+    bool own_type = x->attempt.crossing || x->wants_array;
+    if (!x->attempt.crossing && translate_opened_field(x, ret_fields)) n++;
+    if (own_type) ret_fields[n++] = (struct http_field){S("content-type"), x->wants_array ? S("application/json") : type};
+    for (size_t i = 0; i < theirs.n && n + OUR_FIELDS_MAX < room; i++) {
+        if (own_type && str_eq(theirs.at[i].name, S("content-type"))) continue;
         if (comes_down(x, theirs.at[i].name)) ret_fields[n++] = theirs.at[i];
+    }
     return n + our_fields(x, theirs, ret_fields + n);
 }
 

@@ -51,7 +51,10 @@ static void answer_fault(struct gateway_loop *gl, struct http_stream *s, const s
     if (err_status(why->code) == 401) fields[n++] = (struct http_field){S("www-authenticate"), S("Bearer realm=\"aquifer\"")};
     if (why->code == ERR_METHOD) fields[n++] = (struct http_field){S("allow"), wire_endpoint_method(s->request->path)};
     buf_clear(&gl->room);
+    bool in_array = wire->format == WIRE_GEMINI_GENERATE && wire_wants_array(s->request->path, s->request->query);
+    if (in_array) buf_char(&gl->room, '[');
     wire->error(why, id, &gl->room);
+    if (in_array) buf_char(&gl->room, ']');
     atomic_fetch_add_explicit(&gl->gateway->board->counters.refused[why->code], 1, memory_order_relaxed);
     http_stream_answer(s, err_status(why->code), (struct http_fields){fields, n}, buf_view(&gl->room));
     buf_clear(&gl->room);
@@ -81,20 +84,20 @@ static int finish_fault(struct exchange *x)
     atomic_fetch_add_explicit(&x->gl->gateway->board->counters.refused[x->fault.code], 1, memory_order_relaxed);
     buf_clear(&x->gl->room);
     if (!translate_fault(x, &x->gl->room)) x->wire->error_event(&x->fault, str_z(x->id), &x->gl->room);
-    http_stream_finish(x->stream, buf_view(&x->gl->room));
+    http_stream_finish(x->stream, array_end(x, buf_view(&x->gl->room)));
     buf_clear(&x->gl->room);
     return x->attempt.status;
 }
 
 static int finish_answer(struct exchange *x)
 {
-    http_stream_answer(x->stream, x->status, (struct http_fields){x->down, x->n_down}, buf_view(&x->held));
+    http_stream_answer(x->stream, x->status, (struct http_fields){x->down, x->n_down}, array_whole(x, buf_view(&x->held)));
     return x->status;
 }
 
 static int finish_stream(struct exchange *x)
 {
-    http_stream_finish(x->stream, buf_view(&x->last));
+    http_stream_finish(x->stream, x->streaming ? array_end(x, buf_view(&x->last)) : buf_view(&x->last));
     return x->attempt.status;
 }
 

@@ -89,6 +89,7 @@ static enum err open_loop(struct gateway *g, unsigned number, struct fault *why)
     json_tape_init(&gl->tape, 0);
     buf_init(&gl->room, ROOM_MAX);
     arena_init(&gl->form, TRANSLATE_CHUNK, 0);
+    buf_init(&gl->array, SIZE_MAX / 4); /* as long as what was to be written */
     TRY(journal_writer_new(g->journal, gl->loop, &gl->writer, why));
     for (unsigned i = 0; i < g->n_listeners; i++)
         TRY(http_server_listen(gl->server, g->listeners[i].fds[number], g->listeners[i].tls, why));
@@ -112,6 +113,7 @@ static void close_loop(struct gateway_loop *gl)
     json_tape_done(&gl->tape);
     buf_done(&gl->room);
     arena_done(&gl->form);
+    buf_done(&gl->array);
     generation_unref(gl->generation);
     loop_free(gl->loop);
 }

@@ -32,6 +32,7 @@ struct gateway_loop {
     struct buf room;               /* for what is composed and handed on within one callback */
     struct arena form;             /* of the request that is being translated */
     bool translates;               /* the last call was translated: the next body's tape had better hold all of it */
+    struct buf array;              /* for what array.c turns, until it is written */
     struct exchange *spare;        /* freed exchanges for the next ones */
     unsigned n_spare;
     struct http_origin *engines[BOARD_ENGINES]; /* by the engine's row */
@@ -166,7 +167,9 @@ struct exchange {
     bool passing;             /* an answer too long to hold goes through as it comes */
     bool paused;              /* the upstream waits for the client */
     unsigned char body_proof; /* enum body_proof: what the body must still show */
-    bool relay_done;          /* the last event is here; only the call's end may still come */
+    bool wants_array;         /* of a stream: array.c */
+    struct wire_array array;
+    bool relay_done; /* the last event is here; only the call's end may still come */
     struct wire_request request;
     struct route_walk walk;
     struct attempt attempt;
@@ -238,6 +241,13 @@ MUST_USE enum err signed_key_authenticate(struct exchange *x, struct str credent
 extern const struct http_call_handler gateway_relay;
 void relay_writable(struct exchange *x);
 void relay_stop(struct exchange *x); /* the client is gone, or we give up: ends the call at once */
+
+/* ---- array.c --------------------------------------------------------------------------------------------------------- */
+/* What is to be written to the client, as an array's pieces when he wants one; else unchanged. Valid until the next call. */
+struct str array_events(struct exchange *x, struct str events);
+struct str array_end(struct exchange *x, struct str events); /* the last ones */
+struct str array_whole(struct exchange *x, struct str body); /* of an answer that is no stream */
+struct str array_heartbeat(const struct exchange *x);        /* STR_NONE: the format's own */
 
 /* ---- down.c ---------------------------------------------------------------------------------------------------------- */
 #define DOWN_FIELDS_MAX 64

@@ -140,7 +140,8 @@ static void on_heartbeat(struct timer *t)
     /* Only whole events were ever written, so we stand between two; a client that does not read needs no sign of life. */
     if (now - x->wrote_ms >= every && http_stream_queued(x->stream) == 0) {
         buf_clear(&x->gl->room);
-        if (x->wire->heartbeat) buf_str(&x->gl->room, str_z(x->wire->heartbeat));
+        if (x->wants_array) buf_str(&x->gl->room, array_heartbeat(x));
+        else if (x->wire->heartbeat) buf_str(&x->gl->room, str_z(x->wire->heartbeat));
         else x->wire->put_heartbeat(&x->gl->room);
         http_stream_write(x->stream, buf_view(&x->gl->room));
         buf_clear(&x->gl->room);
@@ -179,6 +180,7 @@ static void write_on(struct exchange *x, struct str bytes)
 {
     if (!bytes.n) return;
     x->wrote_ms = loop_now(x->gl->loop);
+    if (x->streaming) bytes = array_events(x, bytes);
     if (http_stream_write(x->stream, bytes) <= HTTP_QUEUE_HIGH || x->paused || !x->attempt.call) return;
     x->paused = true;
     http_call_pause(x->attempt.call);

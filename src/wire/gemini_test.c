@@ -220,6 +220,46 @@ static void endpoints(void **state)
     assert_int_equal(wire_guess(S("/v1/models"), (struct http_fields){GOOG, 1}), WIRE_GEMINI_GENERATE);
 }
 
+/* G1: without alt=sse a stream is one array. */
+static void a_stream_as_an_array(void **state)
+{
+    static const struct {
+        const char *path, *query;
+        bool array;
+    } WANTS[] = {
+        {"/v1beta/models/g:streamGenerateContent", "", true},
+        {"/v1beta/models/g:streamGenerateContent", "key=k&alt=json", true},
+        {"/v1beta/models/g:streamGenerateContent", "key=k&alt=sse", false},
+        {"/v1beta/models/g:streamGenerateContent", "$alt=sse&x", false},
+        {"/v1beta/models/g:streamGenerateContent", "xalt=sse", true},
+        {"/v1beta/models/g:generateContent", "", false},
+    };
+    static const struct {
+        const char *events, *pieces;
+    } WRITES[] = {
+        {"data: {\"a\":1}\r\n\r\ndata:{\"a\":2}\n\n", "[{\"a\":1},\r\n{\"a\":2}"},
+        {": heartbeat\n\n", ""},
+        {"event: x\nid: 7\ndata: {\ndata: \"a\":3}\n\n", ",\r\n{\n\"a\":3}"},
+        {"data: {}\r\r", ",\r\n{}"},
+    };
+    struct wire_array a = {0}, empty = {0};
+    struct buf out;
+    (void)state;
+    buf_init(&out, KIB(4));
+    for (unsigned i = 0; i < COUNTOF(WANTS); i++)
+        assert_int_equal(wire_wants_array(str_z(WANTS[i].path), str_z(WANTS[i].query)), WANTS[i].array);
+    for (unsigned i = 0; i < COUNTOF(WRITES); i++) {
+        buf_clear(&out);
+        wire_array_put(&a, str_z(WRITES[i].events), &out);
+        assert_string_equal(buf_z(&out), WRITES[i].pieces);
+    }
+    buf_clear(&out);
+    wire_array_end(&a, &out);
+    wire_array_end(&empty, &out);
+    assert_string_equal(buf_z(&out), "\n][]");
+    buf_done(&out);
+}
+
 static void models(void **state)
 {
     const struct wire_model m[] = {{S("a\"b"), STR_NONE, 0}};
@@ -238,7 +278,7 @@ int main(void)
         cmocka_unit_test(requests), cmocka_unit_test(usage_is_a_partition),
         cmocka_unit_test(answers),  cmocka_unit_test(the_close_ends_it),
         cmocka_unit_test(errors),   cmocka_unit_test(endpoints),
-        cmocka_unit_test(models),
+        cmocka_unit_test(models),   cmocka_unit_test(a_stream_as_an_array),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

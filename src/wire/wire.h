@@ -204,6 +204,14 @@ unsigned wire_dialect_changes(const struct wire_request *r, const struct wire_di
 /* The format in which to answer errors when the endpoint is unknown: by path, then by headers (anthropic-version, x-goog-api-key). */
 enum wire_format wire_guess(struct str path, struct http_fields fields);
 
+/* A stream as one JSON array in pieces: Gemini's, for callers who do not ask for events. */
+struct wire_array {
+    bool begun;
+};
+bool wire_wants_array(struct str path, struct str query);
+void wire_array_put(struct wire_array *a, struct str events, struct buf *out); /* whole events in SSE's framing */
+void wire_array_end(struct wire_array *a, struct buf *out);
+
 /* The lists of models in all shapes. */
 struct wire_model {
     struct str id, display_name;

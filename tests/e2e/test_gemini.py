@@ -3,11 +3,13 @@
 # builds: plain asan
 """Google's official SDK (tests/clients/gemini.mjs) through Aquifer: a Gemini provider, and those of other formats; the body on the
 same-format road; other vendors' callers with a Gemini provider behind."""
-from lib import acts
+import json
+
+from lib import acts, http
 from lib.clients import run_client
 from lib.fake import Fake
 from lib.gateway import Gateway, anthropic_provider, config, deployment, gemini_provider, openai_provider, route
-from lib.tap import check, run, test
+from lib.tap import check, eq, run, test
 
 fake = Fake().start()
 EVENTS = {"openai": 2, "anthropic": 4, "gemini": 1}  # until "Hello " has been said
@@ -76,7 +78,89 @@ def _():
     check(b'"thoughtSignature":"c2lnbmF0dXJl"' in signed[-1].body, signed[-1].body[:400])
 
 
+INFO = {"error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED", "details": [
+    {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "45.837906927s"}]}}
+ASK = {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+straight = Gateway(config(
+    [gemini_provider(fake), openai_provider(fake, "chat")],
+    [route(name, deployment("google", f"g-{name}")) for name in ("plain", "broken", "cut", "limited", "whole")]
+    + [route("either", deployment("google", "g-busy"), deployment("google", "g-plain")), route("crossed", deployment("chat", "gpt-4o-mini")), route("crossed-broken", deployment("chat", "gpt-broken"))],
+    "heartbeat: 100ms\n")).start()
+KEY = straight.key()
+fake.models.update({"g-plain"})
+
+
+def stream(model, query="", key=KEY, status=200):
+    got = http.call(straight.address, "POST", f"/v1beta/models/{model}:streamGenerateContent{query}",
+                    [("x-goog-api-key", key), ("content-type", "application/json")], json.dumps(ASK).encode())
+    eq(got.status, status, repr(got))
+    return got
+
+
+def pieces(got):
+    eq(got.get("content-type"), "application/json")
+    return json.loads(got.body)
+
+
+def text_of(chunks):
+    return "".join(part.get("text", "") for chunk in chunks for part in chunk["candidates"][0]["content"]["parts"])
+
+
+@test("without alt=sse a stream is one JSON array in pieces, of the very objects that the events are")
+def _():
+    for model in ("plain", "crossed"):
+        events = [json.loads(data) for _name, data in stream(model, "?alt=sse").events()]
+        for query in ("", "?alt=json", "?key=" + KEY):
+            array = pieces(stream(model, query))
+            eq(text_of(array), text_of(events), model)
+            eq(len(array), len(events), model)
+            check(array[-1]["candidates"][0]["finishReason"] == "STOP", array[-1])
+    check(all(one.target.endswith("?alt=sse") for one in fake.requests if one.path.endswith(":streamGenerateContent")), "upstream we ask for events")
+
+
+@test("signs of life within the array are white space")
+def _():
+    slow = acts.say("one two three", gap=0.4)
+    fake.play_model("g-plain", slow)
+    got = stream("plain")
+    check(b"\n\n" in got.body or b"\n," in got.body, got.body[:300])
+    eq(text_of(pieces(got)), "one two three")
+    fake.play_model("g-plain", acts.say("Hello there."))
+
+
+@test("an error in mid-stream is the array's last element, and the array is whole")
+def _():
+    fake.play_model("g-broken", acts.error_event(1))
+    fake.play_model("g-cut", acts.cut(1))
+    fake.play_model("gpt-broken", acts.error_event(2))
+    for model in ("broken", "cut", "crossed-broken"):
+        array = pieces(stream(model))
+        check("error" in array[-1] and array[-1]["error"]["code"] >= 500, array)
+        check(all("candidates" in one for one in array[:-1]), array)
+
+
+@test("refusals come in an array, too; a whole answer to a stream is its only element")
+def _():
+    eq(pieces(stream("plain", key="aq_wrong", status=401))[0]["error"]["status"], "UNAUTHENTICATED")
+    eq(pieces(stream("nowhere", status=404))[0]["error"]["status"], "NOT_FOUND")
+    fake.play_model("g-whole", acts.raw_json({"candidates": [{"content": {"parts": [{"text": "all"}], "role": "model"}, "finishReason": "STOP"}]}))
+    eq(text_of(pieces(stream("whole"))), "all")
+
+
+@test("a wait that stands in RetryInfo is obeyed, and told as retry-after")
+def _():
+    fake.play_model("g-limited", acts.status(429, body=INFO))
+    got = stream("limited", status=429)
+    eq((pieces(got), got.get("retry-after")), ([INFO], "46"))
+    fake.play_model("g-busy", acts.status(429, body=INFO))
+    stream("either")
+    fake.forget()
+    stream("either")
+    eq([one.path for one in fake.requests], ["/v1beta/models/g-plain:streamGenerateContent"], "the one that said so rests")
+
+
 def end():
+    straight.stop()
     fake.stop()
 
 
