@@ -8,11 +8,12 @@
 #define BOMB_FROM MIB(1)    /* below this size no growth is suspicious */
 #define DECODE_STEP KIB(16) /* room kept for a decoder's output */
 
-static enum err too_large(const struct http_server_options *o, struct fault *why)
+static enum err over(size_t max, struct fault *why)
 {
-    return FAIL(why, ERR_BODY_TOO_LARGE, "The request body is larger than the limit of %zu bytes. Send less.",
-                o->limits.body_max);
+    return FAIL(why, ERR_BODY_TOO_LARGE, "The request body is larger than the limit of %zu bytes. Send less.", max);
 }
+
+static enum err too_large(const struct http_server_options *o, struct fault *why) { return over(o->limits.body_max, why); }
 
 static enum err ask(struct body *b, const struct http_server_options *o, size_t more, struct fault *why)
 {
@@ -44,10 +45,25 @@ static size_t next_cap(const struct body *b, const struct http_server_options *o
 enum err body_begin(struct body *b, const struct http_server_options *o, struct str coding, uint64_t expected, struct fault *why)
 {
     *b = (struct body){.expected = expected};
-    if (expected != BODY_UNKNOWN && expected > o->limits.body_max) return too_large(o, why);
+    size_t most = o->limits.pass_max > o->limits.body_max ? o->limits.pass_max : o->limits.body_max; /* on_head() tells which */
+    if (expected != BODY_UNKNOWN && expected > most) return over(most, why);
     if (expected == 0) return OK;
     TRY(decoder_new(coding, &b->decoder, why));
     return b->decoder ? ask(b, o, decoder_size(b->decoder), why) : OK;
+}
+
+enum err body_check(const struct body *b, const struct http_server_options *o, bool passes, struct fault *why)
+{
+    size_t most = passes ? o->limits.pass_max : o->limits.body_max;
+    if (b->expected != BODY_UNKNOWN && b->expected > most) return over(most, why);
+    if (!passes || !b->decoder) return OK;
+    return FAIL(why, ERR_UNSUPPORTED_ENCODING, "This body is passed on as it comes and must not be compressed.");
+}
+
+enum err body_pass(struct body *b, const struct http_server_options *o, size_t n, struct fault *why)
+{
+    b->wire += n;
+    return b->wire > o->limits.pass_max ? over(o->limits.pass_max, why) : OK;
 }
 
 static enum err add_plain(struct body *b, const struct http_server_options *o, struct str bytes, struct fault *why)

@@ -53,7 +53,8 @@ static void arm_body(struct conn *c)
     uint64_t gap = c->options->o.limits.body_gap_ms, now = loop_now(c->server->loop);
     uint64_t end = c->h1.body_began + gap + (c->h1.stream ? c->h1.stream->body.wire : 0);
     uint64_t left = end > now ? end - now : 1;
-    conn_deadline(c, left < gap ? left : gap);
+    bool rests = c->h1.stream && c->h1.stream->rests;
+    conn_deadline(c, rests ? 0 : left < gap ? left : gap);
 }
 
 static void body_whole(struct conn *c)
@@ -73,7 +74,7 @@ static void body_whole(struct conn *c)
         conn_later(c); /* the next request, once the early answer is out */
         return;
     }
-    s->pub.request->body = str_make(s->body.p, s->body.n);
+    if (!s->passes) s->pub.request->body = str_make(s->body.p, s->body.n);
     c->server->handler.on_request(&s->pub, c->server->user);
 }
 
@@ -82,7 +83,7 @@ static void receive_directly(struct conn *c)
 {
     struct str room;
     struct fault why = {0};
-    if (!h1_collects(c)) return;
+    if (!h1_collects(c) || c->h1.stream->passes) return;
     if (body_room(&c->h1.stream->body, &c->options->o, &room, &why) != OK) {
         refuse(c, &why);
         return;
@@ -93,6 +94,7 @@ static void receive_directly(struct conn *c)
 static enum err add_counted(struct conn *c, struct str bytes, struct fault *why)
 {
     if (!h1_collects(c)) return OK;
+    if (c->h1.stream->passes) return stream_pass(c->h1.stream, bytes, why);
     struct body *b = &c->h1.stream->body;
     if (bytes.p != b->p + b->n) return body_add(b, &c->options->o, bytes, why);
     body_took(b, bytes.n);
@@ -192,6 +194,11 @@ static enum err open_request(struct conn *c, struct stream *s, struct fault *why
 static void go_on_reading(struct conn *c)
 {
     struct h1 *h = &c->h1;
+    struct fault why = {0};
+    if (h1_collects(c) && body_check(&h->stream->body, &c->options->o, h->stream->passes, &why) != OK) {
+        refuse(c, &why);
+        return;
+    }
     if (h1_collects(c) && h->wants_continue) h1_send_continue(c);
     arm_body(c);
     if (!h->chunked) receive_directly(c);
@@ -418,6 +425,16 @@ void h1_next(struct conn *c)
     else if (h->in == IN_DONE) wait_for_request(c);
 }
 
+/* The time in which nobody wanted more of a body is not the client's. */
+static void rest(struct stream *s, uint32_t rested_ms)
+{
+    struct conn *c = s->conn;
+    c->h1.body_began += rested_ms;
+    if (c->h1.in != IN_BODY || c->dead) return;
+    link_read(&c->link, !s->rests);
+    arm_body(c);
+}
+
 static void start(struct conn *c)
 {
     struct h1 *h = &c->h1;
@@ -487,4 +504,5 @@ const struct proto H1 = {
     .abort = h1_abort,
     .flush = h1_flush,
     .queued = h1_queued,
+    .rest = rest,
 };

@@ -99,7 +99,10 @@ static int on_body(llhttp_t *p, const char *at, size_t n)
         return HPE_USER;
     }
     if (!h1_collects(c)) return 0;
-    return body_add(&h->stream->body, &c->options->o, str_make(at, n), h->why) == OK ? 0 : HPE_USER;
+    struct stream *s = h->stream;
+    enum err e =
+        s->passes ? stream_pass(s, str_make(at, n), h->why) : body_add(&s->body, &c->options->o, str_make(at, n), h->why);
+    return e == OK ? 0 : HPE_USER;
 }
 
 static int on_message_complete(llhttp_t *p)

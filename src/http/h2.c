@@ -6,6 +6,7 @@
 #include "h2_priv.h"
 
 #define STREAM_WINDOW (int32_t)KIB(256)
+#define PASS_WINDOW (int32_t)KIB(64) /* of a body that goes on to somebody who may be slower */
 #define CONNECTION_WINDOW (int32_t)MIB(4)
 #define PATIENCE_MAX 2000u  /* resets, pings, settings … at once */
 #define PATIENCE_PER_S 100u /* and in the long run */
@@ -83,7 +84,7 @@ static void body_whole(struct stream *s)
         return;
     }
     s->h2.collects = false;
-    s->pub.request->body = str_make(s->body.p, s->body.n);
+    if (!s->passes) s->pub.request->body = str_make(s->body.p, s->body.n);
     server->handler.on_request(&s->pub, server->user);
 }
 
@@ -91,8 +92,22 @@ static void take_data(struct stream *s, struct str bytes)
 {
     struct conn *c = s->conn;
     struct fault why = {0};
-    if (body_add(&s->body, &c->options->o, bytes, &why) != OK) refuse(s, &why);
+    enum err e = s->passes ? stream_pass(s, bytes, &why) : body_add(&s->body, &c->options->o, bytes, &why);
+    if (e != OK) refuse(s, &why);
+    else if (s->rests) s->h2.owed += bytes.n;
     else nghttp2_session_consume_stream(c->h2->session, s->h2.id, bytes.n);
+}
+
+/* The time in which nobody wanted more of a body is not the client's. */
+static void rest(struct stream *s, uint32_t rested_ms)
+{
+    struct conn *c = s->conn;
+    s->h2.began += rested_ms;
+    s->h2.in_at = now(c);
+    if (s->rests || s->h2.is_over) return;
+    nghttp2_session_consume_stream(c->h2->session, s->h2.id, s->h2.owed);
+    s->h2.owed = 0;
+    conn_later(c);
 }
 
 /* Only a body that is wanted gets more of its stream's window: of another one comes what the client may send already. */
@@ -221,6 +236,11 @@ static void head_whole(struct stream *s, bool is_empty)
     s->told = true;
     atomic_fetch_add_explicit(&server->stats.requests, 1, memory_order_relaxed);
     s->h2.collects = server->handler.on_head(&s->pub, server->user);
+    if (collects(s) && body_check(&s->body, &c->options->o, s->passes, &why) != OK) {
+        refuse(s, &why);
+        return;
+    }
+    if (s->passes) nghttp2_session_set_local_window_size(c->h2->session, NGHTTP2_FLAG_NONE, s->h2.id, PASS_WINDOW);
     if (is_empty) body_whole(s);
     else if (collects(s) && str_eq_nocase(http_field_get(s->pub.request->fields, S("expect")), S("100-continue"))) h2_continue(s);
 }
@@ -459,7 +479,7 @@ static void check_stream(struct stream *s)
     uint64_t t = now(c);
     struct fault why = {0};
     bool is_slow = t > s->h2.began + l->body_gap_ms + s->body.wire; /* 1,000 bytes a second, as in h1.c */
-    if (collects(s) && (is_slow || t - s->h2.in_at > l->body_gap_ms)) {
+    if (collects(s) && !s->rests && (is_slow || t - s->h2.in_at > l->body_gap_ms)) {
         ignore_err(FAIL(&why, ERR_REQUEST_TIMEOUT, "The request's body did not arrive in time."));
         refuse(s, &why);
     } else if (h2_queued(s) && t - s->h2.out_at > l->write_gap_ms) {
@@ -534,4 +554,5 @@ const struct proto H2 = {
     .abort = h2_abort,
     .flush = h2_flush_head,
     .queued = h2_queued,
+    .rest = rest,
 };

@@ -42,6 +42,7 @@ struct http_limits {
     size_t head_max;         /* request line and fields, bytes (default 64 KiB) */
     unsigned fields_max;     /* default 128 */
     size_t body_max;         /* after decompression (default 32 MiB) */
+    size_t pass_max;         /* of a body that the handler takes in pieces (default 512 MiB) */
     unsigned inflate_ratio;  /* a body that grows more than this many times (and over 1 MiB) is a bomb (default 100) */
     uint32_t head_ms;        /* first byte of a head to its end (default 30 s) */
     uint32_t body_gap_ms;    /* longest silence inside a body (default 30 s) */
@@ -103,6 +104,9 @@ struct http_handler {
      * was handed to the kernel; false: the client went away (or we aborted). Never called from inside the handler's own
      * http_stream_*() calls: it comes from the loop. */
     void (*on_closed)(struct http_stream *s, bool complete, void *user);
+    /* A piece of a body that http_stream_pass_body() asked for; valid during the call. on_request() follows the last one. May
+     * be NULL where nobody asks. */
+    void (*on_body)(struct http_stream *s, struct str bytes, void *user);
 };
 
 struct http_server_stats {
@@ -139,6 +143,11 @@ void http_stream_answer(struct http_stream *s, int status, struct http_fields fi
 /* Breaks the transfer so that the client sees it: no last chunk, or RST_STREAM. */
 void http_stream_abort(struct http_stream *s);
 size_t http_stream_queued(const struct http_stream *s);
+/* Within on_head(), which then returns true: the body is not collected but handed over as it comes, to on_body(), as long as
+ * nothing was answered; a compressed one is refused. */
+void http_stream_pass_body(struct http_stream *s);
+/* No more of it is read (what was received already may still come), and no deadline of its arrival runs; the answer ends it. */
+void http_stream_rest_body(struct http_stream *s, bool rests);
 /* Frees head and body of the request early; s->request becomes NULL. */
 void http_stream_release_request(struct http_stream *s);
 

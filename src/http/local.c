@@ -89,7 +89,10 @@ static void begin(struct http_local *l)
     atomic_fetch_add_explicit(&server->stats.requests, 1, memory_order_relaxed);
     bool is_wanted = server->handler.on_head(&s->pub, server->user);
     if (!is_wanted || s->answer != ANSWER_NONE || !s->pub.request) return;
-    s->pub.request->body = str_make(s->body.p, s->body.n);
+    struct str body = str_make(s->body.p, s->body.n);
+    if (!s->passes) s->pub.request->body = body;
+    else if (body.n) server->handler.on_body(&s->pub, body, server->user);
+    if (s->answer != ANSWER_NONE) return;
     server->handler.on_request(&s->pub, server->user);
 }
 

@@ -22,6 +22,7 @@ void http_limits_default(struct http_limits *l)
         .head_max = KIB(64),
         .fields_max = 128,
         .body_max = MIB(32),
+        .pass_max = MIB(512),
         .inflate_ratio = 100,
         .head_ms = 30 * 1000,
         .body_gap_ms = 30 * 1000,

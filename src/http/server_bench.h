@@ -26,6 +26,9 @@ struct bench {
     bool saw_end, emptied;      /* the server closed; http_server_drain() is done */
     int64_t memory, memory_max; /* taken by bodies; refused beyond max (0: no limit) */
     unsigned writable;
+    size_t passed;       /* bytes of bodies that came in pieces */
+    uint32_t passed_crc; /* and what they were */
+    bool rests;          /* such bodies rest after their first piece */
 };
 
 static bool bench_take_memory(void *user, int64_t bytes)
@@ -48,9 +51,19 @@ static bool bench_on_head(struct http_stream *s, void *user)
     const struct http_request *r = s->request;
     buf_fmt(&b->events, "head %.*s %.*s ?%.*s @%.*s\n", STR_ARG(r->method), STR_ARG(r->path), STR_ARG(r->query),
             STR_ARG(r->authority));
+    if (str_eq(r->path, S("/pass"))) http_stream_pass_body(s);
     if (!str_eq(r->path, S("/early"))) return true;
     http_stream_answer(s, 403, bench_fields(), S("no\n"));
     return false;
+}
+
+static void bench_on_body(struct http_stream *s, struct str bytes, void *user)
+{
+    struct bench *b = user;
+    b->passed += bytes.n;
+    b->passed_crc = crc32c(b->passed_crc, bytes.p, bytes.n);
+    b->held = s;
+    if (b->rests) http_stream_rest_body(s, true);
 }
 
 static void bench_stream(struct http_stream *s)
@@ -144,7 +157,7 @@ UNUSED static void bench_on_empty(void *user)
 }
 
 static const struct http_handler BENCH_HANDLER = {
-    bench_on_head, bench_on_request, bench_on_bad, bench_on_writable, bench_on_closed,
+    bench_on_head, bench_on_request, bench_on_bad, bench_on_writable, bench_on_closed, bench_on_body,
 };
 
 static struct bench *bench_new(void)

@@ -79,6 +79,10 @@ MUST_USE enum err body_add(struct body *b, const struct http_server_options *o, 
 MUST_USE enum err body_room(struct body *b, const struct http_server_options *o, struct str *ret_room, struct fault *why);
 void body_took(struct body *b, size_t n); /* received into body_room() */
 MUST_USE enum err body_end(struct body *b, struct fault *why);
+/* After on_head(): may one of this length and coding be collected, or passed on? */
+MUST_USE enum err body_check(const struct body *b, const struct http_server_options *o, bool passes, struct fault *why);
+/* n bytes were passed on instead of body_add(). */
+MUST_USE enum err body_pass(struct body *b, const struct http_server_options *o, size_t n, struct fault *why);
 /* All at once, instead of the four above. */
 MUST_USE enum err body_copy(struct body *b, const struct http_server_options *o, struct str bytes, struct fault *why);
 void body_done(struct body *b, const struct http_server_options *o);
@@ -126,6 +130,7 @@ struct h2_part {
     bool was_high, is_low; /* the queue was over HTTP_QUEUE_LOW; and has fallen: on_writable() is owed */
     uint64_t began;        /* loop_now() of its head */
     uint64_t in_at;        /* of its last bytes in */
+    size_t owed;           /* bytes of a body that rests, for its window */
     uint64_t out_at;       /* when its queue last moved, or was begun */
     struct buf queue;      /* bytes of the answer that flow control holds back */
     size_t queue_at;
@@ -142,11 +147,15 @@ struct stream {
     bool told;            /* on_head or on_bad was called: on_closed is owed */
     bool is_head;         /* the request's method, known also after its release */
     bool no_body;         /* HEAD, 204, 304: writes are ignored */
+    bool passes, rests;   /* the body goes to on_body(); it shall wait */
+    uint32_t rests_since; /* lowest bits of loop_now() */
     struct h2_part h2;
 };
 struct stream *stream_new(struct conn *c);
 static inline struct stream *stream_of(struct http_stream *s) { return CONTAINER_OF(s, struct stream, pub); }
-void stream_release(struct stream *s);             /* head and body of the request */
+void stream_release(struct stream *s); /* head and body of the request */
+/* A piece of the body to the handler. */
+MUST_USE enum err stream_pass(struct stream *s, struct str bytes, struct fault *why);
 void stream_tell(struct stream *s, bool complete); /* on_closed(), once; the request is released */
 /* Tells the handler and recycles. */
 void stream_close(struct stream *s, bool complete);
@@ -172,6 +181,7 @@ struct proto {
     void (*abort)(struct stream *s);
     void (*flush)(struct stream *s); /* send a head that waits */
     size_t (*queued)(const struct stream *s);
+    void (*rest)(struct stream *s, uint32_t rested_ms); /* s->rests has changed; for how long it was so */
 };
 extern const struct proto H1, H2, WS;
 

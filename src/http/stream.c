@@ -64,6 +64,28 @@ void stream_close(struct stream *s, bool complete)
     recycle(s);
 }
 
+/* ---- bodies in pieces --------------------------------------------------------------------------------------------------- */
+
+enum err stream_pass(struct stream *s, struct str bytes, struct fault *why)
+{
+    struct http_server *server = s->pub.server;
+    TRY(body_pass(&s->body, &s->conn->options->o, bytes.n, why));
+    if (bytes.n) server->handler.on_body(&s->pub, bytes, server->user);
+    return OK;
+}
+
+void http_stream_pass_body(struct http_stream *s) { stream_of(s)->passes = true; }
+
+void http_stream_rest_body(struct http_stream *pub, bool rests)
+{
+    struct stream *s = stream_of(pub);
+    uint32_t now = (uint32_t)loop_now(pub->server->loop);
+    if (!s->passes || s->rests == rests || s->answer == ANSWER_BROKEN) return;
+    s->rests = rests;
+    if (s->conn->proto->rest) s->conn->proto->rest(s, rests ? 0 : now - s->rests_since);
+    s->rests_since = now;
+}
+
 /* ---- the public calls --------------------------------------------------------------------------------------------------- */
 
 void http_stream_head(struct http_stream *pub, int status, struct http_fields fields, int64_t body_length)
@@ -71,6 +93,7 @@ void http_stream_head(struct http_stream *pub, int status, struct http_fields fi
     struct stream *s = stream_of(pub);
     if (s->answer == ANSWER_BROKEN) return;
     must(s->answer == ANSWER_NONE && status >= 200 && status <= 999);
+    http_stream_rest_body(pub, false); /* nobody waits for the rest any more */
     s->answer = ANSWER_BODY;
     s->no_body = s->is_head || !response_has_body(status);
     s->left = body_length >= 0 ? body_length : LEFT_CHUNKED;
