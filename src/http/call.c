@@ -61,7 +61,7 @@ static void dial(struct http_call *call)
 static void begin(struct http_call *call)
 {
     struct pool *p = call->pool;
-    struct lane *lane = pool_take_idle(p);
+    struct lane *lane = call->request->is_fed ? NULL : pool_take_idle(p); /* a stale one would cost the whole body */
     if (lane) {
         count(&p->client->stats.reused);
         lane_assign(lane, call);
@@ -102,11 +102,14 @@ static uint64_t nearer(uint64_t due, uint64_t from, uint32_t after_ms)
 
 static bool is_dialling(const struct http_call *call) { return call->lane && !call->lane->is_open; }
 
+/* An upload takes its time: the answer is waited for from its last bytes on. */
+static uint64_t waits_since(const struct http_call *call) { return call->request->is_fed ? call->last : call->started; }
+
 uint64_t call_due(const struct http_call *call)
 {
     const struct http_deadlines *d = &call->deadlines;
     uint64_t due = nearer(UINT64_MAX, call->started, d->total_ms);
-    if (call->request) due = nearer(due, call->started, d->first_byte_ms);
+    if (call->request) due = nearer(due, waits_since(call), d->first_byte_ms);
     else if (!call->is_paused) due = nearer(due, call->last, d->gap_ms);
     if (is_dialling(call)) due = nearer(due, call->dialling_since, d->connect_ms);
     return due;
@@ -122,7 +125,7 @@ void call_expire(struct http_call *call)
     struct fault why = {0};
     if (d->total_ms && now >= call->started + d->total_ms) {
         ignore_err(FAIL(&why, ERR_UPSTREAM_TIMEOUT, "%.*s: the answer was not whole after %u ms", STR_ARG(name), d->total_ms));
-    } else if (call->request && d->first_byte_ms && now >= call->started + d->first_byte_ms) {
+    } else if (call->request && d->first_byte_ms && now >= waits_since(call) + d->first_byte_ms) {
         ignore_err(FAIL(&why, ERR_UPSTREAM_TIMEOUT, "%.*s: no answer after %u ms", STR_ARG(name), d->first_byte_ms));
     } else if (is_dialling(call)) {
         count(&call->pool->client->stats.connect_failures);
@@ -173,6 +176,31 @@ void call_retry(struct http_call *call)
     call->was_retried = true;
     call->request->sent = 0;
     dial(call);
+}
+
+/* ---- a body that is fed ------------------------------------------------------------------------------------------------- */
+
+static void send_soon(struct http_call *call)
+{
+    call->last = loop_now(call->pool->client->loop);
+    if (call->lane && call->lane->is_open) lane_send_soon(call->lane);
+}
+
+size_t http_call_feed(struct http_call *call, struct str bytes)
+{
+    struct request *r = call->request;
+    if (!r) return 0;
+    must(r->is_fed);
+    request_feed(r, bytes);
+    send_soon(call);
+    return r->queue.n;
+}
+
+void http_call_feed_end(struct http_call *call)
+{
+    if (!call->request) return;
+    request_feed_end(call->request);
+    send_soon(call);
 }
 
 /* ---- the caller's other wishes -------------------------------------------------------------------------------------- */

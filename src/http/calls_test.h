@@ -56,7 +56,7 @@ UNUSED static void seen_fail(struct http_call *c, const struct fault *why, void 
     snprintf(s->text, sizeof s->text, "%s", why->text);
 }
 
-static const struct http_call_handler SEEN = {seen_head, seen_body, seen_end, seen_fail};
+static const struct http_call_handler SEEN = {seen_head, seen_body, seen_end, seen_fail, NULL};
 static const struct http_deadlines PATIENT = {PATIENCE_S * 1000, PATIENCE_S * 1000, PATIENCE_S * 1000, 0};
 
 UNUSED static struct http_origin *origin_with(const char *url, const char *ca_file, const char *proxy)

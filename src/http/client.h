@@ -89,7 +89,12 @@ struct request {
     struct str pieces[INLINE_PIECES];
     struct str *more; /* instead of pieces, when there are more */
     size_t n_pieces;
-    uint64_t all, sent; /* bytes */
+    uint64_t all, sent; /* bytes; all: as far as known */
+    /* Of a body that is fed: */
+    struct buf queue;    /* what waits; its first byte is number `gone` of those behind the head */
+    uint64_t gone, left; /* left: bytes that may still be fed */
+    bool is_fed, is_chunked, is_open;
+    bool is_hungry; /* on_hungry() is owed */
 };
 
 struct lent_head {
@@ -190,6 +195,7 @@ void lane_assign(struct lane *c, struct http_call *call);       /* sends */
 void lane_close(struct lane *lane);                             /* frees, later; its call must have been taken away */
 void lane_arm(struct lane *lane);                               /* after a deadline may have come nearer */
 void lane_resume(struct lane *lane);
+void lane_send_soon(struct lane *lane); /* its call has more to send */
 
 /* call.c */
 uint64_t call_due(const struct http_call *call); /* UINT64_MAX: never */
@@ -204,5 +210,7 @@ void call_drop_request(struct http_call *call);
 MUST_USE enum err request_new(struct http_client *c, const struct http_origin *o, const struct http_call_request *r,
                               struct request **ret_request, struct fault *why);
 void request_free(struct http_client *c, struct request *r);
+void request_feed(struct request *r, struct str bytes);
+void request_feed_end(struct request *r);
 /* Hands the link what it takes now; false: all is sent. */
 bool request_send(struct request *r, struct link *k);

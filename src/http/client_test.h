@@ -26,7 +26,8 @@ UNUSED static void start_with(struct seen *s, struct http_origin *o, const char 
 {
     static const struct http_field FIELDS[] = {{S("x-a"), S("1")}};
     static const struct str PIECES[] = {S("{\"model\":"), S("\"m\""), S("}")};
-    struct http_call_request r = {str_z(method), S("/v1/chat?x=1"), {FIELDS, 1}, PIECES, strcmp(method, "POST") ? 0 : 3};
+    struct http_call_request r = {
+        str_z(method), S("/v1/chat?x=1"), {FIELDS, 1}, PIECES, strcmp(method, "POST") ? 0 : 3, false, 0};
     s->call = http_call_start(client, o, &r, d, &SEEN, s);
     assert_false(s->over);
 }

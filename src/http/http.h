@@ -251,7 +251,10 @@ struct http_call_handler {
     void (*on_end)(struct http_call *c, void *user);                    /* message whole; c is gone after it */
     /* Refused, hung, broken or garbage; why->code tells (ERR_UPSTREAM_*). c is gone after it. */
     void (*on_fail)(struct http_call *c, const struct fault *why, void *user);
+    /* Of a call whose body is fed: the upstream has taken so much that less than HTTP_QUEUE_LOW waits. From the loop. */
+    void (*on_hungry)(struct http_call *c, void *user);
 };
+#define HTTP_BODY_UNKNOWN UINT64_MAX
 struct http_call_request {
     struct str method;
     struct str target;         /* path and query */
@@ -260,6 +263,10 @@ struct http_call_request {
      * comes is not sent any more. */
     const struct str *pieces;
     size_t n_pieces; /* the array itself is copied */
+    /* Instead of pieces: the body comes by http_call_feed(), this long; HTTP_BODY_UNKNOWN: chunked. Such a call gets a
+     * connection of its own, and is not sent again once some of the body is gone. */
+    bool is_fed;
+    uint64_t fed_length;
 };
 struct http_client_stats {
     _Atomic uint64_t calls, reused, connects, connect_failures, stale_retries, tls_handshakes, tls_resumed;
@@ -283,6 +290,10 @@ const struct http_client_stats *http_client_stats_get(const struct http_client *
  * not one byte of an answer had come. Redirects are never followed. The origin is referenced while it is used. */
 struct http_call *http_call_start(struct http_client *c, struct http_origin *o, const struct http_call_request *r,
                                   const struct http_deadlines *d, const struct http_call_handler *h, void *user);
+/* The next bytes of a fed body; copied. Returns how many wait to be sent. What comes after the answer's head, and what is longer
+ * than was said, goes nowhere. */
+size_t http_call_feed(struct http_call *c, struct str bytes);
+void http_call_feed_end(struct http_call *c);
 void http_call_pause(struct http_call *c); /* no on_body() until resumed; the upstream feels it; gap deadline rests */
 void http_call_resume(struct http_call *c);
 void http_call_cancel(struct http_call *c);         /* closes the socket now; no more callbacks; c is gone */

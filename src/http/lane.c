@@ -95,6 +95,7 @@ void lane_arm(struct lane *lane)
 static void account(struct lane *lane)
 {
     size_t held = sizeof *lane + link_memory(&lane->link) + lane->carry.cap;
+    if (lane->call && lane->call->request) held += lane->call->request->queue.cap;
     if (lane->lent) held += sizeof *lane->lent + lane->lent->head.text.cap;
     (void)account_move(&lane->pool->client->account, &lane->held, held);
 }
@@ -189,8 +190,15 @@ void lane_close(struct lane *lane)
 static void send_more(struct lane *lane)
 {
     struct http_call *call = lane->call;
-    request_send(call->request, &lane->link);
-    call->was_sent = call->was_sent || call->request->sent > 0;
+    struct request *r = call->request;
+    request_send(r, &lane->link);
+    call->was_sent = call->was_sent || r->sent > 0;
+    if (!r->is_fed) return;
+    account(lane);
+    if (!r->is_hungry || r->queue.n >= HTTP_QUEUE_LOW) return;
+    r->is_hungry = false;
+    call->last = loop_now(lane->link.loop); /* the upstream takes it: it is alive */
+    call->handler->on_hungry(call, call->user);
 }
 
 /* At the end of the turn: what one turn has to say goes out in one go, so that the other side is woken once and finds it
@@ -200,6 +208,8 @@ static void on_begin(struct defer *d)
     struct http_call *call = CONTAINER_OF(d, struct http_call, defer);
     if (call->lane && call->lane->is_open && call->request && call->lane->link.state == LINK_OPEN) send_more(call->lane);
 }
+
+void lane_send_soon(struct lane *lane) { loop_defer(lane->link.loop, &lane->call->defer, on_begin); }
 
 void lane_assign(struct lane *lane, struct http_call *call)
 {
@@ -225,7 +235,7 @@ static void on_drained(struct link *k)
 static void finish(struct lane *lane, size_t left_over)
 {
     struct http_call *call = lane->call;
-    bool all_sent = !call->request || call->request->sent == call->request->all;
+    bool all_sent = !call->request || (call->request->sent == call->request->all && !call->request->is_open);
     bool can_reuse = lane->answer.can_reuse && all_sent && left_over == 0 && lane->link.state == LINK_OPEN && !lane->link.told;
     lane->call = NULL;
     call->lane = NULL;
@@ -253,7 +263,8 @@ static bool on_head(struct lane *lane)
 {
     struct http_call *call = lane->call;
     int status = lane->answer.status;
-    if (call->request->sent < call->request->all) lane->answer.can_reuse = false; /* the rest is not sent any more */
+    if (call->request->sent < call->request->all || call->request->is_open)
+        lane->answer.can_reuse = false; /* the rest is not sent any more */
     call_drop_request(call);
     lane->idle_ms = idle_limit(lane);
     call->handler->on_head(call, status, lane->answer.head->fields, call->user);
@@ -310,7 +321,8 @@ static void fail_unanswered(struct lane *lane, const struct fault *link_why)
     struct http_call *call = lane->call;
     struct fault why = {0};
     uint64_t after = loop_now(lane->link.loop) - call->sent_at;
-    if (lane->is_kept && !call->was_retried && after < STALE_MS) {
+    bool is_whole = call->request && !call->request->gone; /* nothing of a fed body is gone */
+    if (lane->is_kept && !call->was_retried && is_whole && after < STALE_MS) {
         call_retry(call);
         return;
     }

@@ -1,5 +1,6 @@
 /* A request as it goes out: one head made here, and the caller's own pieces, which are never copied. Kept until the
  * answer's head has come, so that a stale connection costs nothing but a second sending. Used by call.c and lane.c. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "http/client.h"
@@ -8,6 +9,7 @@
 #define HEAD_MAX KIB(256)
 #define HEAD_KEPT KIB(8) /* a free request keeps its memory up to this */
 #define FREE_MAX 256
+#define FED_MAX MIB(1024) /* callers stop at HTTP_QUEUE_HIGH; this only bounds a mistake */
 #define IOV_MAX_HERE 64
 
 static struct request *take(struct http_client *c)
@@ -29,6 +31,7 @@ void request_free(struct http_client *c, struct request *r)
     if (!r) return;
     explicit_bzero(r->head.p, r->head.n);
     buf_clear(&r->head);
+    buf_done(&r->queue);
     free(r->more);
     r->more = NULL;
     if (r->head.cap > HEAD_KEPT) buf_done(&r->head);
@@ -61,6 +64,19 @@ static enum err write_fields(struct buf *head, struct http_fields fields, struct
     return OK;
 }
 
+/* RFC 9110 8.6: a method that gives content a meaning says 0, too. */
+static void write_length(struct buf *head, const struct http_call_request *r, uint64_t body)
+{
+    bool means = str_eq(r->method, S("POST")) || str_eq(r->method, S("PUT")) || str_eq(r->method, S("PATCH"));
+    if (body == HTTP_BODY_UNKNOWN) {
+        buf_str(head, S("transfer-encoding: chunked\r\n"));
+    } else if (body > 0 || means) {
+        buf_str(head, S("content-length: "));
+        buf_u64(head, body);
+        buf_str(head, S("\r\n"));
+    }
+}
+
 static enum err write_head(struct buf *head, const struct http_origin *o, const struct http_call_request *r, uint64_t body,
                            struct fault *why)
 {
@@ -73,12 +89,7 @@ static enum err write_head(struct buf *head, const struct http_origin *o, const 
     buf_str(head, o->authority);
     buf_str(head, S("\r\n"));
     TRY(write_fields(head, r->fields, why));
-    /* RFC 9110 8.6: a method that gives content a meaning says 0, too. */
-    if (body > 0 || str_eq(r->method, S("POST")) || str_eq(r->method, S("PUT")) || str_eq(r->method, S("PATCH"))) {
-        buf_str(head, S("content-length: "));
-        buf_u64(head, body);
-        buf_str(head, S("\r\n"));
-    }
+    write_length(head, r, body);
     buf_str(head, S("\r\n"));
     if (!head->over) return OK;
     return FAIL(why, ERR_INTERNAL, "the request's head would be over %zu bytes", HEAD_MAX);
@@ -101,8 +112,15 @@ enum err request_new(struct http_client *c, const struct http_origin *o, const s
                      struct request **ret_request, struct fault *why)
 {
     struct request *r = take(c);
+    must(!from->is_fed || from->n_pieces == 0);
     uint64_t body = keep_pieces(r, from);
-    enum err e = write_head(&r->head, o, from, body, why);
+    r->is_fed = r->is_open = from->is_fed;
+    r->is_chunked = from->is_fed && from->fed_length == HTTP_BODY_UNKNOWN;
+    r->is_hungry = false;
+    r->left = from->fed_length;
+    r->gone = 0;
+    buf_init(&r->queue, FED_MAX);
+    enum err e = write_head(&r->head, o, from, from->is_fed ? from->fed_length : body, why);
     if (e != OK) {
         request_free(c, r);
         return e;
@@ -111,6 +129,60 @@ enum err request_new(struct http_client *c, const struct http_origin *o, const s
     r->sent = 0;
     *ret_request = r;
     return OK;
+}
+
+/* ---- a body that is fed ------------------------------------------------------------------------------------------------- */
+
+static void put_fed(struct request *r, struct str bytes)
+{
+    buf_str(&r->queue, bytes);
+    r->all += bytes.n;
+}
+
+void request_feed(struct request *r, struct str bytes)
+{
+    char line[24];
+    if (!r->is_open || !bytes.n) return;
+    if (bytes.n > r->left) bytes.n = (size_t)r->left;
+    if (!r->is_chunked) r->left -= bytes.n;
+    int n = snprintf(line, sizeof line, "%zx\r\n", bytes.n);
+    if (r->is_chunked) put_fed(r, str_make(line, (size_t)n));
+    put_fed(r, bytes);
+    if (r->is_chunked) put_fed(r, S("\r\n"));
+    r->is_hungry = r->is_hungry || r->queue.n > HTTP_QUEUE_LOW;
+}
+
+void request_feed_end(struct request *r)
+{
+    if (r->is_open && r->is_chunked) put_fed(r, S("0\r\n\r\n"));
+    r->is_open = false;
+}
+
+/* What the kernel has taken is not needed any more. */
+static void forget_fed(struct request *r)
+{
+    uint64_t sent = r->sent > r->head.n ? r->sent - r->head.n : 0;
+    size_t done = (size_t)(sent - r->gone);
+    if (!done) return;
+    if (done == r->queue.n) buf_done(&r->queue);
+    else buf_drop_head(&r->queue, done);
+    r->gone = sent;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------------------------- */
+
+static int fed_pieces(const struct request *r, struct iovec *v, size_t *ret_bytes)
+{
+    const struct str pieces[] = {buf_view(&r->head), buf_view(&r->queue)};
+    uint64_t skip[] = {r->sent < r->head.n ? r->sent : r->head.n, 0};
+    int n = 0;
+    *ret_bytes = 0;
+    for (int i = 0; i < 2; i++) {
+        if (skip[i] == pieces[i].n) continue;
+        v[n++] = (struct iovec){(char *)(uintptr_t)pieces[i].p + skip[i], pieces[i].n - skip[i]};
+        *ret_bytes += pieces[i].n - skip[i];
+    }
+    return n;
 }
 
 /* The first pieces that are not yet sent; piece 0 is the head. */
@@ -138,9 +210,11 @@ bool request_send(struct request *r, struct link *k)
     struct iovec v[IOV_MAX_HERE];
     size_t asked, taken;
     do {
-        int n = next_pieces(r, v, &asked);
+        int n = r->is_fed ? fed_pieces(r, v, &asked) : next_pieces(r, v, &asked);
+        if (n == 0) break;
         taken = link_write(k, v, n);
         r->sent += taken;
+        if (r->is_fed) forget_fed(r);
     } while (r->sent < r->all && taken == asked);
     return r->sent < r->all;
 }

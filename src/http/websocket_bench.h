@@ -69,8 +69,8 @@ static void sock_on_stream_closed(struct http_stream *s, bool complete, void *us
     if (!complete) buf_str(&sock_now->b->events, S("stream broken\n"));
 }
 
-static const struct http_handler SOCK_DOOR = {sock_on_head, sock_on_request, bench_on_bad, bench_on_writable,
-                                              sock_on_stream_closed};
+static const struct http_handler SOCK_DOOR = {sock_on_head,      sock_on_request,       bench_on_bad,
+                                              bench_on_writable, sock_on_stream_closed, NULL};
 
 static void sock_init(struct sock *k)
 {
