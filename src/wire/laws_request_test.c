@@ -1,5 +1,5 @@
 /* The laws of the chat form for requests, over every format that is registered with a translator: law 3, an unknown member at any
- * level is found in what goes up, or refused, or counted, for every pair; law 5, what is read and written in the same format is
+ * level is found in what goes up, or refused, or counted, for every pair; law 4, it crosses only inside its family; law 5, what is read and written in the same format is
  * the same. And bad shapes: whatever value stands in a place, it is read or refused by its path. */
 #include "wire/test.h"
 
@@ -161,6 +161,43 @@ static bool needle(struct bench *b, unsigned f, unsigned g, uint64_t seed)
 
 static void law_3_an_unknown_member_is_found_refused_or_counted(void **state) { for_all(needle, false); }
 
+/* ---- law 4 ---------------------------------------------------------------------------------------------------------------------- */
+
+/* What only f knows is in what goes up in g exactly when both are of one family. */
+static bool extra_stays(struct bench *b, unsigned f, unsigned g, uint64_t seed)
+{
+    struct chat c;
+    struct dice d = {seed * 2 + 1};
+    struct str body, out;
+    unsigned lost;
+    size_t at;
+    if (!random_request(b, f, seed, &c, &body)) return false;
+    body = with_needle(b, &d, body, &at);
+    if (read_request(b, f, body, &c) != OK) return false;
+    if (!is_extra(&c.node) && !is_extra_of_items(c.items) && !is_extra_of_tools(c.tools)) return false;
+    out = through(b, f, g, body, &c, &lost);
+    if (!out.p) return false;
+    if (has_needle(out) == is_family(f, g)) return true;
+    broken(f, g, is_family(f, g) ? "an extra member was lost within its family" : "an extra member left its family", body, out);
+    return false;
+}
+
+/* Most needles fall into what is not of the form: schemas, arguments, settings. */
+static void law_4_extra_members_stay_in_their_family(void **state)
+{
+    for (unsigned pair = 0; pair < WIRE_FORMATS * WIRE_FORMATS; pair++) {
+        unsigned f = pair / WIRE_FORMATS, g = pair % WIRE_FORMATS, good = 0;
+        for (uint64_t seed = 0; is_translated(f) && is_translated(g) && seed < SEEDS; seed++) {
+            struct bench b;
+            bench_start(&b);
+            good += extra_stays(&b, f, g, seed);
+            bench_stop(&b);
+        }
+        if (is_translated(f) && is_translated(g) && good < SEEDS / 50)
+            fail_msg("%s to %s: only %u of %d seeds had an extra member", wire_format_name(f), wire_format_name(g), good, SEEDS);
+    }
+}
+
 /* ---- shapes ---------------------------------------------------------------------------------------------------------------------- */
 
 /* Any value in the text replaced by another: it is read, or refused with the path, and never anything else. */
@@ -196,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(law_5_read_and_written_is_the_same),
         cmocka_unit_test(law_3_an_unknown_member_is_found_refused_or_counted),
+        cmocka_unit_test(law_4_extra_members_stay_in_their_family),
         cmocka_unit_test(whatever_stands_somewhere_is_read_or_refused),
     };
     return cmocka_run_group_tests_name("laws of requests", tests, NULL, NULL);

@@ -231,6 +231,29 @@ static void for_all_pairs(void (*law)(struct bench *, unsigned, unsigned, uint64
 static void law_3_an_unknown_member_of_an_answer_is_told(void **state) { for_all_pairs(needle_in_answer); }
 static void law_3_an_unknown_member_of_a_stream_is_told(void **state) { for_all_pairs(needle_in_stream); }
 
+/* ---- law 4 ---------------------------------------------------------------------------------------------------------------------- */
+
+/* An answer's extra members reach a caller of another family never. */
+static void extra_of_answer(struct bench *b, unsigned f, unsigned g, uint64_t seed)
+{
+    struct chat_answer answer, read = {.arena = &b->arena};
+    struct dice d = {seed * 2 + 1};
+    struct str out;
+    unsigned lost;
+    size_t at;
+    if (is_family(f, g)) return;
+    random_answer(b, holds(f) & holds(g), seed, &answer);
+    struct str needled = with_needle(b, &d, whole_answer(b, f, &answer), &at);
+    assert_int_equal(json_scan(&b->tape, needled, NULL, NULL), OK);
+    if (translator_of(f)->read_answer(&b->tape, &read, &b->why) != OK) return;
+    if (!is_extra(&read.node) && !is_extra_of_items(read.items)) return;
+    assert_true(through(b, f, g, needled, &out, &lost));
+    if (has_needle(out)) broken(f, g, "an extra member left its family", needled, out);
+    assert_true(lost > 0);
+}
+
+static void law_4_extra_members_of_an_answer_stay_in_their_family(void **state) { for_all_pairs(extra_of_answer); }
+
 /* ---- law 6 ---------------------------------------------------------------------------------------------------------------------- */
 
 static void assert_totals(unsigned f, const struct usage *got, const struct usage *want)
@@ -277,6 +300,7 @@ int main(void)
         cmocka_unit_test(law_2_any_cut_gives_the_same_events),
         cmocka_unit_test(law_3_an_unknown_member_of_an_answer_is_told),
         cmocka_unit_test(law_3_an_unknown_member_of_a_stream_is_told),
+        cmocka_unit_test(law_4_extra_members_of_an_answer_stay_in_their_family),
         cmocka_unit_test(law_6_all_readers_of_usage_agree),
     };
     return cmocka_run_group_tests_name("laws", tests, NULL, NULL);

@@ -220,6 +220,41 @@ UNUSED static struct str with_needle(struct bench *b, struct dice *d, struct str
     return keep(b, &out);
 }
 
+/* Whether members that only one of them knows mean the same in the other: Messages, and what carries its bodies (law 4). */
+UNUSED static bool is_family(unsigned f, unsigned g)
+{
+    static const uint32_t MESSAGES = 1u << WIRE_ANTHROPIC_MESSAGES | 1u << WIRE_BEDROCK_INVOKE;
+    return f == g || (MESSAGES >> f & MESSAGES >> g & 1);
+}
+
+/* Whether the needle was kept as a member that the form has no place for. */
+UNUSED static bool is_extra(const struct chat_node *n)
+{
+    for (const struct chat_extra *e = n->extra; e; e = e->next)
+        if (str_eq(e->name, S(NEEDLE))) return true;
+    return false;
+}
+
+UNUSED static bool is_extra_of_items(const struct chat_item *i)
+{
+    for (; i; i = i->next) {
+        if (is_extra(&i->node) || (i->group && is_extra(&i->group->node))) return true;
+        for (const struct chat_part *p = i->parts; p; p = p->next) {
+            if (is_extra(&p->node)) return true;
+            for (const struct chat_annotation *n = p->annotations; n; n = n->next)
+                if (is_extra(&n->node)) return true;
+        }
+    }
+    return false;
+}
+
+UNUSED static bool is_extra_of_tools(const struct chat_tool *t)
+{
+    for (; t; t = t->next)
+        if (is_extra(&t->node) || is_extra_of_tools(t->children)) return true;
+    return false;
+}
+
 UNUSED static bool has_needle(struct str text)
 {
     /* also in base64, at each of the three places that it can have there (Bedrock's Invoke carries chunks so) */
