@@ -190,6 +190,7 @@ static const struct {
     SLOT("aquifer_exchanges", exchanges, "Requests under way.", true),
     SLOT("aquifer_memory_bytes", memory, "Bytes held by bodies and queues.", true),
     SLOT("aquifer_connections", connections, "Open client connections.", true),
+    SLOT("aquifer_websockets", websockets, "Open WebSockets.", true),
     SLOT("aquifer_upstream_open", upstream_open, "Open upstream connections.", true),
     SLOT("aquifer_upstream_idle", upstream_idle, "Upstream connections waiting for use.", true),
     SLOT("aquifer_gateway_generation", generation, "The generation this gateway serves.", true),

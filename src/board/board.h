@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 
-#define BOARD_VERSION 3u
+#define BOARD_VERSION 4u
 #define BOARD_KEYS 65536u /* key meters; a key's place is given by control and stands in the generation */
 #define BOARD_GATEWAYS 4u /* one serving, others draining */
 #define BOARD_ENGINES 16u /* local models */
@@ -47,8 +47,9 @@ struct gateway_slot {
     _Atomic uint64_t generation;         /* the one it serves */
     _Atomic uint64_t generation_refused; /* newest one it could not load */
     _Atomic int64_t started_ms;
-    _Atomic int64_t exchanges; /* under way */
-    _Atomic int64_t memory;    /* bytes held by bodies and queues */
+    _Atomic int64_t exchanges;  /* under way */
+    _Atomic int64_t memory;     /* bytes held by bodies and queues */
+    _Atomic int64_t websockets; /* open */
     _Atomic int64_t connections, upstream_open, upstream_idle;
     _Atomic uint64_t upstream_calls, upstream_reused, upstream_connects, upstream_failures, tls_handshakes, tls_resumed;
 };

@@ -88,7 +88,7 @@ struct config_engine {
     CONFIG_LIST(struct config_engine_model) models;
 };
 struct config_limits {
-    uint64_t body, head, fields, inflate_ratio, h2_streams, answer, event, attempts;
+    uint64_t body, head, fields, inflate_ratio, h2_streams, answer, event, attempts, websocket_age;
 };
 struct config_client_timeouts { /* towards our clients */
     uint64_t head, body, idle, write;

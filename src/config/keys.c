@@ -75,6 +75,8 @@ static const struct config_key KEYS[] = {
      .help = "Answers without streaming are held whole up to this size, so that a broken one becomes a clear error."},
     {"limits.event", CONFIG_SIZE, C(limits.event), .fallback = "4MiB", .min = KIB(64), .max = MIB(256), LIVE, .since = "0.1",
      .help = "Longest single event of a stream."},
+    {"limits.websocket_age", CONFIG_DURATION, C(limits.websocket_age), .fallback = "60m", .min = 0, .max = 7 * DAY, LIVE,
+     .since = "0.1", .help = "A WebSocket begins no new response after so long, and closes with the last one; 0 no limit."},
     {"limits.attempts", CONFIG_COUNT, C(limits.attempts), .fallback = "3", .min = 1, .max = 10, LIVE, .since = "0.1",
      .help = "Most upstream calls for one request."},
 

@@ -181,17 +181,24 @@ static enum err read_request(struct exchange *x)
     return OK;
 }
 
+static enum next answered(struct exchange *x)
+{
+    x->step = STEP_SETTLE;
+    return MOVED;
+}
+
 enum next step_admit(struct exchange *x)
 {
     if (signed_check_body(x) != OK) return FAILED;
     if (x->endpoint->operation == WIRE_LIST_MODELS) {
         models_answer(x);
-        x->step = STEP_SETTLE;
-        return MOVED;
+        return answered(x);
     }
+    if (x->endpoint->operation == WIRE_CONNECT) return socket_check(x) == OK ? answered(x) : FAILED;
     if (read_request(x) != OK) return FAILED;
     if (wire_read_path(x->endpoint, x->stream->request->path, &x->arena, &x->request, &x->fault) != OK) return FAILED;
     if (keep_names(x) != OK || find_route(x) != OK) return FAILED;
+    if (socket_warms(x)) return socket_warm(x) == OK ? answered(x) : FAILED;
     if (!journal_has_space(x->gl->writer)) {
         FAIL(&x->fault, ERR_JOURNAL_FULL, "the ledger's journal has no space left: free the disk or raise ledger.max_bytes");
         x->fault.retry_after_s = 5;

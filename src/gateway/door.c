@@ -125,9 +125,20 @@ static enum err key_authenticate(struct exchange *x, struct str credential)
     return FAIL(&x->fault, ERR_KEY_INVALID, "this key is not valid here: check it for typing errors or ask for a new one");
 }
 
+/* Proven when the caller came: is the key still good? */
+static enum err find_proven(struct exchange *x, const char *key_id)
+{
+    x->key = generation_key(x->generation, str_z(key_id));
+    if (x->key && !x->key->revoked) return OK;
+    return FAIL(&x->fault, ERR_ACCESS_KEY,
+                "the key that this connection was opened with is revoked: open a new one with another");
+}
+
 static enum err find_key(struct exchange *x)
 {
     const struct http_request *r = x->stream->request;
+    const struct inside *inside = r->opener;
+    if (inside && inside->key_id) return find_proven(x, inside->key_id);
     struct str own = door_own_key(r); /* then all others are the vendor's */
     if (own.n) return key_authenticate(x, own);
     if (signed_is(r)) return signed_authenticate(x);

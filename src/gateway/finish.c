@@ -101,6 +101,12 @@ static int finish_stream(struct exchange *x)
     return x->attempt.status;
 }
 
+static int finish_socket(struct exchange *x)
+{
+    socket_open(x);
+    return 101;
+}
+
 static int finish_break(struct exchange *x)
 {
     http_stream_abort(x->stream);
@@ -122,10 +128,8 @@ static void log_done(const struct exchange *x, int status)
 enum next step_finish(struct exchange *x)
 {
     static int (*const LAST[])(struct exchange *) = {
-        [OUTCOME_FAULT] = finish_fault,
-        [OUTCOME_ANSWER] = finish_answer,
-        [OUTCOME_STREAM] = finish_stream,
-        [OUTCOME_BREAK] = finish_break,
+        [OUTCOME_FAULT] = finish_fault,   [OUTCOME_ANSWER] = finish_answer, [OUTCOME_STREAM] = finish_stream,
+        [OUTCOME_SOCKET] = finish_socket, [OUTCOME_BREAK] = finish_break,
     };
     bool gone = x->outcome == OUTCOME_GONE || !x->stream;
     int status = gone ? 499 : LAST[x->outcome](x);

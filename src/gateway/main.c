@@ -231,6 +231,7 @@ static void claim_slot(struct gateway *g)
     atomic_store(&g->slot->generation_refused, 0);
     atomic_store(&g->slot->exchanges, 0);
     atomic_store(&g->slot->memory, 0);
+    atomic_store(&g->slot->websockets, 0);
     atomic_store(&g->slot->started_ms, clock_wall_ms());
 }
 

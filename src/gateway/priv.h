@@ -102,12 +102,19 @@ enum body_proof {
     BODY_SIGNED, /* the signature itself: no digest came with the head */
 };
 
+/* What stands behind http_request.opener: a request that the gateway makes to itself for a caller it knows already. */
+struct inside {
+    const char *key_id; /* was proven when the caller came and cannot be proven again (a signature); NULL: as everybody */
+    bool warm;          /* wants an answer without a model */
+};
+
 /* What the client gets in the end. */
 enum outcome {
     OUTCOME_NONE,
     OUTCOME_FAULT,  /* x->fault in the caller's format: as answer, or as the stream's error event */
     OUTCOME_ANSWER, /* x->held with x->status and x->down: a whole answer, the provider's errors too */
     OUTCOME_STREAM, /* x->last ends the stream */
+    OUTCOME_SOCKET, /* the connection becomes a WebSocket */
     OUTCOME_BREAK,  /* a transfer that cannot be ended well: broken visibly */
     OUTCOME_GONE,   /* nobody is there any more */
 };
@@ -311,6 +318,12 @@ unsigned our_fields(struct exchange *x, struct http_fields theirs, struct http_f
 
 /* ---- models.c -------------------------------------------------------------------------------------------------------- */
 void models_answer(struct exchange *x);
+
+/* ---- socket.c: Responses over a WebSocket ---------------------------------------------------------------------------- */
+MUST_USE enum err socket_check(struct exchange *x); /* may this request open one? */
+void socket_open(struct exchange *x);               /* the exchange's answer; it lives on without it */
+bool socket_warms(const struct exchange *x);        /* the request wants no model: socket_warm() is its answer */
+MUST_USE enum err socket_warm(struct exchange *x);
 
 /* ---- memory.c -------------------------------------------------------------------------------------------------------- */
 void memory_watch(struct gateway *g); /* on the manager: measures now and every 100 ms */

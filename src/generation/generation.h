@@ -122,13 +122,14 @@ struct key {
 struct settings { /* the gateway's own, reloadable */
     struct http_server_options server;
     struct journal_options journal;
-    uint64_t memory_max;    /* bytes; percent were resolved when it was loaded */
-    uint32_t heartbeat_ms;  /* default 15 s; 0 off */
-    uint32_t drain_ms;      /* default 5 min */
-    size_t answer_hold_max; /* non-stream answers are held whole up to this (default 8 MiB) */
-    size_t event_max;       /* longest SSE event (default 4 MiB) */
-    unsigned attempts_max;  /* default 3 */
-    uint64_t assume_output; /* tokens reserved when neither request, deployment nor catalogue bounds it */
+    uint64_t memory_max;       /* bytes; percent were resolved when it was loaded */
+    uint32_t heartbeat_ms;     /* default 15 s; 0 off */
+    uint32_t drain_ms;         /* default 5 min */
+    uint32_t websocket_age_ms; /* default 1 h; 0: no limit */
+    size_t answer_hold_max;    /* non-stream answers are held whole up to this (default 8 MiB) */
+    size_t event_max;          /* longest SSE event (default 4 MiB) */
+    unsigned attempts_max;     /* default 3 */
+    uint64_t assume_output;    /* tokens reserved when neither request, deployment nor catalogue bounds it */
     bool access_log;
     enum log_level log_level;
 };

@@ -82,6 +82,7 @@ void load_settings(struct load *l, uint32_t o)
     s->memory_max = load_u64(l, o, "memory_max", 0);
     if (!s->memory_max) s->memory_max = memory_there_is() / 100 * percent;
     s->heartbeat_ms = (uint32_t)load_u64(l, o, "heartbeat_ms", 15000);
+    s->websocket_age_ms = (uint32_t)load_u64(l, o, "websocket_age_ms", 3600000);
     s->drain_ms = (uint32_t)load_u64(l, o, "drain_ms", 300000);
     s->answer_hold_max = load_u64(l, o, "answer_hold_max", MIB(8));
     s->event_max = load_u64(l, o, "event_max", MIB(4));

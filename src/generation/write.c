@@ -50,6 +50,7 @@ static void put_settings(struct json_writer *w, const struct config *c)
         {"drain_ms", c->drain},
         {"answer_hold_max", c->limits.answer},
         {"event_max", c->limits.event},
+        {"websocket_age_ms", c->limits.websocket_age},
         {"attempts_max", c->limits.attempts},
         {"assume_output", c->assume_output},
         {"log_level", c->log.level},

@@ -137,7 +137,7 @@ static void settle(struct conn *c)
 {
     struct http_local *l = local_of(c);
     if (!l->stream) return;
-    if (!l->begun && !c->dead) begin(l);
+    if (!l->begun && !c->dead && !l->cancelled) begin(l);
     struct stream *s = l->stream;
     if (s->answer != ANSWER_BROKEN && !c->dead) {
         tell_head(l);

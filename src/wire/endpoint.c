@@ -23,6 +23,7 @@ static const struct wire_endpoint ENDPOINTS[] = {
     {"POST", "/v1/responses", WIRE_OPENAI_RESPONSES, WIRE_GENERATE, PATH_FIXED},
     {"POST", "/v1/responses/compact", WIRE_OPENAI_RESPONSES, WIRE_COMPACT, PATH_FIXED},
     {"POST", "/v1/responses/input_tokens", WIRE_OPENAI_RESPONSES, WIRE_COUNT_TOKENS, PATH_FIXED},
+    {"GET", "/v1/responses", WIRE_OPENAI_RESPONSES, WIRE_CONNECT, PATH_FIXED},
     {"POST", "/v1/messages", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, PATH_FIXED},
     {"POST", "/v1/messages/count_tokens", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, PATH_FIXED},
     /* Google's SDKs come under either version; Vertex has its projects in front. */

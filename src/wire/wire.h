@@ -33,6 +33,7 @@ enum wire_operation {
     WIRE_COUNT_TOKENS,
     WIRE_LIST_MODELS,
     WIRE_COMPACT, /* Responses: a conversation becomes one item */
+    WIRE_CONNECT, /* a WebSocket, on which requests come; not one itself */
     /* WIRE_OPENAI_TASKS: */
     WIRE_EMBED,
     WIRE_IMAGE,
@@ -361,3 +362,7 @@ MUST_USE enum err wire_restore_answer(struct chat_answer *a, const struct wire_n
 struct wire_restorer;
 struct wire_restorer *wire_restorer_new(struct arena *a, const struct wire_name *names, const struct chat_sink *next) MUST_USE;
 enum err wire_restore_event(void *restorer, const struct chat_event *e, struct fault *why);
+
+/* Kept responses, and chains that live with a connection. */
+#include "wire/openai_responses/chain.h"
+#include "wire/openai_responses/warm.h"

@@ -6,6 +6,7 @@ strict fakes of several vendors' formats: a tool loop of two steps, its free-tex
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -61,6 +62,7 @@ env_key = "LOCAL_KEY"
 request_max_retries = 3
 stream_max_retries = 3
 """
+OVER_SOCKET = OWN + "supports_websockets = true\n"
 LISTED = OWN + f'model_catalog_url = "http://127.0.0.1:{gateway.port}/v1/models"\n'
 # Built in: signs with Signature Version 4, and lets the server sum up what became too long.
 BEDROCK = COMMON + f"""\
@@ -129,6 +131,35 @@ def _():
         check("aquifer-42" in said(lines), f"{model} said {said(lines)!r}")
         usage = lines[-1]["usage"]
         eq((usage["input_tokens"] > 0, usage["output_tokens"] > 0), (True, True), model)
+
+
+def sockets():
+    """How many were opened so far."""
+    return len(re.findall(r"exchange.done .* status=101 ", gateway.log()))
+
+
+@test("over a WebSocket: the same tool, warmed up, and only what is new sent in the second step")
+def _():
+    for model, upstream in (("plain-r", "responses-plain-r"), ("plain-c", "chat-plain-c"), ("plain-m", "claude-plain-m"),
+                            ("plain-g", "gemini-plain-g")):
+        before, asked = sockets(), len(fake.requests)
+        lines, _work = loop(model, upstream, "exec_command", COMMAND, OVER_SOCKET)
+        check("aquifer-42" in said(lines), f"{model} said {said(lines)!r}")
+        check(sockets() > before, f"{model} opened no WebSocket")
+        eq([item["message"] for item in items(lines, "error") if "metadata" not in item["message"]], [], model)
+        eq(len(fake.requests) - asked, 2, f"{model}: one call for each step, none for the warm-up")
+
+
+@test("over a WebSocket: 429, 500 and a cut stream are tried again, a wrong key ends the turn")
+def _():
+    for acting in (acts.rate_limited(), acts.status(500), acts.cut(3)):
+        before = sockets()
+        fake.play_model("responses-broken", acting, acts.say("at last"))
+        lines, _work = codex("broken", settings=OVER_SOCKET)
+        eq((ended(lines), said(lines)[-7:]), ("turn.completed", "at last"))
+        check(sockets() > before, "no WebSocket was opened")
+    lines, _work = codex("plain-r", settings=OVER_SOCKET, LOCAL_KEY="aq_wrong")
+    eq(ended(lines), "turn.failed")
 
 
 PATCH = "*** Begin Patch\n*** Add File: note.txt\n+one \"quoted\" line\n*** End Patch\n"
