@@ -108,14 +108,19 @@ def assembled(made, told):
 
 # -- golden files
 
+def masked(text):
+    """Sealed state has a random part."""
+    return re.sub(r"aq1([./])[A-Za-z0-9_+/=-]+", r"aq1\1SEALED", text)
+
+
 def _bytes(part):
-    """Text as it stands, anything else escaped; sealed state has a random part."""
+    """Text as it stands, anything else escaped."""
     raw = bytes.fromhex(part["bytes"])
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         text = re.sub(r"(\\n)", "\\1\n", repr(raw)[2:-1])
-    return re.sub(r"aq1([./])[A-Za-z0-9_+/=-]+", r"aq1\1SEALED", text)
+    return masked(text)
 
 
 def _section(title, part):
@@ -136,7 +141,7 @@ def golden(cell, sdk):
     for part in ("answer", "stream"):
         if sdk and sdk.get(part) is not None:
             text = json.dumps(sdk[part], indent=1, ensure_ascii=False, sort_keys=True)
-            lines += [f"== the SDK's view of the {part}", re.sub(r"aq1([./])[A-Za-z0-9_+/=-]+", r"aq1\1SEALED", text)]
+            lines += [f"== the SDK's view of the {part}", masked(text)]
     return "\n".join(lines) + "\n"
 
 
