@@ -90,6 +90,16 @@ const struct kept *socket_find_kept(const struct socket *k, struct str id)
     return NULL;
 }
 
+void socket_forget(struct socket *k, struct str id)
+{
+    for (unsigned i = 0; i < k->n_strands && id.n; i++) {
+        struct kept *kept = &k->strands[i]->kept;
+        if (!str_eq(str_z(kept->id), id)) continue;
+        kept->id[0] = '\0';
+        buf_done(&kept->items);
+    }
+}
+
 /* ---- turns --------------------------------------------------------------------------------------------------------------- */
 
 static void end_when_done(struct socket *k)

@@ -54,9 +54,10 @@ struct turn {
     struct buf items; /* an item list: what was before, and the request's own */
     struct responses_gather gather;
     struct sse_reader events;
-    struct buf answer;        /* that is not a stream */
-    struct buf fields;        /* of it: members of a JSON object */
-    char id[RESPONSE_ID_MAX]; /* of the response; "" not told yet */
+    struct buf answer;               /* that is not a stream */
+    struct buf fields;               /* of it: members of a JSON object */
+    char id[RESPONSE_ID_MAX];        /* of the response; "" not told yet */
+    char continues[RESPONSE_ID_MAX]; /* the id of what was remembered and goes on in it; "" nothing */
     int status;
     bool streaming;
     bool ended; /* its last event came */
@@ -67,7 +68,8 @@ struct turn {
 void socket_turn_over(struct turn *t); /* frees it and lets the next one begin */
 void socket_account(struct socket *k);
 const struct kept *socket_find_kept(const struct socket *k, struct str id);
-void socket_relieve(struct socket *k); /* something was sent: do the answers have to wait? */
+void socket_forget(struct socket *k, struct str id); /* what could not be continued; unknown ids are fine */
+void socket_relieve(struct socket *k);               /* something was sent: do the answers have to wait? */
 
 /* ---- socket_turn.c ---- */
 struct turn *turn_new(struct socket *k, struct strand *s, struct str text);

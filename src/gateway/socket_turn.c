@@ -151,6 +151,7 @@ static void on_end(struct http_local *l, bool complete, void *user)
     if (!t->streaming && complete) say_answer(t->socket, t->strand, t->status, buf_view(&t->answer), buf_view(&t->fields));
     else if (!t->ended) say_complaint(t->socket, t->strand, &CUT);
     else if (t->good) keep(t);
+    if (!t->good) socket_forget(t->socket, str_z(t->continues));
     socket_turn_over(t);
 }
 
@@ -260,6 +261,7 @@ static bool prepare(struct turn *t, struct buf *body)
     enum err e = json_scan(tape, buf_view(&t->text), &WIRE_LIMITS, &why);
     if (e == OK) e = read_ask(tape, &ask, &why);
     if (e == OK && !find_previous(t, &ask, &kept)) return false;
+    if (kept) memcpy(t->continues, kept->id, sizeof t->continues);
     if (e == OK) e = gather_items(t, tape, kept, &why);
     if (e == OK) e = compose(t, tape, kept, body, &why);
     if (e == OK) t->inside.warm = ask.warm;

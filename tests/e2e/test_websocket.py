@@ -104,6 +104,16 @@ def _():
     until(lambda: rows() == ledger + 1, "one row for what a provider did, none for the warm-up")
 
 
+@test("what could not be continued is forgotten, as the vendor does it, and the connection goes on")
+def _():
+    with connect() as ws:
+        first = last_id(ws.ask("in-main", "one", store=False))
+        lost = {"type": "function_call_output", "call_id": "call_of_nobody", "output": "x"}
+        eq(ws.ask("in-main", [lost], store=False, previous_response_id=first)[-1]["type"], "error")
+        eq(ws.ask("in-main", "x", store=False, previous_response_id=first)[-1]["error"]["code"], "previous_response_not_found")
+        last_id(ws.ask("in-main", "anew", store=False))
+
+
 @test("an id that nobody knows, and one that a newer response has pushed out")
 def _():
     with connect() as ws:
