@@ -33,7 +33,7 @@ struct json_tape {
     struct json_node *nodes;
     uint32_t n, cap, max_nodes;
     uint32_t record_depth; /* of the scan that filled it */
-    bool marked; /* by json_limits.mark: some string began so */
+    bool marked;           /* by json_limits.mark: some string began so */
 };
 
 struct json_limits {

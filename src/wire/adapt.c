@@ -224,8 +224,9 @@ static enum err place_opaque(struct adapting *w, struct chat_item *i)
     struct chat_opaque *o = i->opaque;
     if (!o || o->kind == OPAQUE_ENCRYPTED || o->kind == OPAQUE_SUMMARY) return OK;
     struct chat_part *p = i->parts;
-    while (p && (p->opaque || o->kind == OPAQUE_REDACTED)) p = p->next;
-    if (!p) p = chat_add_part(w->c->arena, i, o->kind == OPAQUE_REDACTED ? PART_REDACTED : PART_THOUGHT);
+    bool alone = o->kind == OPAQUE_REDACTED || o->kind == OPAQUE_THOUGHT_SIGNATURE;
+    while (p && (p->opaque || alone)) p = p->next;
+    if (!p) p = chat_add_part(w->c->arena, i, alone ? PART_REDACTED : PART_THOUGHT);
     if (!p) return full(w);
     p->opaque = o;
     chat_has(&p->node, PART_HAS_OPAQUE);
@@ -331,8 +332,9 @@ enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_t
     *ret_names = NULL;
     for (struct chat_item *i = c->items; i; i = i->next)
         if (i->kind == ITEM_COMPACTION) TRY(open_summary(&w, i));
-    if (target == WIRE_OPENAI_RESPONSES || str_eq(c->format, str_z(wire_format_name(target))))
-        return c->compact && to->sums_up ? ask_for_summary(&w) : OK;
+    bool same_format = str_eq(c->format, str_z(wire_format_name(target)));
+    if (!same_format) TRY(wire_rejoin(c, why));
+    if (target == WIRE_OPENAI_RESPONSES || same_format) return c->compact && to->sums_up ? ask_for_summary(&w) : OK;
     TRY(add_tools(&w, c->tools));
     for (struct chat_item *i = c->items; i; i = i->next)
         if (i->kind == ITEM_TOOLS) TRY(add_tools(&w, i->tools));

@@ -25,6 +25,10 @@ MUST_USE enum err wire_scan_answer(struct json_tape *t, struct str body, const s
 void wire_read_tier(const struct json_tape *t, uint32_t tier, struct usage *u); /* tier 0 or null: nothing */
 void wire_blame(struct str body, struct json_tape *t, struct buf *out);
 
+/* ---- rejoin.c --------------------------------------------------------------------------------------------------------------- */
+/* Of a chat in another format than the target's: thoughts whose signature came as a part of its own get it back. */
+MUST_USE enum err wire_rejoin(struct chat *c, struct fault *why);
+
 /* ---- error.c ---------------------------------------------------------------------------------------------------------------- */
 void wire_error_status(struct chat_error *e, int status); /* completes what the body told */
 void wire_error_reason(struct chat_error *e); /* from its word and message; where there is no status, after the class */

@@ -75,7 +75,7 @@ static enum err put_state(struct gemini_reader *r, struct choice *c, struct chat
     chat_has(&part.node, PART_HAS_OPAQUE);
     TRY(close_item(r, c));
     TRY(open_item(r, c, ITEM_REASONING));
-    TRY(wire_emit_part(&r->emit, spot(r, c), &part));
+    TRY(wire_emit_part(&r->emit, spot(r, c), &(struct chat_part){.kind = PART_REDACTED}));
     TRY(wire_emit_part_end(&r->emit, spot(r, c), &part));
     return close_item(r, c);
 }

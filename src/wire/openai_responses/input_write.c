@@ -202,11 +202,14 @@ static enum err put_result(struct openai_responses_writing *w, struct chat_item 
     return OK;
 }
 
-static void put_thoughts(struct openai_responses_writing *w, struct chat_item *i, enum chat_part_kind kind, struct str type)
+#define THOUGHTS \
+    (1u << PART_SUMMARY | 1u << PART_THOUGHT) /* to OpenAI's models only sums of them go back, whatever the caller has */
+static void put_thoughts(struct openai_responses_writing *w, struct chat_item *i, uint32_t kinds, struct str type)
 {
     json_put_array(&w->o.w);
     for (struct chat_part *p = i->parts; p; p = p->next) {
-        if (p->kind != kind) continue;
+        bool empty = !p->text.n && !w->same_format && chat_told(&p->node, PART_HAS_TEXT);
+        if (!(kinds >> p->kind & 1) || empty) continue;
         json_put_object(&w->o.w);
         json_add_str(&w->o.w, S("type"), type);
         wire_put_field(&w->o, &p->node, PART_HAS_TEXT, "text", p->text);
@@ -267,10 +270,10 @@ static enum err put_reasoning(struct openai_responses_writing *w, struct chat_it
     chat_told(&i->node, ITEM_HAS_PARTS);
     item_begin(w, i, S("reasoning"));
     json_put_name(&w->o.w, S("summary"));
-    put_thoughts(w, i, PART_SUMMARY, S("summary_text"));
-    if (has_kind(i, PART_THOUGHT)) {
+    put_thoughts(w, i, w->same_format ? 1u << PART_SUMMARY : THOUGHTS, S("summary_text"));
+    if (w->same_format && has_kind(i, PART_THOUGHT)) {
         json_put_name(&w->o.w, S("content"));
-        put_thoughts(w, i, PART_THOUGHT, S("reasoning_text"));
+        put_thoughts(w, i, 1u << PART_THOUGHT, S("reasoning_text"));
     }
     if (o) json_put_name(&w->o.w, S("encrypted_content"));
     if (o) json_put_span(&w->o.w, o->span);
