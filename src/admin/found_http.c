@@ -23,10 +23,11 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
     a->strange = a->flavor && !str_eq(str_trim(http_field_get(fields, S("metadata-flavor"))), str_z(a->flavor));
 }
 
-static void on_body(struct http_call *c, struct str bytes, void *user)
+static bool on_body(struct http_call *c, struct str bytes, void *user)
 {
     struct ask *a = user;
     buf_str(&a->answer, bytes);
+    return true;
 }
 
 static void on_end(struct http_call *c, void *user)

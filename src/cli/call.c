@@ -30,12 +30,13 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
     snprintf(a->request_id, sizeof a->request_id, "%.*s", STR_ARG(id));
 }
 
-static void on_body(struct http_call *c, struct str bytes, void *user)
+static bool on_body(struct http_call *c, struct str bytes, void *user)
 {
     (void)c;
     struct waiting *w = user;
     if (w->request->on_bytes && w->answer->status < 300) w->request->on_bytes(bytes, w->request->user);
     else buf_str(&w->answer->body, bytes);
+    return true;
 }
 
 static void on_end(struct http_call *c, void *user)

@@ -86,7 +86,9 @@ static const struct config_key KEYS[] = {
     {"timeouts.first_byte", CONFIG_DURATION, C(timeouts.first_byte), .fallback = "10m", .min = 0, .max = DAY, LIVE,
      .since = "0.1", .help = "From sending to the head of the answer; 0 none."},
     {"timeouts.gap", CONFIG_DURATION, C(timeouts.gap), .fallback = "5m", .min = 0, .max = DAY, LIVE, .since = "0.1",
-     .help = "Longest silence inside an answer; 0 none."},
+     .help =
+         "Longest silence inside an answer, and longest time for one event (or a body that is not streamed) to get whole at less "
+         "than 1,000 bytes a second; 0 none."},
     {"timeouts.total", CONFIG_DURATION, C(timeouts.total), .fallback = "0", .min = 0, .max = 7 * DAY, LIVE, .since = "0.1",
      .help = "One whole call; 0 none."},
     {"client_timeouts", CONFIG_SECTION, .since = "0.1", .help = "How long to wait for a client."},

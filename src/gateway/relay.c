@@ -196,6 +196,7 @@ void relay_writable(struct exchange *x)
 /* Puts whole events that lie side by side in one received piece into one write. */
 struct run {
     struct str received, bytes;
+    unsigned events; /* whole ones */
 };
 
 static void run_flush(struct exchange *x, struct run *r)
@@ -294,24 +295,28 @@ static bool take_events(struct exchange *x, struct run *run)
     struct framed e;
     bool got;
     enum err err;
-    while ((err = framing_next(&x->inflow, &e, &got, &x->fault)) == OK && got)
+    while ((err = framing_next(&x->inflow, &e, &got, &x->fault)) == OK && got) {
+        run->events++;
         if (!take_event(x, &e, run)) return false;
+    }
     run_flush(x, run);
     if (x->attempt.crossing) flush_translated(x);
     if (err != OK) fail(x, ATTEMPT_GARBAGE);
     return err == OK;
 }
 
-static void relay_events(struct exchange *x, struct str bytes)
+/* Did an event get whole? */
+static bool relay_events(struct exchange *x, struct str bytes)
 {
     struct run run = {.received = bytes};
-    if (x->relay_done) return; /* behind the last event nothing counts */
+    if (x->relay_done) return false; /* behind the last event nothing counts */
     if (framing_feed(&x->inflow, bytes, &x->fault) != OK) {
         fail(x, ATTEMPT_GARBAGE);
-        return;
+        return false;
     }
     buf_clear(&x->gl->room);
     take_events(x, &run);
+    return run.events > 0;
 }
 
 /* The client gets its end now; the call may linger for its own, so that the connection is kept. */
@@ -380,7 +385,20 @@ static void end_passing(struct exchange *x)
     exchange_jump(x, STEP_SETTLE);
 }
 
-static void hold(struct exchange *x, struct str bytes)
+/* Some providers send blanks while the model works at an answer: as long as its first byte may take, they keep it alive. */
+static bool has_only_begun(const struct exchange *x)
+{
+    enum { BLANKS_MAX = 64 * 1024 };
+    uint64_t most = x->attempt.deployment->provider->deadlines.first_byte_ms;
+    struct str held = buf_view(&x->held);
+    size_t blanks = 0;
+    if (held.n > BLANKS_MAX || clock_mono_ns() - x->attempt.first_byte_ns >= most * 1000000) return false;
+    while (blanks < held.n && memchr(" \t\r\n", held.p[blanks], 4)) blanks++;
+    return blanks == held.n;
+}
+
+/* True: the provider may well take its time yet. */
+static bool hold(struct exchange *x, struct str bytes)
 {
     bool failed = x->status >= 300;
     size_t max = failed ? ERROR_BODY_MAX : x->held.max;
@@ -389,28 +407,28 @@ static void hold(struct exchange *x, struct str bytes)
             FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE,
                  "the provider's answer is longer than limits.answer, and one that must be translated is held whole");
             fail(x, ATTEMPT_GARBAGE);
-            return;
+            return false;
         }
         if (failed) { /* an error text of that size helps nobody: it ends here */
             FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the provider's error answer (%d) is too long", x->status);
             fail(x, ATTEMPT_FAILED);
-            return;
+            return false;
         }
         begin_passing(x);
     }
     if (x->passing) {
         pass(x, bytes);
-        return;
+        return false;
     }
     buf_str(&x->held, bytes);
+    return has_only_begun(x);
 }
 
-static void on_body(struct http_call *c, struct str bytes, void *user)
+static bool on_body(struct http_call *c, struct str bytes, void *user)
 {
     (void)c;
     struct exchange *x = exchange_of(user);
-    if (x->streaming) relay_events(x, bytes);
-    else hold(x, bytes);
+    return x->streaming ? relay_events(x, bytes) : hold(x, bytes);
 }
 
 static void blame(struct exchange *x)

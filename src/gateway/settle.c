@@ -3,13 +3,30 @@
 
 enum { BYTES_PER_TOKEN = 4 };
 
+/* Nothing told of a side's main cell, and no tokens in the others, is not a told 0. */
+static bool is_told(const struct usage *u, enum usage_cell main, uint64_t sum)
+{
+    return u->quality[main] != USAGE_UNKNOWN || sum > 0;
+}
+
+/* Nothing that came was an answer: no HTTP, a redirect, a page for a browser, a stream without one event of the format. */
+static bool was_no_answer(const struct exchange *x, enum attempt_end end)
+{
+    if (end != ATTEMPT_GARBAGE || x->passing) return false;
+    if (!x->attempt.head_seen || x->attempt.status >= 300) return true;
+    if (x->streaming) return !x->wire_stream.started;
+    struct str body = str_trim(buf_view(&x->held));
+    return body.n && body.p[0] != '{';
+}
+
 /* Cells that nobody told are estimated and marked so; an answer that was cut keeps the last word it had, as partial. */
 static void complete_usage(struct exchange *x, enum attempt_end end)
 {
     struct usage *u = &x->usage;
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
     if (meter == WIRE_METER_NONE) return;
-    if (end == ATTEMPT_FAILED && !x->streaming) { /* refused before it generated: nothing is charged, but what was read */
+    /* Refused before it generated: nothing is charged, but what was read. */
+    if ((end == ATTEMPT_FAILED && !x->streaming) || was_no_answer(x, end)) {
         if (usage_worst(u, USAGE_INPUT) != USAGE_UNKNOWN) return; /* it told, in a body that says it failed */
         usage_set(u, USAGE_IN_FRESH, x->attempt.verdict.charged ? x->request.input_bound / BYTES_PER_TOKEN : 0, USAGE_ESTIMATED);
         usage_set(u, USAGE_OUT_VISIBLE, 0, USAGE_ESTIMATED);
@@ -17,10 +34,10 @@ static void complete_usage(struct exchange *x, enum attempt_end end)
     }
     if (end != ATTEMPT_OK) usage_make_partial(u);
     if (meter == WIRE_METER_TOLD) return;
-    if (usage_worst(u, USAGE_INPUT) == USAGE_UNKNOWN)
+    if (!is_told(u, USAGE_IN_FRESH, usage_input(u)))
         usage_set(u, USAGE_IN_FRESH, x->request.input_bound / BYTES_PER_TOKEN, USAGE_ESTIMATED);
     if (meter == WIRE_METER_INPUT) return;
-    bool told = usage_worst(u, USAGE_OUTPUT) != USAGE_UNKNOWN;
+    bool told = is_told(u, USAGE_OUT_VISIBLE, usage_output(u));
     bool behind = end != ATTEMPT_OK && !x->wire_stream.told_final && usage_output(u) < x->wire_stream.tokens_seen;
     if (!told || behind) usage_set(u, USAGE_OUT_VISIBLE, x->wire_stream.tokens_seen, USAGE_ESTIMATED);
 }

@@ -332,6 +332,7 @@ void translate_error(struct exchange *x)
 /* What the gateway itself wants to know of an event, before the caller's format gets it. */
 static void note(struct exchange *x, struct translation *t, const struct chat_event *e)
 {
+    if (e->kind != EVENT_PING && e->kind != EVENT_RAW && e->kind != EVENT_ERROR) x->wire_stream.started = true;
     if (e->kind == EVENT_DELTA) x->wire_stream.tokens_seen += wire_tokens_of_event(e->text.n);
     if (e->kind == EVENT_USAGE) x->usage = *e->usage;
     if (e->kind == EVENT_USAGE) x->wire_stream.told_final = true;

@@ -36,11 +36,12 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
     ((struct call *)user)->status = status;
 }
 
-static void on_body(struct http_call *c, struct str bytes, void *user)
+static bool on_body(struct http_call *c, struct str bytes, void *user)
 {
     (void)c;
     struct call *call = user;
     buf_str(&call->got, bytes);
+    return true;
 }
 
 static void on_end(struct http_call *c, void *user)

@@ -110,9 +110,21 @@ uint64_t call_due(const struct http_call *call)
     const struct http_deadlines *d = &call->deadlines;
     uint64_t due = nearer(UINT64_MAX, call->started, d->total_ms);
     if (call->request) due = nearer(due, waits_since(call), d->first_byte_ms);
-    else if (!call->is_paused) due = nearer(due, call->last, d->gap_ms);
+    else if (!call->is_paused) due = nearer(due, call->crawling ? call->crawling : call->last, d->gap_ms);
     if (is_dialling(call)) due = nearer(due, call->dialling_since, d->connect_ms);
     return due;
+}
+
+/* Bytes came. Those that bring the answer no further buy a millisecond each: a single one every second is a hang as silence is,
+ * while a long event over a slow line is none. */
+void call_received(struct http_call *call, size_t n)
+{
+    uint64_t now = loop_now(call->pool->client->loop);
+    call->last = now;
+    if (call->got_on) call->crawling = 0;
+    else if (!call->crawling) call->crawling = now;
+    else call->crawling = n < now - call->crawling ? call->crawling + n : now;
+    call->got_on = false;
 }
 
 /* Which of them it was, in words. */
@@ -132,7 +144,9 @@ void call_expire(struct http_call *call)
         ignore_err(FAIL(&why, ERR_UPSTREAM_CONNECT, "%.*s: no connection after %u ms (still %s)", STR_ARG(name), d->connect_ms,
                         lane->dial ? dial_phase(lane->dial) : "in the TLS handshake"));
     } else {
-        ignore_err(FAIL(&why, ERR_UPSTREAM_TIMEOUT, "%.*s: the answer stopped for %u ms", STR_ARG(name), d->gap_ms));
+        bool silent = now >= call->last + d->gap_ms;
+        const char *how = silent ? "the answer stopped" : "the answer crawled, and nothing of it got whole,";
+        ignore_err(FAIL(&why, ERR_UPSTREAM_TIMEOUT, "%.*s: %s for %u ms", STR_ARG(name), how, d->gap_ms));
     }
     call_fail(call, &why);
 }
@@ -216,6 +230,7 @@ void http_call_resume(struct http_call *call)
     if (!call->is_paused) return;
     call->is_paused = false;
     call->last = loop_now(call->pool->client->loop); /* the gap deadline rested */
+    call->crawling = 0;
     if (call->lane) lane_resume(call->lane);
 }
 

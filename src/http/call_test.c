@@ -39,6 +39,34 @@ static void silence_has_an_end(void **state)
     }
 }
 
+/* One byte after the other, for ever. */
+static void crawl(struct peer *p)
+{
+    static char text[1000];
+    int fd = peer_accept(p);
+    peer_read_request(p, fd, text, sizeof text);
+    peer_send(fd, S("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    while (peer_send(fd, S("1\r\nx\r\n"))) usleep(10000);
+    close(fd);
+}
+
+/* A body that gets on with every byte has no end of time here; one that does not is cut although it is never silent. */
+static void crawling_has_an_end(void **state)
+{
+    (void)state;
+    struct peer p = {0};
+    struct seen s = {.crawls = true};
+    const struct http_deadlines d = {.gap_ms = 500};
+    peer_start(&p, crawl);
+    struct http_origin *o = origin_of(&p);
+    start_with(&s, o, "POST", &d);
+    run_until(loop, &s.over);
+    assert_int_equal(s.error, ERR_UPSTREAM_TIMEOUT);
+    assert_non_null(strstr(s.text, "for 500 ms"));
+    http_origin_unref(o);
+    peer_join(&p);
+}
+
 /* A listener whose queue is full lets nobody in: Linux drops the SYN. */
 static void connecting_has_an_end(void **state)
 {
@@ -330,6 +358,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(silence_has_an_end),
+        TEST(crawling_has_an_end),
         TEST(connecting_has_an_end),
         TEST(a_resting_call_holds_little),
         TEST(a_cancelled_call_closes_its_socket),

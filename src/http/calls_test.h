@@ -12,7 +12,7 @@ struct seen {
     enum err error;
     char text[320], type[64], body[4096];
     size_t body_n;
-    bool over;
+    bool over, crawls; /* crawls: nothing that comes brings it further */
     void (*on_body)(struct seen *s);
 };
 
@@ -26,7 +26,7 @@ UNUSED static void seen_head(struct http_call *c, int status, struct http_fields
     snprintf(s->type, sizeof s->type, "%.*s", STR_ARG(type));
 }
 
-UNUSED static void seen_body(struct http_call *c, struct str bytes, void *user)
+UNUSED static bool seen_body(struct http_call *c, struct str bytes, void *user)
 {
     struct seen *s = user;
     assert_ptr_equal(c, s->call);
@@ -34,6 +34,7 @@ UNUSED static void seen_body(struct http_call *c, struct str bytes, void *user)
     for (size_t i = 0; i < bytes.n && s->body_n + i < sizeof s->body - 1; i++) s->body[s->body_n + i] = bytes.p[i];
     s->body_n += bytes.n;
     if (s->on_body) s->on_body(s);
+    return !s->crawls;
 }
 
 UNUSED static void seen_end(struct http_call *c, void *user)

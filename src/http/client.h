@@ -164,7 +164,9 @@ struct http_call {
     struct defer defer;      /* told to have failed, or sent, later in this turn */
     struct http_deadlines deadlines;
     uint64_t started, last, dialling_since, sent_at;
+    uint64_t crawling; /* since when, less a millisecond a byte, the answer has not got on; 0: it has */
     bool is_head, is_waiting, has_answer, is_paused, was_sent, was_retried;
+    bool got_on; /* within the bytes that are being read */
 };
 
 static inline void count(_Atomic uint64_t *c) /* one writer: no locked instruction needed */
@@ -198,7 +200,8 @@ void lane_resume(struct lane *lane);
 void lane_send_soon(struct lane *lane); /* its call has more to send */
 
 /* call.c */
-uint64_t call_due(const struct http_call *call); /* UINT64_MAX: never */
+uint64_t call_due(const struct http_call *call);      /* UINT64_MAX: never */
+void call_received(struct http_call *call, size_t n); /* bytes of its answer came and were told */
 void call_expire(struct http_call *call);
 /* Ends it: takes it off its connection (which is closed) and tells. */
 void call_fail(struct http_call *call, const struct fault *why);

@@ -239,7 +239,7 @@ void http_origin_unref(struct http_origin *o);
 struct http_deadlines {     /* milliseconds; 0: none */
     uint32_t connect_ms;    /* name, TCP (both families raced), proxy and TLS; default 5 s */
     uint32_t first_byte_ms; /* from the call's start to the answer's head; default 10 min */
-    uint32_t gap_ms;        /* longest silence inside the answer; default 5 min */
+    uint32_t gap_ms;        /* longest silence inside the answer, and crawl without getting on; default 5 min */
     uint32_t total_ms;      /* default none */
 };
 
@@ -247,8 +247,10 @@ struct http_call;
 struct http_call_handler {
     /* Final head (1xx are swallowed). fields are valid during the call only. */
     void (*on_head)(struct http_call *c, int status, struct http_fields fields, void *user);
-    void (*on_body)(struct http_call *c, struct str bytes, void *user); /* transfer coding removed; valid during the call */
-    void (*on_end)(struct http_call *c, void *user);                    /* message whole; c is gone after it */
+    /* Transfer coding removed; valid during the call. True: the answer got on with these (a whole event, any byte where each
+     * counts). What does not get on for gap_ms, at less than 1,000 bytes a second, is a hang. */
+    bool (*on_body)(struct http_call *c, struct str bytes, void *user);
+    void (*on_end)(struct http_call *c, void *user); /* message whole; c is gone after it */
     /* Refused, hung, broken or garbage; why->code tells (ERR_UPSTREAM_*). c is gone after it. */
     void (*on_fail)(struct http_call *c, const struct fault *why, void *user);
     /* Of a call whose body is fed: the upstream has taken so much that less than HTTP_QUEUE_LOW waits. From the loop. */

@@ -269,6 +269,7 @@ static bool on_head(struct lane *lane)
     lane->idle_ms = idle_limit(lane);
     call->handler->on_head(call, status, lane->answer.head->fields, call->user);
     if (!lane->call) return false;
+    call->got_on = true;
     take_head_back(lane);
     return !call->is_paused;
 }
@@ -276,8 +277,10 @@ static bool on_head(struct lane *lane)
 static bool on_body(struct lane *lane)
 {
     struct http_call *call = lane->call;
-    call->handler->on_body(call, lane->answer.body, call->user);
-    return lane->call && !call->is_paused;
+    bool got_on = call->handler->on_body(call, lane->answer.body, call->user);
+    if (!lane->call) return false;
+    call->got_on |= got_on;
+    return !call->is_paused;
 }
 
 /* Reads on until the input is used up, or the call over, or resting: then the rest is carried. */
@@ -308,10 +311,11 @@ static void on_data(struct link *k, struct str bytes)
         lane_close(lane); /* an answer that nobody asked for */
         return;
     }
-    lane->call->last = loop_now(k->loop);
     read_answer(lane, loop_scratch(k->loop) + (bytes.p - loop_scratch(k->loop)), bytes.n);
     if (!lane->is_dead) account(lane);
-    if (lane->call) lane_arm(lane);
+    if (!lane->call) return;
+    call_received(lane->call, bytes.n);
+    lane_arm(lane);
 }
 
 /* ---- the end -------------------------------------------------------------------------------------------------------- */

@@ -146,7 +146,7 @@ static void on_head(struct http_call *call, int status, struct http_fields field
     if (below(30) == 0) cancel(c);
 }
 
-static void on_body(struct http_call *call, struct str bytes, void *user)
+static bool on_body(struct http_call *call, struct str bytes, void *user)
 {
     struct caller *c = user;
     assert_ptr_equal(call, c->call);
@@ -163,6 +163,7 @@ static void on_body(struct http_call *call, struct str bytes, void *user)
         http_call_pause(call);
         http_call_resume(call);
     }
+    return true;
 }
 
 static void on_end(struct http_call *call, void *user)

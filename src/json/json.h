@@ -85,6 +85,10 @@ uint32_t json_find(const struct json_tape *t, uint32_t object, struct str name);
 #define json_path(t, at, ...) json_find_path((t), (at), (const char *const[]){__VA_ARGS__, NULL})
 uint32_t json_find_path(const struct json_tape *t, uint32_t at, const char *const *names);
 
+/* The first name that stands a second time in this object, compared unescaped; 0: none, or no object. Of the root json_scan() has
+ * seen to that; nested objects need it where what we read there must be what any other parser would. */
+uint32_t json_name_twice(const struct json_tape *t, uint32_t object);
+
 struct json_iter {
     uint32_t at, end;
 };

@@ -178,13 +178,13 @@ static uint32_t behind_member(const struct json_tape *t, uint32_t key) { return 
 
 /* The first name that stood before, by comparing each with those before it whose mark it has; 0: none.
  * ret_all false: the object has more than FEW_NAMES, and only those were looked at. */
-static uint32_t twice_among_few(const struct json_tape *t, bool *ret_all)
+static uint32_t twice_among_few(const struct json_tape *t, uint32_t object, bool *ret_all)
 {
-    uint32_t key = 1, end = t->nodes[0].next;
+    uint32_t key = object + 1, end = t->nodes[object].next;
     uint64_t seen = 0;
     for (unsigned n = 0; key < end && n < FEW_NAMES; n++, key = behind_member(t, key)) {
         uint64_t mark = mark_of(t, key);
-        for (uint32_t before = 1; seen & mark && before < key; before = behind_member(t, before))
+        for (uint32_t before = object + 1; seen & mark && before < key; before = behind_member(t, before))
             if (same_name(t, before, key)) return key;
         seen |= mark;
     }
@@ -193,7 +193,7 @@ static uint32_t twice_among_few(const struct json_tape *t, bool *ret_all)
 }
 
 /* The same for any number, by a map of unescaped names (its hash is seeded: no text can be made to collide). */
-static uint32_t twice_among_many(const struct json_tape *t)
+static uint32_t twice_among_many(const struct json_tape *t, uint32_t object)
 {
     struct map names;
     struct buf plain; /* never grows past the text, so the names in it never move */
@@ -201,7 +201,7 @@ static uint32_t twice_among_many(const struct json_tape *t)
     buf_init(&plain, t->src.n);
     buf_reserve(&plain, t->src.n);
     uint32_t key, value, found = 0;
-    struct json_iter it = json_each(t, 0);
+    struct json_iter it = json_each(t, object);
     while (!found && json_next_member(t, &it, &key, &value))
         if (!map_add(&names, json_str(t, key, &plain), &t->nodes[key])) found = key;
     buf_done(&plain);
@@ -209,12 +209,12 @@ static uint32_t twice_among_many(const struct json_tape *t)
     return found;
 }
 
-static uint32_t name_twice(const struct json_tape *t)
+uint32_t json_name_twice(const struct json_tape *t, uint32_t object)
 {
     bool all = true;
-    if (t->nodes[0].type != JSON_OBJECT) return 0;
-    uint32_t twice = twice_among_few(t, &all);
-    return all || twice ? twice : twice_among_many(t);
+    if (t->nodes[object].type != JSON_OBJECT) return 0;
+    uint32_t twice = twice_among_few(t, object, &all);
+    return all || twice ? twice : twice_among_many(t, object);
 }
 
 /* ---- the front -------------------------------------------------------------------------------------------------- */
@@ -268,7 +268,7 @@ enum err json_scan_with(scan_fn *fn, struct json_tape *t, struct str src, const 
     struct scan_stop stop = json_scan_once(fn, t, src, &used);
     if (UNLIKELY(stop.what)) stop = json_scan_once(json_scan_scalar, t, src, &used);
     if (stop.what) return refuse(t, stop.what, (size_t)(stop.at - (const unsigned char *)src.p), why);
-    uint32_t twice = name_twice(t);
+    uint32_t twice = json_name_twice(t, 0);
     t->record_depth = used.record_depth;
     if (twice) return refuse(t, "a name stands twice in the outermost object", t->nodes[twice].start - 1, why);
     return OK;

@@ -62,6 +62,50 @@ static void refusals_tell_the_path(void **state)
     }
 }
 
+#define MODEL "\"model\":\"m\",\"max_tokens\":1,"
+#define TURN(part) "{\"contents\":[{\"role\":\"user\",\"parts\":[" part "]}]}"
+#define TOOLS(tool) "{\"contents\":[],\"tools\":[" tool "]}"
+
+/* Where code walks an object by itself, too: what we read of it is what every other parser does. */
+static void no_name_is_read_twice(void **state)
+{
+    static const struct {
+        unsigned format;
+        const char *body, *where;
+    } ROWS[] = {
+        {WIRE_BEDROCK_CONVERSE, USER("{\"text\":\"a\"},{\"cachePoint\":{\"type\":\"default\",\"ttl\":\"1h\",\"ttl\":\"5m\"}}"),
+         "cachePoint.ttl"},
+        {WIRE_BEDROCK_CONVERSE, USER("{\"citationsContent\":{\"content\":[],\"content\":[]}}"), "citationsContent.content"},
+        {WIRE_ANTHROPIC_MESSAGES,
+         "{" MODEL "\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\",\"cache_control\":{\"type\":"
+         "\"x\",\"type\":"
+         "\"y\"}}]}]}",
+         "cache_control.type"},
+        {WIRE_ANTHROPIC_MESSAGES, "{" MODEL "\"messages\":[],\"tool_choice\":{\"type\":\"any\",\"type\":\"none\"}}",
+         "tool_choice.type"},
+        {WIRE_OPENAI_CHAT,
+         "{\"model\":\"m\",\"messages\":[],\"tool_choice\":{\"type\":\"function\",\"function\":{\"name\":\"a\",\"name\":\"b\"}}}",
+         "tool_choice.function.name"},
+        {WIRE_GEMINI_GENERATE, TURN("{\"text\":\"a\",\"text\":\"b\"}"), "parts[0].text"},
+        {WIRE_GEMINI_GENERATE, TURN("{\"functionResponse\":{\"name\":\"f\",\"response\":{\"output\":\"a\",\"output\":\"b\"}}}"),
+         "response.output"},
+        {WIRE_GEMINI_GENERATE, TOOLS("{\"functionDeclarations\":[],\"function_declarations\":[]}"), "function_declarations"},
+        {WIRE_GEMINI_GENERATE,
+         TOOLS("{\"functionDeclarations\":[{\"name\":\"f\",\"parameters\":{\"properties\":{\"a\":{\"type\":\"STRING\",\"type\":"
+               "\"NUMBER\"}}}}]}"),
+         "properties.a.type"},
+    };
+    for (unsigned i = 0; i < COUNTOF(ROWS); i++) {
+        struct bench b;
+        struct chat c;
+        bench_start(&b);
+        assert_int_equal(read_body(&b, ROWS[i].format, str_z(ROWS[i].body), &c), ERR_BAD_REQUEST);
+        assert_holds(str_z(b.why.text), ROWS[i].where);
+        assert_holds(str_z(b.why.text), "is given twice");
+        bench_stop(&b);
+    }
+}
+
 static void a_cache_point_marks_what_stands_before_it(void **state)
 {
     struct bench b;
@@ -180,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals_tell_the_path),
+        cmocka_unit_test(no_name_is_read_twice),
         cmocka_unit_test(a_cache_point_marks_what_stands_before_it),
         cmocka_unit_test(names_are_respelled_and_never_the_same),
         cmocka_unit_test(calls_of_earlier_turns_need_tools),

@@ -20,8 +20,15 @@ MUST_USE enum err wire_check_model(struct str model, struct fault *why);
 MUST_USE enum err wire_read_model(const struct json_tape *t, struct arena *a, struct wire_request *r, struct fault *why);
 MUST_USE enum err wire_want_messages(const struct json_tape *t, struct fault *why);
 MUST_USE enum err wire_read_stream(const struct json_tape *t, struct wire_request *r, struct fault *why);
+/* A member of the root that is read further: no name may stand twice in it, lest the provider reads the other one. 0: it is not
+ * there. */
+MUST_USE enum err wire_want_once(const struct json_tape *t, uint32_t object, const char *name, struct fault *why);
 /* Answers: whole JSON, an object; else ERR_UPSTREAM_GARBAGE. */
 MUST_USE enum err wire_scan_answer(struct json_tape *t, struct str body, const struct json_limits *limits, struct fault *why);
+/* A count of tokens or units: a whole number that an answer can have used. Anything else was not told: false. */
+#define WIRE_COUNT_MAX 1000000000u
+bool wire_count(const struct json_tape *t, uint32_t at, uint64_t *ret_count); /* at 0: none */
+bool wire_count_in(const struct json_tape *t, uint32_t object, struct str name, uint64_t *ret_count);
 void wire_read_tier(const struct json_tape *t, uint32_t tier, struct usage *u); /* tier 0 or null: nothing */
 void wire_blame(struct str body, struct json_tape *t, struct buf *out);
 

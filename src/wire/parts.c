@@ -72,6 +72,12 @@ enum err wire_want_closely(struct wire_in *in, uint32_t at, enum wire_want want)
     return wrong ? wire_bad(in, at, "%s", MUST[want]) : OK;
 }
 
+enum err wire_once(struct wire_in *in, uint32_t at)
+{
+    uint32_t twice = json_name_twice(in->t, at);
+    return twice ? wire_bad(in, twice, "is given twice") : OK;
+}
+
 struct str wire_plain(struct wire_in *in, uint32_t at)
 {
     struct str text = json_text(in->t, at);

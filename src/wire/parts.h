@@ -103,6 +103,8 @@ MUST_USE static inline enum err wire_want(struct wire_in *in, uint32_t at, enum 
     if (LIKELY(type_is_all && wire_want_types[want] >> json_type(in->t, at) & 1)) return OK;
     return wire_want_closely(in, at, want);
 }
+/* No name stands twice in the object; for those that code of a format walks itself. */
+MUST_USE enum err wire_once(struct wire_in *in, uint32_t at);
 /* "messages[2].role: must be …" (answers: "the provider's answer: …"). The text after the path is a sentence's rest. */
 enum err wire_bad(struct wire_in *in, uint32_t at, const char *fmt, ...) PRINTF(3, 4);
 enum err wire_full(struct wire_in *in); /* the arena has no more room */

@@ -66,6 +66,14 @@ bool wire_holds_seal(const struct json_tape *t)
     return false;
 }
 
+enum err wire_want_once(const struct json_tape *t, uint32_t object, const char *name, struct fault *why)
+{
+    uint32_t twice = object ? json_name_twice(t, object) : 0;
+    if (!twice) return OK;
+    struct str text = json_text(t, twice);
+    return FAIL(why, ERR_BAD_REQUEST, "%s.%.*s: is given twice", name, text.n < 60 ? (int)text.n : 60, text.p);
+}
+
 enum err wire_scan_answer(struct json_tape *t, struct str body, const struct json_limits *limits, struct fault *why)
 {
     struct fault inner = {0};
@@ -73,6 +81,20 @@ enum err wire_scan_answer(struct json_tape *t, struct str body, const struct jso
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not whole JSON: %.200s", inner.text);
     if (!json_is(t, 0, JSON_OBJECT)) return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a JSON object");
     return OK;
+}
+
+/* The only place where a provider's counts are read, so that log, ledger, price and what a caller is told agree on them. */
+bool wire_count(const struct json_tape *t, uint32_t at, uint64_t *ret_count)
+{
+    uint64_t n;
+    if (!at || !json_u64(t, at, &n) || n > WIRE_COUNT_MAX) return false;
+    *ret_count = n;
+    return true;
+}
+
+bool wire_count_in(const struct json_tape *t, uint32_t object, struct str name, uint64_t *ret_count)
+{
+    return wire_count(t, json_find(t, object, name), ret_count);
 }
 
 /* The last `"usage":` of the tail. A quotation mark inside of a string has a backslash before it, so this one opens a name;

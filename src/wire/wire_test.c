@@ -85,6 +85,18 @@ static void requests_that_cannot_go(void **state)
          "stream_options: must be an object"},
         {WIRE_OPENAI_CHAT, "{\"model\":\"a\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":1}}",
          "stream_options.include_usage: must be true or false"},
+        {WIRE_OPENAI_CHAT,
+         "{\"model\":\"a\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true,\"include_us\\u0061ge\":"
+         "false}}",
+         "stream_options.include_us\\u0061ge: is given twice"},
+        {WIRE_BEDROCK_CONVERSE, "{\"messages\":[],\"inferenceConfig\":{\"maxTokens\":1,\"maxTokens\":9}}",
+         "inferenceConfig.maxTokens: is given twice"},
+        {WIRE_GEMINI_GENERATE, "{\"contents\":[],\"generationConfig\":{\"maxOutputTokens\":1,\"maxOutputTokens\":9}}",
+         "generationConfig.maxOutputTokens: is given twice"},
+        {WIRE_GEMINI_GENERATE, "{\"contents\":[],\"generationConfig\":{\"maxOutputTokens\":1,\"max_output_tokens\":9}}",
+         "maxOutputTokens: is given twice"},
+        {WIRE_GEMINI_GENERATE, "{\"contents\":[],\"generationConfig\":{},\"generation_config\":{}}",
+         "generationConfig: is given twice"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"messages\":[],\"max_tokens\":1}", "model: missing"},
         {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\"}", "input: missing"},
         {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":{}}", "input: must be a string or an array"},
@@ -167,6 +179,48 @@ static void answers_tell_their_usage(void **state)
         assert_int_equal(u.n[USAGE_IN_CACHE_WRITE_5M], CASES[i].write_5m);
         assert_int_equal(u.n[USAGE_IN_CACHE_WRITE_1H], CASES[i].write_1h);
         assert_int_equal(u.n[USAGE_OUT_REASONING], CASES[i].reasoning);
+    }
+}
+
+/* What no answer can have used was not told. */
+static void absurd_counts_are_none(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_format format;
+        const char *body;
+        uint64_t input, output;
+    } CASES[] = {
+        {WIRE_OPENAI_CHAT,
+         "{\"choices\":[],\"usage\":{\"prompt_tokens\":1e30,\"completion_tokens\":-4,\"prompt_tokens_details\":{\"cached_"
+         "tokens\":4}"
+         "}}",
+         0, 0},
+        {WIRE_OPENAI_CHAT,
+         "{\"choices\":[],\"usage\":{\"prompt_tokens\":10,\"completion_tokens\":1000000001,\"prompt_tokens_details\":{\"cached_"
+         "tokens\":18446744073709551615}}}",
+         10, 0},
+        {WIRE_ANTHROPIC_MESSAGES,
+         "{\"type\":\"message\",\"usage\":{\"input_tokens\":1.5,\"cache_read_input_tokens\":9223372036854775807,\"output_"
+         "tokens\":2}"
+         "}",
+         0, 2},
+        {WIRE_OPENAI_RESPONSES,
+         "{\"object\":\"response\",\"output\":[],\"usage\":{\"input_tokens\":10000000000,\"output_tokens\":1000000000}}", 0,
+         1000000000},
+        {WIRE_GEMINI_GENERATE,
+         "{\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":1e18,\"candidatesTokenCount\":3}"
+         "}",
+         0, 3},
+        {WIRE_BEDROCK_CONVERSE,
+         "{\"output\":{\"message\":{\"content\":[]}},\"usage\":{\"inputTokens\":-1,\"outputTokens\":1e19}}", 0, 0},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct usage u;
+        struct fault why = {0};
+        assert_int_equal(wire_ops_get(CASES[i].format)->answer(WIRE_GENERATE, str_z(CASES[i].body), &tape, &u, &why), OK);
+        assert_int_equal(usage_input(&u), CASES[i].input);
+        assert_int_equal(usage_output(&u), CASES[i].output);
     }
 }
 
@@ -528,13 +582,14 @@ static void the_list_of_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_closed_table_of_edits),     cmocka_unit_test(requests_that_cannot_go),
-        cmocka_unit_test(bounds_count_all_choices),      cmocka_unit_test(answers_tell_their_usage),
-        cmocka_unit_test(usage_is_read_from_a_tail),     cmocka_unit_test(answers_that_are_none),
-        cmocka_unit_test(streams_step_by_step),          cmocka_unit_test(errors_in_the_callers_words),
-        cmocka_unit_test(the_word_of_a_failed_provider), cmocka_unit_test(endpoints_and_fields),
-        cmocka_unit_test(a_path_has_the_model),          cmocka_unit_test(what_the_path_tells),
-        cmocka_unit_test(claude_on_vertex_ai),           cmocka_unit_test(the_list_of_models),
+        cmocka_unit_test(the_closed_table_of_edits),   cmocka_unit_test(requests_that_cannot_go),
+        cmocka_unit_test(bounds_count_all_choices),    cmocka_unit_test(answers_tell_their_usage),
+        cmocka_unit_test(absurd_counts_are_none),      cmocka_unit_test(usage_is_read_from_a_tail),
+        cmocka_unit_test(answers_that_are_none),       cmocka_unit_test(streams_step_by_step),
+        cmocka_unit_test(errors_in_the_callers_words), cmocka_unit_test(the_word_of_a_failed_provider),
+        cmocka_unit_test(endpoints_and_fields),        cmocka_unit_test(a_path_has_the_model),
+        cmocka_unit_test(what_the_path_tells),         cmocka_unit_test(claude_on_vertex_ai),
+        cmocka_unit_test(the_list_of_models),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

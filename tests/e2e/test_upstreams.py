@@ -2,7 +2,10 @@
 # timeout: 400
 """Providers that refuse, hang, break off, lie or never end: the caller gets a clear error in its own format, with a request id,
 in bounded time; each attempt has its row; another deployment takes over where it may."""
+import asyncio
+import decimal
 import json
+import re
 import threading
 
 from lib import acts
@@ -12,6 +15,7 @@ from lib.http import Conn
 from lib.tap import SLOW, check, eq, run, test, until
 
 HASTY = "    timeouts: { connect: 2s, first_byte: 1500ms, gap: 1500ms }\n"
+PATIENT = "    timeouts: { connect: 2s, first_byte: 1m, gap: 1s }\n"
 fake = Fake().start()
 dead_port = free_ports(1)[0]
 DEAD = f"  - name: dead\n    kind: openai\n    url: http://127.0.0.1:{dead_port}/v1\n    key: env:UPSTREAM_KEY\n"
@@ -22,10 +26,12 @@ def two(name, first, second="gpt-4o-mini", provider="main"):
 
 
 gateway = Gateway(config(
-    [openai_provider(fake, extra=HASTY), anthropic_provider(fake, extra=HASTY), DEAD],
+    [openai_provider(fake, extra=HASTY), anthropic_provider(fake, extra=HASTY), DEAD,
+     openai_provider(fake, extra=PATIENT).replace("name: main", "name: patient")],
     [route("fast", deployment("main", "gpt-4o-mini")), route("claude", deployment("claude", "claude-opus-5")),
      route("unreachable", deployment("dead", "gpt-4o-mini")), two("dead-first", "gpt-4o-mini", provider="dead"),
-     two("fails-first", "failing"), two("rests", "resting"), two("both-limited", "limited-a", "limited-b")],
+     two("fails-first", "failing"), two("rests", "resting"), two("both-limited", "limited-a", "limited-b"),
+     route("patient", deployment("patient", "patient"))],
     "limits: { answer: 256KiB }\n")).start()
 KEY = gateway.key()
 FORMATS = {"openai": gateway.chat, "anthropic": gateway.messages}
@@ -247,6 +253,65 @@ def _():
         check(len(got.body) > len(text) and got.status == 200 and text in json.dumps(got.json()).replace('\\"', '"'), "it came whole")
         total = gateway.usage()["total"]
         eq([total[name] - before[name] for name in ("requests", "input_tokens", "output_tokens")], [1, 70, 50], vendor)
+
+
+@test("now and then a byte, and never a whole event or body, is a hang like silence")
+def _():
+    for vendor in FORMATS:
+        got = ask(vendor, acts.trickle(0.05), stream=True)
+        check("crawled" in error_of(vendor, json.loads(got.events()[-1][1]))["message"], got.body)
+        got = ask(vendor, acts.trickle(0.05))
+        eq(got.status, 504)
+        check("crawled" in error_of(vendor, got.json())["message"], got.body)
+
+
+@test("blanks before an answer keep it alive longer than any silence may last")
+def _():
+    async def act(x):
+        body = json.dumps(x.vendor.whole(x.json, acts.Reply("Hello there."))).encode()
+        await x.send(x.head_bytes(200, {"content-type": "application/json", "transfer-encoding": "chunked"}))
+        for _ in range(20):
+            await x.chunk(b"\n")
+            await asyncio.sleep(0.1)
+        await x.chunk(body)
+        await x.end()
+    fake.play_model("patient", act)
+    got = gateway.chat(KEY, model="patient")
+    eq((got.status, got.json()["choices"][0]["message"]["content"]), (200, "Hello there."))
+
+
+def spent(work):
+    """What one request adds to the ledger's sums and says in the access log: [input, output, cost]."""
+    before, logged = gateway.usage()["total"], gateway.log().count("exchange.done")
+    work()
+    until(lambda: gateway.log().count("exchange.done") == logged + 1, "the access log has it")
+    total = gateway.usage()["total"]
+    line = dict(re.findall(r"(\w+)=(\d+)", [one for one in gateway.log().splitlines() if "exchange.done" in one][-1]))
+    sums = [total[name] - before[name] for name in ("requests", "input_tokens", "output_tokens")]
+    cost = round((decimal.Decimal(total["cost"]) - decimal.Decimal(before["cost"])) * 10**12)
+    eq([int(line["input_tokens"]), int(line["output_tokens"]), int(line["cost_pico"])], sums[1:] + [cost])
+    return sums + [cost]
+
+
+@test("counts that no answer can have are no counts: log, ledger and price agree on an estimate")
+def _():
+    for vendor in FORMATS:
+        for odd in (10**30, 2**63, 10**18, -3, 1.5):
+            for stream in (False, True):
+                fake.play(acts.say("Hello there.", usage={"prompt": odd, "completion": odd, "input": odd, "output": odd}))
+                sums = spent(lambda: FORMATS[vendor](KEY, model=ROUTES[vendor], stream=stream))
+                check(sums[0] == 1 and 0 < sums[1] < 1000 and 0 < sums[2] < 1000, f"{vendor} {odd}: {sums}")
+
+
+@test("what was no answer is not charged: a page for a browser, a stream without an event, no HTTP at all")
+def _():
+    for vendor in FORMATS:
+        for make in (acts.garbage_body, acts.garbage, lambda: acts.garbage_event(0)):
+            for stream in (False, True):
+                fake.play(make(), make())
+                sums = spent(lambda: FORMATS[vendor](KEY, model=ROUTES[vendor], stream=stream))
+                fake.forget()
+                check(sums[0] in (1, 2) and sums[1:] == [0, 0, 0], f"{vendor} {stream}: {sums}")
 
 
 def end():

@@ -46,12 +46,10 @@ static unsigned messages_edits(const struct wire_request *r, struct str quoted_m
 
 /* ---- usage -------------------------------------------------------------------------------------------------------- */
 
-static bool told(const struct json_tape *t, uint32_t at, uint64_t *ret_n) { return at && json_u64(t, at, ret_n); }
-
 static void set_if_told(const struct json_tape *t, uint32_t at, enum usage_cell cell, struct usage *u)
 {
     uint64_t n;
-    if (told(t, at, &n)) usage_set(u, cell, n, USAGE_REPORTED);
+    if (wire_count(t, at, &n)) usage_set(u, cell, n, USAGE_REPORTED);
 }
 
 /* A7: cache_creation splits by lifetime what cache_creation_input_tokens sums up; only what no lifetime claims stays
@@ -61,7 +59,7 @@ static void read_cache_writes(const struct json_tape *t, uint32_t usage, struct 
     uint64_t sum;
     set_if_told(t, json_path(t, usage, "cache_creation", "ephemeral_5m_input_tokens"), USAGE_IN_CACHE_WRITE_5M, u);
     set_if_told(t, json_path(t, usage, "cache_creation", "ephemeral_1h_input_tokens"), USAGE_IN_CACHE_WRITE_1H, u);
-    if (!told(t, json_path(t, usage, "cache_creation_input_tokens"), &sum)) return;
+    if (!wire_count(t, json_path(t, usage, "cache_creation_input_tokens"), &sum)) return;
     uint64_t split = u->n[USAGE_IN_CACHE_WRITE_5M] + u->n[USAGE_IN_CACHE_WRITE_1H];
     usage_set(u, USAGE_IN_CACHE_WRITE, sum > split ? sum - split : 0, USAGE_REPORTED);
 }
@@ -70,8 +68,8 @@ static void read_cache_writes(const struct json_tape *t, uint32_t usage, struct 
 static void read_output(const struct json_tape *t, uint32_t usage, struct usage *u)
 {
     uint64_t total, thinking = 0;
-    if (!told(t, json_path(t, usage, "output_tokens"), &total)) return;
-    if (told(t, json_path(t, usage, "output_tokens_details", "thinking_tokens"), &thinking)) {
+    if (!wire_count(t, json_path(t, usage, "output_tokens"), &total)) return;
+    if (wire_count(t, json_path(t, usage, "output_tokens_details", "thinking_tokens"), &thinking)) {
         if (thinking > total) thinking = total;
         usage_set(u, USAGE_OUT_REASONING, thinking, USAGE_REPORTED);
     }

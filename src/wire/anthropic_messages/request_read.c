@@ -13,6 +13,7 @@ struct blocks {
 static enum err take_cache(struct wire_in *in, struct chat_node *node, struct chat_cache *cache, unsigned field, uint32_t at)
 {
     uint32_t key, value;
+    TRY(wire_once(in, at));
     chat_has(node, field);
     for (struct json_iter it = json_each(in->t, at); json_next_member(in->t, &it, &key, &value);) {
         bool kind = json_eq(in->t, key, S("type")), ttl = json_eq(in->t, key, S("ttl"));

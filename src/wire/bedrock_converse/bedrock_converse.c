@@ -13,7 +13,9 @@ static enum err converse_read(enum wire_operation op, const struct json_tape *t,
         return input && json_is(t, input, JSON_OBJECT) ? OK : FAIL(why, ERR_BAD_REQUEST, "input: must be an object");
     }
     TRY(wire_want_messages(t, why));
-    uint32_t max = json_path(t, 0, "inferenceConfig", "maxTokens");
+    uint32_t config = json_find(t, 0, S("inferenceConfig"));
+    TRY(wire_want_once(t, config, "inferenceConfig", why));
+    uint32_t max = json_find(t, config, S("maxTokens"));
     if (max && !json_is(t, max, JSON_NULL) && !json_u64(t, max, &r->max_output))
         return FAIL(why, ERR_BAD_REQUEST, "inferenceConfig.maxTokens: must be a whole number, 1 or more");
     return OK;

@@ -35,6 +35,7 @@ static enum err take_cache_inner(struct wire_in *in, void *into, uint32_t at)
     struct bedrock_converse_mark *m = in->own;
     uint32_t key, value;
     (void)into;
+    TRY(wire_once(in, at));
     m->cache->kind = S("ephemeral");
     for (struct json_iter it = json_each(in->t, at); json_next_member(in->t, &it, &key, &value);) {
         bool type = json_eq(in->t, key, S("type")), ttl = json_eq(in->t, key, S("ttl"));
@@ -168,7 +169,7 @@ static enum err take_cited(struct wire_in *in, void *into, uint32_t at)
     struct chat_part *p = into;
     struct buf text;
     uint32_t list, one;
-    TRY(wire_want(in, at, WANT_OBJECT));
+    TRY(wire_once(in, at));
     buf_init(&text, json_node(in->t, at)->len);
     list = json_find(in->t, at, S("content"));
     for (struct json_iter it = json_each(in->t, list); list && json_next(in->t, &it, &one);)

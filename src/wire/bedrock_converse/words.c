@@ -100,8 +100,7 @@ struct str bedrock_converse_stop_word(enum chat_stop_kind kind)
 static void read_cell(const struct json_tape *t, uint32_t usage, const char *name, enum usage_cell cell, struct usage *u)
 {
     uint64_t n;
-    uint32_t at = json_find(t, usage, str_z(name));
-    if (at && json_u64(t, at, &n)) usage_set(u, cell, n, USAGE_REPORTED);
+    if (wire_count_in(t, usage, str_z(name), &n)) usage_set(u, cell, n, USAGE_REPORTED);
 }
 
 /* cacheDetails splits the writes by lifetime; what no lifetime claims stays unsplit. */

@@ -12,20 +12,39 @@ uint32_t gemini_find(const struct json_tape *t, uint32_t object, const char *cam
 
 /* ---- request ------------------------------------------------------------------------------------------------------ */
 
-static enum err read_count(const struct json_tape *t, uint32_t at, const char *name, uint64_t *ret_count, struct fault *why)
+/* The same in a request: only one of the spellings may stand there, and a name only once. */
+static enum err find_once(const struct json_tape *t, uint32_t object, const struct str names[2], uint32_t *ret_at,
+                          struct fault *why)
 {
+    uint32_t snake = json_find(t, object, names[1]);
+    *ret_at = json_find(t, object, names[0]);
+    if (*ret_at && snake) return FAIL(why, ERR_BAD_REQUEST, "%.*s: is given twice", STR_ARG(names[0]));
+    if (!*ret_at) *ret_at = snake;
+    return wire_want_once(t, *ret_at, names[0].p, why);
+}
+static const struct str CONFIG[] = {WIRE_STR("generationConfig"), WIRE_STR("generation_config")};
+static const struct str INNER[] = {WIRE_STR("generateContentRequest"), WIRE_STR("generate_content_request")};
+static const struct str MOST[] = {WIRE_STR("maxOutputTokens"), WIRE_STR("max_output_tokens")};
+static const struct str CHOICES[] = {WIRE_STR("candidateCount"), WIRE_STR("candidate_count")};
+
+static enum err read_count(const struct json_tape *t, uint32_t config, const struct str names[2], uint64_t *ret_count,
+                           struct fault *why)
+{
+    uint32_t at;
+    TRY(find_once(t, config, names, &at, why));
     if (!at || json_is(t, at, JSON_NULL) || json_u64(t, at, ret_count)) return OK;
-    return FAIL(why, ERR_BAD_REQUEST, "generationConfig.%s: must be a whole number, 0 or more", name);
+    return FAIL(why, ERR_BAD_REQUEST, "generationConfig.%s: must be a whole number, 0 or more", names[0].p);
 }
 
 static enum err read_bounds(const struct json_tape *t, struct wire_request *r, struct fault *why)
 {
     uint64_t most = 0;
-    uint32_t config = gemini_find(t, 0, "generationConfig", "generation_config");
+    uint32_t config;
+    TRY(find_once(t, 0, CONFIG, &config, why));
     if (!config || json_is(t, config, JSON_NULL)) return OK;
     if (!json_is(t, config, JSON_OBJECT)) return FAIL(why, ERR_BAD_REQUEST, "generationConfig: must be an object");
-    TRY(read_count(t, gemini_find(t, config, "maxOutputTokens", "max_output_tokens"), "maxOutputTokens", &most, why));
-    TRY(read_count(t, gemini_find(t, config, "candidateCount", "candidate_count"), "candidateCount", &r->choices, why));
+    TRY(read_count(t, config, MOST, &most, why));
+    TRY(read_count(t, config, CHOICES, &r->choices, why));
     if (r->choices == 0) r->choices = 1;
     if (__builtin_mul_overflow(most, r->choices, &r->max_output)) r->max_output = UINT64_MAX;
     return OK;
@@ -57,7 +76,8 @@ static enum err gemini_read(enum wire_operation op, const struct json_tape *t, s
     (void)a;
     *r = (struct wire_request){.operation = op, .input_bound = t->src.n, .choices = 1};
     if (!json_is(t, 0, JSON_OBJECT)) return FAIL(why, ERR_BAD_REQUEST, "the body must be a JSON object");
-    uint32_t inner = op == WIRE_COUNT_TOKENS ? gemini_find(t, 0, "generateContentRequest", "generate_content_request") : 0;
+    uint32_t inner = 0;
+    if (op == WIRE_COUNT_TOKENS) TRY(find_once(t, 0, INNER, &inner, why));
     if (inner && !json_is(t, inner, JSON_OBJECT)) return FAIL(why, ERR_BAD_REQUEST, "generateContentRequest: must be an object");
     TRY(find_model(t, inner, r, why));
     TRY(want_contents(t, inner, why));

@@ -202,6 +202,7 @@ static enum err take_response(struct wire_in *in, void *into, uint32_t at)
     uint32_t output = json_find(in->t, at, S("output")), error = json_find(in->t, at, S("error"));
     uint32_t only = json_count(in->t, at) == 1 ? output ? output : error : 0;
     struct str span;
+    TRY(wire_once(in, at));
     i->shape = SHAPE_ARRAY;
     chat_has(&i->node, ITEM_HAS_PARTS);
     if (only && json_is(in->t, only, JSON_STRING)) {
@@ -348,10 +349,13 @@ static enum err take_function(struct wire_in *in, void *into, uint32_t at)
 static enum err take_tool(struct wire_in *in, void *into, uint32_t at)
 {
     uint32_t key, value;
+    bool declared = false;
     TRY(wire_want(in, at, WANT_OBJECT));
     for (struct json_iter it = json_each(in->t, at); json_next_member(in->t, &it, &key, &value);) {
         if (json_is(in->t, value, JSON_NULL)) continue;
         if (json_eq(in->t, key, S("functionDeclarations")) || json_eq(in->t, key, S("function_declarations"))) {
+            if (declared) return wire_bad(in, key, "is given twice");
+            declared = true;
             TRY(wire_each(in, value, take_function, into));
             continue;
         }

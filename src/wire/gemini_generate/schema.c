@@ -119,6 +119,8 @@ enum err gemini_schema_read(struct wire_in *in, uint32_t at, struct str *ret_raw
 {
     struct buf out;
     struct json_writer w;
+    uint32_t end = json_node(in->t, at)->next;
+    for (uint32_t each = at; each < end; each++) TRY(wire_once(in, each));
     buf_init(&out, SCHEMA_MAX);
     json_write(&w, &out);
     put_schema(&w, in->t, at, 0);

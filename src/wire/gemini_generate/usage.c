@@ -7,9 +7,8 @@ static uint64_t modality(const struct json_tape *t, uint32_t list, struct str na
     uint64_t sum = 0, n;
     uint32_t each;
     for (struct json_iter it = json_each(t, list); list && json_next(t, &it, &each);) {
-        uint32_t word = json_find(t, each, S("modality")), count = json_find(t, each, S("tokenCount"));
-        if (!word || !count || !json_eq(t, word, name) || !json_u64(t, count, &n)) continue;
-        if (__builtin_add_overflow(sum, n, &sum)) sum = UINT64_MAX;
+        uint32_t word = json_find(t, each, S("modality"));
+        if (word && json_eq(t, word, name) && wire_count_in(t, each, S("tokenCount"), &n)) sum += n;
     }
     return sum;
 }
@@ -20,12 +19,6 @@ static void take(struct usage *u, enum usage_cell cell, uint64_t share, uint64_t
     if (share > *left) share = *left;
     *left -= share;
     if (share) usage_set(u, cell, share, USAGE_REPORTED);
-}
-
-static bool count_of(const struct json_tape *t, uint32_t meta, struct str name, uint64_t *ret_count)
-{
-    uint32_t at = json_find(t, meta, name);
-    return at && json_u64(t, at, ret_count);
 }
 
 static const struct {
@@ -42,8 +35,8 @@ static void read_input(const struct json_tape *t, uint32_t meta, struct usage *u
 {
     uint64_t left, cached = 0;
     uint32_t all = json_find(t, meta, S("promptTokensDetails")), held = json_find(t, meta, S("cacheTokensDetails"));
-    bool has_cached = count_of(t, meta, S("cachedContentTokenCount"), &cached);
-    if (!count_of(t, meta, S("promptTokenCount"), &left)) return;
+    bool has_cached = wire_count_in(t, meta, S("cachedContentTokenCount"), &cached);
+    if (!wire_count_in(t, meta, S("promptTokenCount"), &left)) return;
     if (cached > left) cached = left;
     left -= cached;
     for (unsigned i = 0; i < COUNTOF(MODALITIES); i++) {
@@ -62,9 +55,9 @@ void gemini_read_usage(const struct json_tape *t, struct usage *u)
     uint32_t meta = json_find(t, 0, S("usageMetadata"));
     if (!meta || !json_is(t, meta, JSON_OBJECT)) return;
     read_input(t, meta, u);
-    if (count_of(t, meta, S("toolUsePromptTokenCount"), &n)) usage_set(u, USAGE_IN_TOOL_PROMPT, n, USAGE_REPORTED);
-    if (count_of(t, meta, S("thoughtsTokenCount"), &n)) usage_set(u, USAGE_OUT_REASONING, n, USAGE_REPORTED);
-    if (!count_of(t, meta, S("candidatesTokenCount"), &n)) return;
+    if (wire_count_in(t, meta, S("toolUsePromptTokenCount"), &n)) usage_set(u, USAGE_IN_TOOL_PROMPT, n, USAGE_REPORTED);
+    if (wire_count_in(t, meta, S("thoughtsTokenCount"), &n)) usage_set(u, USAGE_OUT_REASONING, n, USAGE_REPORTED);
+    if (!wire_count_in(t, meta, S("candidatesTokenCount"), &n)) return;
     uint32_t details = json_find(t, meta, S("candidatesTokensDetails"));
     take(u, USAGE_OUT_AUDIO, modality(t, details, S("AUDIO")), &n);
     take(u, USAGE_OUT_IMAGE, modality(t, details, S("IMAGE")), &n);

@@ -38,6 +38,7 @@ static enum err plan_usage(const struct json_tape *t, struct wire_request *r, st
         return OK;
     }
     if (!json_is(t, options, JSON_OBJECT)) return FAIL(why, ERR_BAD_REQUEST, "stream_options: must be an object");
+    TRY(wire_want_once(t, options, "stream_options", why));
     uint32_t include = json_find(t, options, S("include_usage"));
     if (!include) {
         struct str with = json_count(t, options) ? S("\"include_usage\":true,") : S("\"include_usage\":true");
@@ -107,11 +108,10 @@ static const struct side OUTPUT = {
 static void split_total(const struct json_tape *t, uint32_t usage, const struct side *side, struct usage *u)
 {
     uint64_t left, part;
-    uint32_t total = json_find(t, usage, side->total), details = json_find(t, usage, side->details);
-    if (!total || !json_u64(t, total, &left)) return;
+    uint32_t details = json_find(t, usage, side->details);
+    if (!wire_count_in(t, usage, side->total, &left)) return;
     for (size_t i = 0; details && i < COUNTOF(side->shares) && side->shares[i].field.n; i++) {
-        uint32_t at = json_find(t, details, side->shares[i].field);
-        if (!at || !json_u64(t, at, &part)) continue;
+        if (!wire_count_in(t, details, side->shares[i].field, &part)) continue;
         if (part > left) part = left;
         left -= part;
         usage_set(u, side->shares[i].cell, part, USAGE_REPORTED);
@@ -123,8 +123,8 @@ static void split_total(const struct json_tape *t, uint32_t usage, const struct 
 static void split_deepseek(const struct json_tape *t, uint32_t usage, struct usage *u)
 {
     uint64_t total, hit;
-    uint32_t prompt = json_path(t, usage, "prompt_tokens"), cached = json_path(t, usage, "prompt_cache_hit_tokens");
-    if (!prompt || !cached || !json_u64(t, prompt, &total) || !json_u64(t, cached, &hit) || hit > total) return;
+    if (!wire_count_in(t, usage, S("prompt_tokens"), &total)) return;
+    if (!wire_count_in(t, usage, S("prompt_cache_hit_tokens"), &hit) || hit > total) return;
     usage_set(u, USAGE_IN_CACHE_READ, hit, USAGE_REPORTED);
     usage_set(u, USAGE_IN_FRESH, total - hit, USAGE_REPORTED);
 }

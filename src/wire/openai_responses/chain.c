@@ -2,6 +2,8 @@
  * the caller asked. Used by the gateway and by connections that keep their own chain. Pure; owns what responses_gather holds. */
 #include "wire/openai_responses/chain.h"
 
+#include "wire/formats.h"
+
 #include <stdlib.h>
 
 /* ---- what a request asks ---------------------------------------------------------------------------------------------------- */
@@ -45,6 +47,7 @@ enum err responses_ask_read(const struct json_tape *t, struct arena *a, struct r
     *ask = (struct responses_ask){.store = true, .store_said = is_there(t, store)};
     ask->reasons = is_there(t, json_find(t, 0, S("reasoning")));
     if (json_is(t, 0, JSON_OBJECT) && conversation && json_is(t, conversation, JSON_OBJECT)) {
+        TRY(wire_want_once(t, conversation, "conversation", why));
         conversation = json_find(t, conversation, S("id"));
         if (!conversation) return FAIL(why, ERR_BAD_REQUEST, "conversation.id: missing");
     }

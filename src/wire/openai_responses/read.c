@@ -19,11 +19,10 @@ static const struct side SIDES[] = {
 static void split_total(const struct json_tape *t, uint32_t usage, const struct side *side, struct usage *u)
 {
     uint64_t left, part;
-    uint32_t total = json_find(t, usage, side->total), details = json_find(t, usage, side->details);
-    if (!total || !json_u64(t, total, &left)) return;
+    uint32_t details = json_find(t, usage, side->details);
+    if (!wire_count_in(t, usage, side->total, &left)) return;
     for (size_t i = 0; details && i < COUNTOF(side->shares) && side->shares[i].n; i++) {
-        uint32_t at = json_find(t, details, side->shares[i]);
-        if (!at || !json_u64(t, at, &part)) continue;
+        if (!wire_count_in(t, details, side->shares[i], &part)) continue;
         if (part > left) part = left;
         left -= part;
         usage_set(u, side->cells[i], part, USAGE_REPORTED);

@@ -54,8 +54,7 @@ static const struct {
 
 static bool count_at(const struct json_tape *t, uint32_t object, const char *name, uint64_t *ret_n)
 {
-    uint32_t at = object && name ? json_find(t, object, str_z(name)) : 0;
-    return at && json_u64(t, at, ret_n);
+    return object && name && wire_count_in(t, object, str_z(name), ret_n);
 }
 
 static void read_side(const struct json_tape *t, uint32_t usage, unsigned side, struct usage *u)
@@ -80,7 +79,7 @@ static void read_seconds(const struct json_tape *t, uint32_t at, struct usage *u
     uint64_t n;
     if (!at || !json_is(t, at, JSON_NUMBER)) return;
     str_cut(json_raw(t, at), '.', &whole, &fraction);
-    if (!str_u64(whole, &n) || n > UINT32_MAX) return;
+    if (!str_u64(whole, &n) || n >= WIRE_COUNT_MAX) return;
     bool more = fraction.n && strspn(fraction.p, "0") < fraction.n;
     usage_set(u, USAGE_UNIT_AUDIO_SECOND, n + more, USAGE_REPORTED);
 }
@@ -89,7 +88,7 @@ static void read_usage(const struct json_tape *t, struct usage *u)
 {
     uint32_t usage = json_find(t, 0, S("usage")), units = json_path(t, 0, "meta", "billed_units", "search_units");
     uint64_t n;
-    if (units && json_u64(t, units, &n)) usage_set(u, USAGE_UNIT_SEARCH, n, USAGE_REPORTED);
+    if (wire_count(t, units, &n)) usage_set(u, USAGE_UNIT_SEARCH, n, USAGE_REPORTED);
     read_seconds(t, json_find(t, 0, S("duration")), u);
     if (!usage || !json_is(t, usage, JSON_OBJECT)) return;
     for (unsigned i = 0; i < COUNTOF(SIDES); i++) read_side(t, usage, i, u);

@@ -171,10 +171,14 @@ def endless_event(piece=65536):
 
 
 def trickle(interval=1.0):
-    """A good stream, one byte at a time."""
+    """A good answer, streamed when asked so, one byte at a time."""
     async def act(x):
-        body = b"".join(x.vendor.events(x.json, Reply("Hello there.")))
-        await x.stream_head()
+        if x.wants_stream:
+            body = b"".join(x.vendor.events(x.json, Reply("Hello there.")))
+            await x.stream_head()
+        else:
+            body = json.dumps(x.vendor.whole(x.json, Reply("Hello there."))).encode()
+            await x.send(x.head_bytes(200, {"content-type": "application/json", "transfer-encoding": "chunked"}))
         for at in range(len(body)):
             if not await x.chunk(body[at:at + 1]):
                 return
