@@ -10,7 +10,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { POLL_MS = 500, INGEST_MS = 200, LISTENERS_MAX = 20, BODY_MAX = MIB(1), ANSWER_MS = 5000 };
+enum { POLL_MS = 500, INGEST_MS = 200, LISTENERS_MAX = 20, BODY_MAX = MIB(1), STATE_BODY_MAX = MIB(128), ANSWER_MS = 5000 };
 
 struct arguments {
     const char *config, *board, *admin_fds, *metrics_fds;
@@ -23,6 +23,8 @@ static void take_keys(struct control *c)
     const struct desk *d = &c->desk; /* in a done(): the lane stands still */
     c->admin_key = d->admin_key;
     c->metrics_key = d->metrics_key;
+    atomic_store(&c->state.retention_ms, d->config->state.retention);
+    atomic_store(&c->state.max_bytes, d->config->state.max_bytes);
     log_threshold = (enum log_level)d->config->log.level;
 }
 
@@ -163,6 +165,7 @@ static void stop(struct control *c)
     timer_cancel(c->loop, &c->poll);
     timer_cancel(c->loop, &c->ingest_timer);
     found_stop(c);
+    state_stop(c);
     timer_set(c->loop, &c->give_up, ANSWER_MS, on_give_up);
     c->faces_open = COUNTOF(c->faces);
     for (size_t i = 0; i < COUNTOF(c->faces); i++) http_server_drain(c->faces[i].server, on_face_empty);
@@ -231,7 +234,7 @@ static enum err open_face(struct control *c, struct face *f, const char *fds_tex
     unsigned n_fds;
     struct http_server_options options = {0};
     http_limits_default(&options.limits);
-    options.limits.body_max = BODY_MAX;
+    options.limits.body_max = f->is_state ? STATE_BODY_MAX : BODY_MAX;
     f->control = c;
     f->server = http_server_new(c->loop, &api_handler, &options, f);
     if (!fds_text) return OK;
@@ -243,9 +246,12 @@ static enum err open_face(struct control *c, struct face *f, const char *fds_tex
 
 static enum err open_faces(struct control *c, const struct arguments *a, const struct config *config, struct fault *why)
 {
-    c->faces[1].metrics_only = true;
-    TRY(open_face(c, &c->faces[0], a->admin_fds, config->admin_listen.at, config->admin_listen.n, why));
-    return open_face(c, &c->faces[1], a->metrics_fds, config->metrics_listen.at, config->metrics_listen.n, why);
+    c->faces[FACE_METRICS].metrics_only = true;
+    c->faces[FACE_STATE].is_state = true;
+    TRY(open_face(c, &c->faces[FACE_STATE], NULL, NULL, 0, why));
+    TRY(state_listen(c, config->data, why));
+    TRY(open_face(c, &c->faces[FACE_ADMIN], a->admin_fds, config->admin_listen.at, config->admin_listen.n, why));
+    return open_face(c, &c->faces[FACE_METRICS], a->metrics_fds, config->metrics_listen.at, config->metrics_listen.n, why);
 }
 
 /* ---- the process ------------------------------------------------------------------------------------------------------ */
@@ -314,6 +320,7 @@ static void teardown(struct control *c)
     timer_cancel(c->loop, &c->ingest_timer);
     timer_cancel(c->loop, &c->give_up);
     found_done(c);
+    state_done(c);
     desk_done(&c->desk);
     store_close(c->reports);
     free(c->reports_path);
@@ -339,6 +346,7 @@ int admin_main(int argc, char **argv)
         submit_reload(&c);
         submit_ingest(&c);
         timer_set(c.loop, &c.poll, POLL_MS, on_poll);
+        state_start(&c);
         loop_run(c.loop);
     } else {
         fprintf(stderr, "aquifer: %s\n", why.text);

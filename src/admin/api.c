@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { ARENA_MAX = MIB(4), OUT_MAX = MIB(64), LOOK_MS = 1, PATIENCE_MS = 3000 };
+enum { ARENA_MAX = MIB(4), STATE_ARENA_MAX = MIB(256), OUT_MAX = MIB(256), LOOK_MS = 1, PATIENCE_MS = 3000 };
 
 const struct endpoint endpoints[] = {
     {"GET", "/healthz", show_health, .open = true, .on_loop = true, .on_metrics = true},
@@ -34,28 +34,38 @@ const size_t n_endpoints = COUNTOF(endpoints);
 
 /* ---- finding ---------------------------------------------------------------------------------------------------------- */
 
-static bool path_matches(struct str pattern, struct str path, struct str *ret_parameter)
+/* Each "{}" of the pattern stands for one segment, the last part of a pattern for all that is left of it. */
+static bool path_matches(struct str pattern, struct str path, struct str ret_parameters[2])
 {
+    unsigned n = 0;
     size_t hole;
-    *ret_parameter = STR_NONE;
-    if (!str_find(pattern, S("{}"), &hole)) return str_eq(pattern, path);
-    struct str head = str_make(pattern.p, hole), tail = str_from(pattern, hole + 2);
-    if (!str_starts(path, head) || !str_ends(path, tail) || path.n <= head.n + tail.n) return false;
-    *ret_parameter = str_make(path.p + head.n, path.n - head.n - tail.n);
-    return !memchr(ret_parameter->p, '/', ret_parameter->n);
+    ret_parameters[0] = ret_parameters[1] = STR_NONE;
+    while (n < 2 && str_find(pattern, S("{}"), &hole)) {
+        if (!str_starts(path, str_make(pattern.p, hole))) return false;
+        struct str rest = str_from(path, hole), segment;
+        str_cut(rest, '/', &segment, &path);
+        if (!segment.n) return false;
+        ret_parameters[n++] = segment;
+        path = str_from(rest, segment.n);
+        pattern = str_from(pattern, hole + 2);
+    }
+    return str_eq(pattern, path);
 }
 
 static enum err find(struct call *c, const struct face *f, const struct http_request *r, struct fault *why)
 {
     bool path_known = false;
-    struct str method = r->is_head ? S("GET") : r->method, parameter;
-    for (size_t i = 0; i < n_endpoints; i++) {
-        if (f->metrics_only && !endpoints[i].on_metrics) continue;
-        if (!path_matches(str_z(endpoints[i].path), r->path, &parameter)) continue;
+    const struct endpoint *all = f->is_state ? state_endpoints : endpoints;
+    size_t n = f->is_state ? n_state_endpoints : n_endpoints;
+    struct str method = r->is_head ? S("GET") : r->method, parameters[2];
+    for (size_t i = 0; i < n; i++) {
+        if (f->metrics_only && !all[i].on_metrics) continue;
+        if (!path_matches(str_z(all[i].path), r->path, parameters)) continue;
         path_known = true;
-        if (!str_eq(str_z(endpoints[i].method), method)) continue;
-        c->endpoint = &endpoints[i];
-        return arena_str(&c->arena, parameter, &c->parameter) ? OK : FAIL(why, ERR_LIMIT, "the path is too long");
+        if (!str_eq(str_z(all[i].method), method)) continue;
+        c->endpoint = &all[i];
+        if (arena_str(&c->arena, parameters[0], &c->parameter) && arena_str(&c->arena, parameters[1], &c->second)) return OK;
+        return FAIL(why, ERR_LIMIT, "the path is too long");
     }
     if (path_known)
         return FAIL(why, ERR_METHOD, "this path knows no %.*s", (int)(r->method.n < 20 ? r->method.n : 20), r->method.p);
@@ -75,6 +85,7 @@ static enum err authenticate(const struct face *f, const struct endpoint *e, con
     const struct control *c = f->control;
     uint8_t digest[KEY_DIGEST_LEN];
     struct str given = bearer(r->fields);
+    if (f->is_state) return OK; /* nobody but this user can open its socket */
     if (e->open || (f->metrics_only && !c->metrics_key.set)) return OK;
     if (given.n == 0) return FAIL(why, ERR_KEY_MISSING, "send the admin key as Authorization: Bearer …");
     key_digest((struct secret){given}, digest);
@@ -105,16 +116,18 @@ static void put_error(struct call *c)
 
 static void answer(struct call *c)
 {
-    struct http_field fields[5] = {
+    struct http_field fields[6] = {
         {S("content-type"), str_z(c->content_type)},
         {S("x-request-id"), str_z(c->request_id)},
         {S("cache-control"), S("no-store")},
     };
     size_t n = 3;
+    if (c->extra.name.n) fields[n++] = c->extra;
     if (c->status == 401) fields[n++] = (struct http_field){S("www-authenticate"), S("Bearer realm=\"aquifer\"")};
     if (c->status >= 400 && c->why.code != OK && !err_can_retry(c->why.code))
         fields[n++] = (struct http_field){S("x-should-retry"), S("false")};
-    if (c->status >= 400 && !(c->endpoint && c->endpoint->on_loop)) /* probes ask often */
+    bool usual = c->is_state ? c->status < 500 : c->endpoint && c->endpoint->on_loop; /* probes ask often */
+    if (c->status >= 400 && !usual)
         LOG(c->status >= 500 ? LOG_ERROR : LOG_INFO, "admin.refused", c->why.text, F_Z("request", c->request_id),
             F_STR("method", c->method), F_INT("status", c->status));
     if (c->stream) http_stream_answer(c->stream, c->status, (struct http_fields){fields, n}, buf_view(&c->out));
@@ -132,7 +145,8 @@ static void call_free(struct call *c)
 static void conclude(struct call *c, enum err got)
 {
     if (got == OK && c->out.over) got = FAIL(&c->why, ERR_LIMIT, "the answer is too large; ask for less");
-    if (got != OK) put_error(c);
+    if (got != OK && c->is_state) state_put_error(c);
+    else if (got != OK) put_error(c);
     answer(c);
 }
 
@@ -246,7 +260,8 @@ static struct call *call_new(struct http_stream *s, struct face *f)
     c->stream = s;
     c->status = 200;
     c->content_type = "application/json";
-    arena_init(&c->arena, KIB(4), ARENA_MAX);
+    c->is_state = f->is_state;
+    arena_init(&c->arena, KIB(4), f->is_state ? STATE_ARENA_MAX : ARENA_MAX);
     buf_init(&c->out, OUT_MAX);
     random_id(c->request_id, LEDGER_ID_LEN);
     s->user = c;
@@ -261,6 +276,8 @@ static bool on_head(struct http_stream *s, void *user)
     enum err got = find(c, f, s->request, &c->why);
     if (got == OK) got = authenticate(f, c->endpoint, s->request, &c->why);
     if (got == OK && !arena_str(&c->arena, s->request->query, &c->query)) got = FAIL(&c->why, ERR_LIMIT, "the query is too long");
+    if (got == OK && !arena_str(&c->arena, http_field_get(s->request->fields, S("x-aquifer-project")), &c->project))
+        got = FAIL(&c->why, ERR_LIMIT, "the project's name is too long");
     if (got != OK) conclude(c, got);
     return got == OK;
 }

@@ -188,7 +188,19 @@ void key_put_json(struct json_writer *w, const struct key_row *row); /* members 
 
 /* ---- the API ------------------------------------------------------------------------------------------------------------ */
 
-enum lane_name { LANE_DESK, LANE_REPORTS, LANE_FOUND, LANES };
+enum lane_name { LANE_DESK, LANE_REPORTS, LANE_FOUND, LANE_STATE, LANES };
+enum face_name { FACE_ADMIN, FACE_METRICS, FACE_STATE, FACES };
+
+/* What is kept for callers: lane STATE, but for the bounds, which the loop sets with each configuration. */
+struct state_desk {
+    struct store *store;
+    struct json_tape tape, item;
+    _Atomic uint64_t retention_ms, max_bytes; /* retention 0: nothing is kept, and what was is removed */
+    struct job sweep_job;
+    struct timer sweep_timer;
+    int fd; /* the socket that gateways ask at */
+};
+
 struct control {
     struct loop *loop;
     struct board *board;
@@ -199,9 +211,10 @@ struct control {
     char *reports_path;
     struct face {
         struct control *control;
-        bool metrics_only;
+        bool metrics_only, is_state;
         struct http_server *server;
-    } faces[2];
+    } faces[FACES];
+    struct state_desk state;
     struct face_key admin_key, metrics_key; /* the loop's copies */
     bool stopping;                          /* told to end: what was asked is still answered */
     bool finishing;                         /* answered; one last ingest is under way */
@@ -223,10 +236,13 @@ struct call {
     const struct endpoint *endpoint;
     char request_id[LEDGER_ID_LEN + 1];
     bool in_lane, went_on; /* went_on: `then` is under way */
+    bool is_state;         /* it came over the state socket */
     struct timer wait;     /* set: done, but the gateways do not serve generation `awaits` yet */
     uint64_t awaits, give_up_ms;
     struct arena arena;
     struct str method, parameter, query, body; /* copies; parameter: the path's {id} */
+    struct str second, project;                /* on the state socket: the path's second {id}, and whose state is meant */
+    struct http_field extra;                   /* one more field for the answer; name.n 0: none */
     struct str backup, copy;                   /* restore: what was named, and the checked copy of it */
     struct buf out;
     int status;
@@ -247,6 +263,8 @@ struct endpoint {
 };
 extern const struct endpoint endpoints[];
 extern const size_t n_endpoints;
+extern const struct endpoint state_endpoints[]; /* state_api.c */
+extern const size_t n_state_endpoints;
 extern const struct http_handler api_handler;
 
 /* Endpoints' bodies, by file. */
@@ -257,6 +275,59 @@ endpoint_fn restore_check, restore_take;                                        
 endpoint_fn show_config, show_status, show_models, show_health, show_ready, show_openapi; /* api_show.c */
 endpoint_fn show_providers, show_routes, refuse_provider, refuse_route;                   /* api_show.c */
 endpoint_fn show_metrics;                                                                 /* metrics.c */
+endpoint_fn state_recall, state_keep, state_events, state_follow;                         /* state_keep.c */
+endpoint_fn state_get, state_delete, state_cancel, state_input_items;                     /* state_responses.c */
+endpoint_fn talk_create, talk_get, talk_update, talk_delete;                              /* state_talks.c */
+endpoint_fn talk_list, talk_add, talk_item, talk_item_delete;                             /* state_talks.c */
+
+/* ---- kept responses: lane STATE ------------------------------------------------------------------------------------------- */
+
+/* The socket that the gateways ask at, DATA/run/state.sock, mode 0600; one that a former control left behind goes. */
+MUST_USE enum err state_listen(struct control *c, struct str data, struct fault *why); /* state_api.c */
+void state_start(struct control *c);                                                   /* sweeps from now on */
+void state_stop(struct control *c);
+void state_done(struct control *c);
+/* The lane's own connection; ERR_NOT_READY until the desk has made the tables. */
+MUST_USE enum err state_store(struct control *c, struct store **ret_store, struct fault *why);
+void state_put_error(struct call *c);                                /* as OpenAI words it */
+MUST_USE enum err state_sweep(struct control *c, struct fault *why); /* state_sweep.c */
+
+/* state_items.c: items, and lists of them. */
+enum state_side { STATE_INPUT, STATE_OUTPUT };
+struct state_owner {
+    int64_t response, conversation; /* places; 0: none */
+    enum state_side side;
+};
+/* Stores the elements of an array of the tape (each recorded one level deep). ERR_BAD_REQUEST: one is no object. */
+MUST_USE enum err state_put_items(struct call *c, struct store *s, const struct json_tape *t, uint32_t array,
+                                  const struct state_owner *owner, struct fault *why);
+/* One page of what a query finds, as OpenAI's list; the query's rows are id, body. */
+struct state_page {
+    struct str after;
+    uint64_t limit; /* 1 to 100 */
+    bool descending;
+};
+MUST_USE enum err state_read_page(struct call *c, bool descending, struct state_page *ret_page, struct fault *why);
+/* All items are given in ascending order; puts those of the page. */
+MUST_USE enum err state_put_page(struct call *c, struct store_rows *rows, const struct state_page *p, struct fault *why);
+void state_put_item(struct call *c, struct json_writer *w, struct str id, struct str body); /* in the shape of lists */
+
+/* state_responses.c */
+struct state_row {
+    int64_t place, output_at;
+    struct str body, deployment, runs; /* in the call's arena; NULL: none */
+    bool background;
+};
+/* ERR_NOT_FOUND: no such one in this project. */
+MUST_USE enum err state_find(struct call *c, struct store *s, struct str id, struct state_row *ret_row, struct fault *why);
+/* Changes the kept object's status; `error` is JSON or STR_NONE. It runs no more after that. */
+MUST_USE enum err state_set_status(struct control *c, struct store *s, const struct state_row *row, const char *status,
+                                   struct str error, struct fault *why);
+/* Removes a response and what only it has. */
+MUST_USE enum err state_remove(struct store *s, int64_t place, struct fault *why);
+MUST_USE enum err talk_remove(struct store *s, int64_t place, struct fault *why);
+/* The place of a conversation of the call's project. ERR_NOT_FOUND. */
+MUST_USE enum err talk_find(struct call *c, struct store *s, struct str id, int64_t *ret_place, struct fault *why);
 
 /* A query's parameter, percent-decoded into the call's arena; "" when absent. */
 MUST_USE enum err call_query(struct call *c, const char *name, struct str *ret_value, struct fault *why);

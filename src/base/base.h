@@ -99,7 +99,10 @@ enum err_class {
     X(ERR_SIGNATURE_SCOPE, "signature_scope", 403, CLASS_AUTH, false)                      \
     X(ERR_ACCESS_KEY, "access_key_unknown", 403, CLASS_AUTH, false)                        \
     X(ERR_BODY_DIGEST, "body_digest", 400, CLASS_REQUEST, false)                           \
-    X(ERR_UPGRADE, "upgrade_required", 426, CLASS_REQUEST, false)
+    X(ERR_UPGRADE, "upgrade_required", 426, CLASS_REQUEST, false)                          \
+    X(ERR_PREVIOUS, "previous_response_not_found", 400, CLASS_REQUEST, false)              \
+    X(ERR_TALK, "conversation_not_found", 404, CLASS_NOT_FOUND, false)                     \
+    X(ERR_RECALL, "state_unavailable", 503, CLASS_OVERLOADED, true)
 
 enum err {
 #define X(name, code, status, class, retry) name,

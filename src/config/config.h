@@ -71,10 +71,12 @@ struct config_deployment {
     unsigned provider_index;
     uint64_t line;
 };
+enum config_state { CONFIG_STATE_OURS, CONFIG_STATE_UPSTREAM }; /* who keeps responses */
 struct config_route {
     struct str name, display_name, description;
     CONFIG_LIST(struct str) aliases;
     uint64_t total;
+    uint64_t state; /* enum config_state */
     CONFIG_LIST(struct config_deployment) deployments;
     uint64_t line;
 };
@@ -116,6 +118,9 @@ struct config {
         uint64_t safety, on_stall; /* enum ledger_safety, enum ledger_on_stall */
         uint64_t stall, max_bytes, segment, retention;
     } ledger;
+    struct {
+        uint64_t retention, max_bytes, max_response, wait; /* retention 0: nothing is kept */
+    } state;
     struct {
         uint64_t format, level; /* enum log_format, enum log_level */
         bool access;

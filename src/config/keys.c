@@ -124,6 +124,19 @@ static const struct config_key KEYS[] = {
     {"ledger.retention", CONFIG_DURATION, C(ledger.retention), .fallback = "400d", .min = DAY, .max = 36500 * DAY, LIVE,
      .since = "0.1", .help = "Attempts and their sums by day are kept so long in the database."},
 
+    {"state", CONFIG_SECTION, .since = "0.1",
+     .help = "Responses and conversations that are kept for callers, in the database (docs/state.md)."},
+    {"state.retention", CONFIG_DURATION, C(state.retention), .fallback = "30d", .min = 0, .max = 36500 * DAY, LIVE,
+     .since = "0.1",
+     .help = "What nobody made, read or continued for so long is removed. 0: nothing is kept, and all that was is removed; "
+             "`store` then counts as false."},
+    {"state.max_bytes", CONFIG_SIZE, C(state.max_bytes), .fallback = "4GiB", .min = MIB(1), .max = MIB(1024) * 1024, LIVE,
+     .since = "0.1", .help = "Of all that is kept together; beyond it the oldest is removed."},
+    {"state.max_response", CONFIG_SIZE, C(state.max_response), .fallback = "16MiB", .min = KIB(64), .max = MIB(64), LIVE,
+     .since = "0.1", .help = "Longest response that is kept; a longer one is answered as one that is not kept."},
+    {"state.wait", CONFIG_DURATION, C(state.wait), .fallback = "2s", .min = 10, .max = HOUR, LIVE, .since = "0.1",
+     .help = "How long a request waits for what is kept, before it is answered 503."},
+
     {"log", CONFIG_SECTION, .since = "0.1", .help = "What is written to standard error."},
     {"log.format", CONFIG_WORD, C(log.format), .fallback = "text", .words = "text|json", .since = "0.1",
      .help = "One line each, for people or for machines."},
@@ -207,6 +220,10 @@ static const struct config_key KEYS[] = {
     {"routes[].description", CONFIG_TEXT, ROUTE(description), .max = 1024, LIVE, .since = "0.1", .help = "For people."},
     {"routes[].total", CONFIG_DURATION, ROUTE(total), .fallback = "0", .min = 0, .max = DAY, LIVE, .since = "0.1",
      .help = "For all attempts together until the first byte of an answer; 0 none."},
+    {"routes[].state", CONFIG_WORD, ROUTE(state), .words = "ours|upstream", .fallback = "ours", LIVE, .since = "0.1",
+     .help =
+         "Who keeps responses and conversations of this route: ours, here, whatever the provider can; upstream, the provider, "
+         "and what follows goes to the account that has them."},
     {"routes[].deployments", CONFIG_MAPS, ROUTE(deployments), .size = sizeof(struct config_deployment), .max = 32, NEEDED, LIVE,
      .since = "0.1", .help = "Tried in this order."},
     {"routes[].deployments[].provider", CONFIG_NAME, DEPLOYMENT(provider), .max = 32, NEEDED, LIVE, .since = "0.1",

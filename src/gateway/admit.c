@@ -159,7 +159,7 @@ static enum err keep_names(struct exchange *x)
 
 /* With all that is in it where a translation is to be expected, which would have to look at the whole text again. A body of more
  * values than a tape takes is no error of this road. */
-static enum err scan_body(struct exchange *x, struct str body)
+enum err admit_scan(struct exchange *x, struct str body)
 {
     struct json_tape *t = &x->gl->tape;
     struct json_limits all = WIRE_LIMITS;
@@ -174,7 +174,9 @@ static enum err read_request(struct exchange *x)
     enum wire_operation op = x->endpoint->operation;
     if (wire_manner(op)->form)
         return x->wire->read_form(op, http_field_get(r->fields, S("content-type")), r->body, &x->request, &x->fault);
-    TRY(scan_body(x, r->body));
+    bool scanned = x->gl->scanned == x;
+    x->gl->scanned = NULL;
+    if (!scanned) TRY(admit_scan(x, r->body));
     bool marked = x->gl->tape.marked;
     TRY(x->wire->read(op, &x->gl->tape, &x->arena, &x->request, &x->fault));
     x->request.marked = marked;
@@ -189,7 +191,6 @@ static enum next answered(struct exchange *x)
 
 enum next step_admit(struct exchange *x)
 {
-    if (signed_check_body(x) != OK) return FAILED;
     if (x->endpoint->operation == WIRE_LIST_MODELS) {
         models_answer(x);
         return answered(x);

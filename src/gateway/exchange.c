@@ -10,12 +10,14 @@ static const struct {
 } JOURNEY[STEPS] = {
     [STEP_AUTHENTICATE] = {"authenticate", step_authenticate},
     [STEP_READ] = {"read", step_read},
+    [STEP_RECALL] = {"recall", step_recall},
     [STEP_ADMIT] = {"admit", step_admit},
     [STEP_ROUTE] = {"route", step_route},
     [STEP_SEND] = {"send", step_send},
     [STEP_RELAY] = {"relay", step_relay},
     [STEP_SETTLE] = {"settle", step_settle},
     [STEP_RECORD] = {"record", step_record},
+    [STEP_KEEP] = {"keep", step_keep},
     [STEP_FINISH] = {"finish", step_finish},
 };
 
@@ -106,13 +108,14 @@ struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
 
 void exchange_release(struct exchange *x)
 {
-    if (x->stream || x->attempt.call || x->safe.queued || x->later.queued || x->driving) return;
+    if (x->stream || x->attempt.call || x->safe.queued || x->later.queued || x->driving || kept_is_busy(x)) return;
     struct gateway_loop *gl = x->gl;
     timer_cancel(gl->loop, &x->timer);
     if (x->streaming) framing_done(&x->inflow);
     else buf_done(&x->held);
     buf_done(&x->last);
     translation_free(x);
+    kept_free(x);
     arena_done(&x->arena);
     generation_unref(x->generation);
     atomic_fetch_sub_explicit(&gl->gateway->slot->exchanges, 1, memory_order_relaxed);

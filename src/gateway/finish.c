@@ -42,6 +42,7 @@ static void answer_fault(struct gateway_loop *gl, struct http_stream *s, const s
     char retry[12];
     size_t n = id_fields(wire, id, (struct http_fields){NULL, 0}, fields);
     fields[n++] = (struct http_field){S("content-type"), S("application/json")};
+    if (why->code == ERR_RECALL) fields[n++] = (struct http_field){S("x-should-retry"), S("true")};
     if (!err_can_retry(why->code)) fields[n++] = (struct http_field){S("x-should-retry"), S("false")};
     if (wire->error_type) fields[n++] = (struct http_field){S("x-amzn-errortype"), wire->error_type(err_class_of(why->code))};
     if (why->retry_after_s) {

@@ -86,6 +86,7 @@ static enum err open_loop(struct gateway *g, unsigned number, struct fault *why)
     atomic_store(&gl->serves, gl->generation->number);
     gl->server = http_server_new(gl->loop, &gateway_door, &gl->generation->settings.server, gl);
     gl->client = http_client_new(gl->loop, &(struct http_client_options){.take_memory = memory_take, .user = g});
+    gl->state = http_origin_unix(gl->generation->settings.state_socket);
     json_tape_init(&gl->tape, 0);
     buf_init(&gl->room, ROOM_MAX);
     arena_init(&gl->form, TRANSLATE_CHUNK, 0);
@@ -104,6 +105,7 @@ static void close_loop(struct gateway_loop *gl)
     journal_writer_let_go(gl->writer);
     http_client_free(gl->client);
     journal_writer_free(gl->writer);
+    http_origin_unref(gl->state);
     for (unsigned i = 0; i < BOARD_ENGINES; i++) http_origin_unref(gl->engines[i]);
     while (gl->spare) {
         struct exchange *x = gl->spare;

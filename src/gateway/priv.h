@@ -35,6 +35,8 @@ struct gateway_loop {
     struct buf array;              /* for what array.c turns, until it is written */
     struct exchange *spare;        /* freed exchanges for the next ones */
     unsigned n_spare;
+    struct http_origin *state;                  /* control's state service */
+    const struct exchange *scanned;             /* its body is what the tape holds: from recall to admit */
     struct http_origin *engines[BOARD_ENGINES]; /* by the engine's row */
     uint32_t engine_ports[BOARD_ENGINES];
     struct post on_generation, on_drain, on_short; /* sent by the manager */
@@ -78,12 +80,14 @@ struct gateway {
 enum step_id {
     STEP_AUTHENTICATE,
     STEP_READ,
+    STEP_RECALL,
     STEP_ADMIT,
     STEP_ROUTE,
     STEP_SEND,
     STEP_RELAY,
     STEP_SETTLE,
     STEP_RECORD,
+    STEP_KEEP,
     STEP_FINISH,
     STEPS
 };
@@ -177,6 +181,7 @@ struct exchange {
     bool wants_array;         /* of a stream: array.c */
     struct wire_array array;
     bool relay_done; /* the last event is here; only the call's end may still come */
+    int status;      /* of the held answer */
     struct wire_request request;
     struct route_walk walk;
     struct attempt attempt;
@@ -196,7 +201,7 @@ struct exchange {
         struct buf held;       /* an answer that is not streamed */
     };
     struct buf last;         /* the last event, kept back until the record is safe */
-    int status;              /* of the held answer */
+    struct kept *kept;       /* what is asked of kept responses; NULL: nothing */
     struct http_field *down; /* its fields, copied to the arena */
     unsigned n_down;
     unsigned dropped;   /* fields taken out of the request by configuration */
@@ -219,12 +224,15 @@ struct str upstream_model(const struct exchange *x);         /* the id that the 
 
 enum next step_authenticate(struct exchange *x); /* door.c */
 enum next step_read(struct exchange *x);
-enum next step_admit(struct exchange *x); /* admit.c */
-enum next step_route(struct exchange *x); /* send.c */
+enum next step_recall(struct exchange *x);                         /* recall.c */
+enum next step_admit(struct exchange *x);                          /* admit.c */
+MUST_USE enum err admit_scan(struct exchange *x, struct str body); /* a request's body, as admit reads it */
+enum next step_route(struct exchange *x);                          /* send.c */
 enum next step_send(struct exchange *x);
 enum next step_relay(struct exchange *x);  /* relay.c */
 enum next step_settle(struct exchange *x); /* settle.c */
 enum next step_record(struct exchange *x);
+enum next step_keep(struct exchange *x);   /* keep.c */
 enum next step_finish(struct exchange *x); /* finish.c */
 
 /* ---- door.c: what the HTTP server calls ------------------------------------------------------------------------------ */
@@ -304,6 +312,14 @@ MUST_USE enum err betas_carry(struct exchange *x, const struct wire_target *to, 
 
 /* The field's words of a body's anthropic_beta, in the exchange's arena; false: none. */
 bool betas_of_body(struct exchange *x, struct str raw, struct str *ret_field);
+/* ---- recall.c, keep.c: responses that are kept for their callers (state.h) ----------------------------------------------- */
+void kept_stop(struct exchange *x);          /* what is under way ends at once; NULL is fine */
+void kept_free(struct exchange *x);          /* with its exchange; NULL is fine */
+bool kept_is_busy(const struct exchange *x); /* a call to the state service is under way */
+/* What a stream's whole events become for the caller; valid until the next call. */
+struct str kept_events(struct exchange *x, struct str bytes);
+/* x->held is a whole good answer: it is told as the caller asked. */
+MUST_USE enum err kept_answer(struct exchange *x);
 
 /* ---- settle.c -------------------------------------------------------------------------------------------------------- */
 /* Ends the attempt under way: usage, cost, journal, metrics, breaker. Idempotent. */

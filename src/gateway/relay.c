@@ -178,6 +178,7 @@ static void begin_stream(struct exchange *x, int status, struct http_fields thei
 
 static void write_on(struct exchange *x, struct str bytes)
 {
+    if (x->kept && x->streaming) bytes = kept_events(x, bytes);
     if (!bytes.n) return;
     x->wrote_ms = loop_now(x->gl->loop);
     if (x->streaming) bytes = array_events(x, bytes);
@@ -486,6 +487,10 @@ static void end_held(struct exchange *x)
         return;
     }
     x->wire_stream.tokens_seen = x->held.n / 4;
+    if (x->kept && kept_answer(x) != OK) {
+        fail(x, ATTEMPT_GARBAGE);
+        return;
+    }
     succeeded(x);
     attempt_settle(x, ATTEMPT_OK, OK);
     x->outcome = OUTCOME_ANSWER;

@@ -109,6 +109,7 @@ void attempt_settle(struct exchange *x, enum attempt_end end, enum err code)
 enum next step_settle(struct exchange *x)
 {
     struct attempt *a = &x->attempt;
+    if (x->outcome == OUTCOME_GONE) kept_stop(x);
     if (a->placed) { /* the client went away, or its request broke, with a call under way */
         bool sent = a->call && http_call_was_sent(a->call);
         relay_stop(x);

@@ -85,8 +85,9 @@ struct route {
     struct str display_name, description; /* for /v1/models; "" none */
     struct deployment *deployments;       /* tried in order */
     unsigned n_deployments;
-    uint32_t total_ms; /* for all attempts together until the first byte; 0 none */
-    int64_t created_s; /* Unix seconds, for /v1/models */
+    bool state_upstream; /* responses are kept by the provider, not by us */
+    uint32_t total_ms;   /* for all attempts together until the first byte; 0 none */
+    int64_t created_s;   /* Unix seconds, for /v1/models */
 };
 
 #define PROJECT_DEFAULT "default" /* of keys that were made without one */
@@ -130,6 +131,10 @@ struct settings { /* the gateway's own, reloadable */
     size_t event_max;          /* longest SSE event (default 4 MiB) */
     unsigned attempts_max;     /* default 3 */
     uint64_t assume_output;    /* tokens reserved when neither request, deployment nor catalogue bounds it */
+    bool keeps_state;          /* responses are kept at all */
+    size_t state_max;          /* longest one that is */
+    uint32_t state_wait_ms;    /* for what control keeps */
+    struct str state_socket;   /* where to ask for it */
     bool access_log;
     enum log_level log_level;
 };

@@ -89,6 +89,10 @@ void load_settings(struct load *l, uint32_t o)
     s->attempts_max = (unsigned)load_u64(l, o, "attempts_max", 3);
     s->assume_output = load_u64(l, o, "assume_output", 4096);
     s->access_log = load_flag(l, o, "access_log");
+    s->keeps_state = load_u64(l, o, "state_retention_ms", 0) > 0;
+    s->state_max = load_u64(l, o, "state_max", MIB(16));
+    s->state_wait_ms = (uint32_t)load_u64(l, o, "state_wait_ms", 2000);
+    s->state_socket = load_str(l, o, "state_socket");
     s->log_level = level <= LOG_ERROR ? (enum log_level)level : LOG_INFO;
 }
 
@@ -333,6 +337,7 @@ static void load_route(struct load *l, uint32_t o, struct route *r)
     r->display_name = load_str(l, o, "display_name");
     r->description = load_str(l, o, "description");
     r->total_ms = (uint32_t)load_u64(l, o, "total_ms", 0);
+    r->state_upstream = load_flag(l, o, "state_upstream");
     r->created_s = load_i64(l, o, "created_s", 0);
     struct str *aliases = load_strs(l, o, "aliases", &n_aliases);
     if (r->name.n == 0 || (!r->is_pattern && !map_add(&l->g->exact, r->name, r))) l->bad = true;

@@ -54,16 +54,22 @@ static void put_settings(struct json_writer *w, const struct config *c)
         {"attempts_max", c->limits.attempts},
         {"assume_output", c->assume_output},
         {"log_level", c->log.level},
+        {"state_retention_ms", c->state.retention},
+        {"state_max", c->state.max_response},
+        {"state_wait_ms", c->state.wait},
     };
-    struct buf dir, seal;
+    struct buf dir, seal, state;
     buf_init(&dir, KIB(8));
+    buf_init(&state, KIB(8));
     buf_init(&seal, KIB(8));
     buf_fmt(&dir, "%.*s/journal", STR_ARG(c->data));
+    buf_fmt(&state, "%.*s/run/state.sock", STR_ARG(c->data));
     seal_reference(c, &seal);
     json_add_object(w, S("settings"));
     for (size_t i = 0; i < COUNTOF(NUMBERS); i++) json_add_u64(w, str_z(NUMBERS[i].name), NUMBERS[i].value);
     json_add_str(w, S("journal_dir"), buf_view(&dir));
     json_add_str(w, S("seal_key"), buf_view(&seal));
+    json_add_str(w, S("state_socket"), buf_view(&state));
     json_add_bool(w, S("journal_process"), c->ledger.safety == LEDGER_PROCESS);
     json_add_bool(w, S("journal_release"), c->ledger.on_stall == LEDGER_RELEASE);
     json_add_bool(w, S("proxy_protocol"), c->proxy_protocol);
@@ -73,6 +79,7 @@ static void put_settings(struct json_writer *w, const struct config *c)
     json_put_end(w);
     buf_done(&dir);
     buf_done(&seal);
+    buf_done(&state);
 }
 
 static void put_headers(struct json_writer *w, const struct config_field *at, unsigned n)
@@ -291,6 +298,7 @@ static void put_route(struct writing *g, const struct config_route *r)
     add_text(w, "display_name", r->display_name);
     add_text(w, "description", r->description);
     if (r->total) json_add_u64(w, S("total_ms"), r->total);
+    if (r->state == CONFIG_STATE_UPSTREAM) json_add_bool(w, S("state_upstream"), true);
     json_add_i64(w, S("created_s"), g->source->created_s);
     json_add_array(w, S("deployments"));
     for (unsigned i = 0; i < r->deployments.n; i++) put_deployment(g, r, &r->deployments.at[i]);

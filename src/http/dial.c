@@ -1,9 +1,11 @@
 /* From an origin to a connected socket: its name (or its proxy's), a connection, a tunnel (RFC 9110 9.3.6) when there is
  * a proxy. Made by lane.c for the time of dialling only; owns the socket until it hands it over. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "http/client.h"
@@ -28,8 +30,8 @@ struct dial {
     struct dns_query query;
     struct addresses found;
     struct race race;
-    struct tunnel *tunnel; /* while the proxy is asked */
-    struct defer defer;
+    struct tunnel *tunnel;     /* while the proxy is asked */
+    struct defer defer, local; /* local: a socket in the file system is connected at once */
     const char *phase;
     bool is_racing, is_loopback, is_second; /* is_second: old addresses have failed */
 };
@@ -175,12 +177,59 @@ static void on_name(struct dns_query *q, const struct addresses *found, const st
     else done(d, -1, why);
 }
 
+/* ---- a socket in the file system ------------------------------------------------------------------------------------ */
+
+/* Its directory by descriptor: sun_path holds 107 bytes only, a data directory may be deeper. */
+static int connect_in(int dir, const char *name)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int n = snprintf(to.sun_path, sizeof to.sun_path, "/proc/self/fd/%d/%s", dir, name);
+    int fd = n < (int)sizeof to.sun_path ? socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) : -1;
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof to) == 0) return fd;
+    int error = errno;
+    if (fd >= 0) close(fd);
+    errno = error;
+    return -1;
+}
+
+static int connect_path(const char *path)
+{
+    char room[4096];
+    const char *slash = strrchr(path, '/');
+    size_t n = slash ? (size_t)(slash - path) : 0;
+    if (n >= sizeof room) return -1;
+    snprintf(room, sizeof room, "%.*s", slash ? (int)n : 1, slash ? path : ".");
+    int dir = open(n || !slash ? room : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) return -1;
+    int fd = connect_in(dir, slash ? slash + 1 : path), error = errno;
+    close(dir);
+    errno = error;
+    return fd;
+}
+
+/* Connected or refused at once, but told from the loop as every other end of dialling. */
+static void on_local(struct defer *defer)
+{
+    struct dial *d = CONTAINER_OF(defer, struct dial, local);
+    struct fault why = {0};
+    int fd = connect_path(d->origin->unix_path.p);
+    if (fd < 0)
+        ignore_err(FAIL(&why, ERR_UPSTREAM_CONNECT, "cannot connect to the socket of a process of ours: %s", strerror(errno)));
+    done(d, fd, fd < 0 ? &why : NULL);
+}
+
 struct dial *dial_start(struct loop *l, struct dns *dns, const struct http_origin *o, dial_done_fn *on_done, void *user)
 {
     struct dial *d = mem_alloc(sizeof *d);
     struct addresses found;
     *d = (struct dial){.loop = l, .dns = dns, .origin = o, .on_done = on_done, .user = user};
     d->query.on_answer = on_name;
+    if (o->unix_path.n) {
+        d->phase = "connecting";
+        d->is_loopback = true;
+        loop_defer(l, &d->local, on_local);
+        return d;
+    }
     d->phase = "looking up the name";
     if (dns_find(dns, host_of(d), &d->query, &found)) race_to(d, &found);
     return d;
@@ -192,6 +241,7 @@ void dial_cancel(struct dial *d)
 {
     if (!d) return;
     dns_cancel(&d->query);
+    loop_undefer(d->loop, &d->local);
     if (d->is_racing) race_cancel(&d->race);
     if (d->tunnel) close(end_tunnel(d));
     d->is_racing = false;

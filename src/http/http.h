@@ -221,6 +221,7 @@ struct http_origin {
     uint16_t port;
     struct str authority;   /* Host field: host[:port] */
     struct tls_client *tls; /* NULL: plain */
+    struct str unix_path;   /* a socket in the file system, instead of host and port; "" none */
     struct str proxy_host;  /* HTTP CONNECT proxy; "" none */
     uint16_t proxy_port;
     struct str proxy_authorization; /* value of Proxy-Authorization, "" none; a secret */
@@ -233,6 +234,8 @@ struct http_origin_options {
 /* ret_base_path: the URL's path without a trailing slash ("" or "/v1"), pointing into o->url. */
 MUST_USE enum err http_origin_new(const struct http_origin_options *o, struct http_origin **ret_origin, struct str *ret_base_path,
                                   struct fault *why);
+/* A socket in the file system, of any length of path: another process of ours. */
+struct http_origin *http_origin_unix(struct str path);
 void http_origin_ref(struct http_origin *o);
 void http_origin_unref(struct http_origin *o);
 

@@ -232,7 +232,7 @@ enum err http_origin_new(const struct http_origin_options *o, struct http_origin
     TRY(parse_url(o->url, &u, why));
     struct box *b = mem_alloc(sizeof *b);
     arena_init(&b->memory, 512, KIB(32));
-    b->origin = (struct http_origin){.refs = 1, .proxy_host = S(""), .proxy_authorization = S("")};
+    b->origin = (struct http_origin){.refs = 1, .unix_path = S(""), .proxy_host = S(""), .proxy_authorization = S("")};
     set_host(b, &u);
     enum err e = set_proxy(b, o->proxy, why);
     if (e == OK) e = set_tls(b, u.is_tls, o->ca_file, why);
@@ -244,6 +244,21 @@ enum err http_origin_new(const struct http_origin_options *o, struct http_origin
     *ret_origin = &b->origin;
     *ret_base_path = u.path;
     return OK;
+}
+
+struct http_origin *http_origin_unix(struct str path)
+{
+    struct buf key;
+    struct box *b = mem_alloc(sizeof *b);
+    arena_init(&b->memory, 512, KIB(32));
+    b->origin = (struct http_origin){.refs = 1, .host = S("localhost"), .authority = S("localhost"), .proxy_host = S("")};
+    b->origin.proxy_authorization = S("");
+    buf_init(&key, KIB(8));
+    buf_fmt(&key, "unix://%.*s", STR_ARG(path));
+    must(arena_str(&b->memory, path, &b->origin.unix_path) && arena_str(&b->memory, buf_view(&key), &b->origin.key));
+    b->origin.hash = hash_of(b->origin.key);
+    buf_done(&key);
+    return &b->origin;
 }
 
 void http_origin_ref(struct http_origin *o) { atomic_fetch_add(&o->refs, 1); }

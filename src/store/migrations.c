@@ -158,12 +158,82 @@ static const char ATTEMPTS_VIEW[] =
 /* Since 5: whose sealed and stored state a key may take up again. NULL: "default". A key never changes its project. */
 static const char PROJECT[] = "ALTER TABLE keys ADD COLUMN project TEXT";
 
+/* Since 6, what is kept of Responses for their callers, each project's apart; docs/state.md. responses: one row per response;
+ * `body` is the object without its output items, which belong at byte `output_at`; NULL: the provider keeps it, at the deployment
+ * with this identity. `runs`: the gateway that works on it in the background, "slot:start"; NULL: it is over. `used_ms`: when it
+ * was last made, continued or read; retention counts from there. */
+static const char RESPONSES[] = "CREATE TABLE responses ("
+                                " place INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                " project TEXT NOT NULL,"
+                                " id TEXT NOT NULL,"
+                                " previous TEXT,"
+                                " conversation INTEGER," /* place of its conversation */
+                                " used_ms INTEGER NOT NULL,"
+                                " background INTEGER NOT NULL,"
+                                " runs TEXT,"
+                                " bytes INTEGER NOT NULL,"
+                                " deployment TEXT,"
+                                " output_at INTEGER,"
+                                " body BLOB,"
+                                " UNIQUE (project, id)"
+                                ")";
+static const char RESPONSES_USED[] = "CREATE INDEX responses_used ON responses (used_ms)";
+static const char RESPONSES_RUN[] = "CREATE INDEX responses_run ON responses (runs) WHERE runs IS NOT NULL";
+static const char CONVERSATIONS[] = "CREATE TABLE conversations ("
+                                    " place INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                    " project TEXT NOT NULL,"
+                                    " id TEXT NOT NULL,"
+                                    " created_ms INTEGER NOT NULL,"
+                                    " used_ms INTEGER NOT NULL,"
+                                    " metadata TEXT NOT NULL," /* JSON object */
+                                    " bytes INTEGER NOT NULL,"
+                                    " UNIQUE (project, id)"
+                                    ")";
+static const char CONVERSATIONS_USED[] = "CREATE INDEX conversations_used ON conversations (used_ms)";
+/* In the order in which they were said. An item belongs to a response, to a conversation, or to both. `replays`: it goes up
+ * again when the conversation goes on. */
+static const char STATE_ITEMS[] = "CREATE TABLE state_items ("
+                                  " place INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                  " response INTEGER,"
+                                  " output INTEGER NOT NULL," /* 1: the model said it */
+                                  " conversation INTEGER,"
+                                  " id TEXT NOT NULL,"
+                                  " replays INTEGER NOT NULL,"
+                                  " bytes INTEGER NOT NULL,"
+                                  " body BLOB NOT NULL" /* as it came */
+                                  ")";
+static const char ITEMS_RESPONSE[] = "CREATE INDEX state_items_response ON state_items (response) WHERE response IS NOT NULL";
+static const char ITEMS_TALK[] = "CREATE INDEX state_items_talk ON state_items (conversation) WHERE conversation IS NOT NULL";
+static const char ITEMS_ID[] = "CREATE INDEX state_items_id ON state_items (id)";
+/* The stream of a response that ran in the background; number: its sequence_number. */
+static const char EVENTS[] = "CREATE TABLE response_events ("
+                             " response INTEGER NOT NULL,"
+                             " number INTEGER NOT NULL,"
+                             " bytes INTEGER NOT NULL,"
+                             " body BLOB NOT NULL," /* the event's data */
+                             " PRIMARY KEY (response, number)"
+                             ") WITHOUT ROWID";
+
+/* How much of it there is, kept by triggers: adding it up would read it all. */
+static const char STATE_SIZE[] = "CREATE TABLE state_size (bytes INTEGER NOT NULL)";
+static const char STATE_SIZE_ROW[] = "INSERT INTO state_size (bytes) VALUES (0)";
+#define SIZE_TRIGGERS(table)                                                                                                  \
+    "CREATE TRIGGER " table "_more AFTER INSERT ON " table " BEGIN UPDATE state_size SET bytes = bytes + new.bytes; END",     \
+        "CREATE TRIGGER " table "_less AFTER DELETE ON " table " BEGIN UPDATE state_size SET bytes = bytes - old.bytes; END", \
+        "CREATE TRIGGER " table "_other AFTER UPDATE OF bytes ON " table                                                      \
+        " BEGIN UPDATE state_size SET bytes = bytes + new.bytes - old.bytes; END"
+
 const struct migration migrations[] = {
     {1, "keys, attempts, usage by day, journal positions, settings", {KEYS, ATTEMPTS, USAGE_DAYS, SEGMENTS, SETTINGS}},
     {2, "AWS key pairs", {AWS_SECRET, AWS_OLD_SECRET}},
     {3, "restoring while all goes on", {SEGMENTS_DONE, CORRECTIONS}},
     {4, "short rows of attempts", {SOURCES, ATTEMPT_ROWS, SOURCES_FILL, ATTEMPT_ROWS_FILL, ATTEMPTS_DROP, ATTEMPTS_VIEW}},
     {5, "projects of keys", {PROJECT}},
+    {6,
+     "responses and conversations that are kept",
+     {RESPONSES, RESPONSES_USED, RESPONSES_RUN, CONVERSATIONS, CONVERSATIONS_USED, STATE_ITEMS, ITEMS_RESPONSE, ITEMS_TALK,
+      ITEMS_ID, EVENTS, STATE_SIZE, STATE_SIZE_ROW, SIZE_TRIGGERS("responses"), SIZE_TRIGGERS("conversations"),
+      SIZE_TRIGGERS("state_items"), SIZE_TRIGGERS("response_events")}},
 };
 const size_t n_migrations = COUNTOF(migrations);
 const uint32_t store_version_newest = COUNTOF(migrations);

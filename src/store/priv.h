@@ -5,7 +5,7 @@
 
 #include "store/store.h"
 
-enum { STORE_KEPT = 64, MIGRATION_STEPS = 12 };
+enum { STORE_KEPT = 64, MIGRATION_STEPS = 32 };
 
 struct migration {
     uint32_t number; /* 1, 2, 3 … without a gap */

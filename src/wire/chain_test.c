@@ -73,7 +73,7 @@ static void test_asks_that_are_refused(void **state)
 
 static struct str composed(const char *body, const char *earlier, bool sealed)
 {
-    const struct responses_compose how = {str_z(earlier), sealed};
+    const struct responses_compose how = {.earlier = str_z(earlier), .sealed = sealed};
     buf_clear(&out);
     scan(body);
     assert_int_equal(responses_chain_compose(&tape, &how, &out, &why), OK);
@@ -109,7 +109,7 @@ static void test_asks_for_sealed_reasoning(void **state)
 static void test_composed_too_long(void **state)
 {
     struct buf small;
-    const struct responses_compose how = {S("{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":1}"), false};
+    const struct responses_compose how = {.earlier = S("{\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaa\":1}")};
     buf_init(&small, 40);
     scan("{\"input\":\"x\"}");
     assert_int_equal(responses_chain_compose(&tape, &how, &small, &why), ERR_BODY_TOO_LARGE);

@@ -24,6 +24,20 @@ static const struct wire_endpoint ENDPOINTS[] = {
     {"POST", "/v1/responses/compact", WIRE_OPENAI_RESPONSES, WIRE_COMPACT, PATH_FIXED},
     {"POST", "/v1/responses/input_tokens", WIRE_OPENAI_RESPONSES, WIRE_COUNT_TOKENS, PATH_FIXED},
     {"GET", "/v1/responses", WIRE_OPENAI_RESPONSES, WIRE_CONNECT, PATH_FIXED},
+#define KEPT(method, path, in_path) {method, path, WIRE_OPENAI_RESPONSES, WIRE_STATE, in_path}
+    KEPT("GET", "/v1/responses/{id}", PATH_MODEL),
+    KEPT("DELETE", "/v1/responses/{id}", PATH_MODEL),
+    KEPT("POST", "/v1/responses/{id}/cancel", PATH_MODEL),
+    KEPT("GET", "/v1/responses/{id}/input_items", PATH_MODEL),
+    KEPT("POST", "/v1/conversations", PATH_FIXED),
+    KEPT("GET", "/v1/conversations/{id}", PATH_MODEL),
+    KEPT("POST", "/v1/conversations/{id}", PATH_MODEL),
+    KEPT("DELETE", "/v1/conversations/{id}", PATH_MODEL),
+    KEPT("GET", "/v1/conversations/{id}/items", PATH_MODEL),
+    KEPT("POST", "/v1/conversations/{id}/items", PATH_MODEL),
+    KEPT("GET", "/v1/conversations/{id}/items/{item}", PATH_MODEL),
+    KEPT("DELETE", "/v1/conversations/{id}/items/{item}", PATH_MODEL),
+#undef KEPT
     {"POST", "/v1/messages", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, PATH_FIXED},
     {"POST", "/v1/messages/count_tokens", WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, PATH_FIXED},
     /* Google's SDKs come under either version; Vertex has its projects in front. */
@@ -147,11 +161,17 @@ static const struct {
     struct str path; /* its beginning */
     enum wire_format format;
 } PATHS[] = {
-    {WIRE_STR("/v1/messages"), WIRE_ANTHROPIC_MESSAGES},       {WIRE_STR("/anthropic"), WIRE_ANTHROPIC_MESSAGES},
-    {WIRE_STR("/v1/responses"), WIRE_OPENAI_RESPONSES},        {WIRE_STR("/v1beta"), WIRE_GEMINI_GENERATE},
-    {WIRE_STR("/v1/projects/"), WIRE_GEMINI_GENERATE},         {WIRE_STR("/v1/publishers/"), WIRE_GEMINI_GENERATE},
-    {WIRE_STR("/openai/v1/responses"), WIRE_OPENAI_RESPONSES}, {WIRE_STR("/model/"), WIRE_BEDROCK_CONVERSE},
-    {WIRE_STR("/inference-profiles"), WIRE_BEDROCK_CONVERSE},  {WIRE_STR("/foundation-models"), WIRE_BEDROCK_CONVERSE},
+    {WIRE_STR("/v1/messages"), WIRE_ANTHROPIC_MESSAGES},
+    {WIRE_STR("/anthropic"), WIRE_ANTHROPIC_MESSAGES},
+    {WIRE_STR("/v1/conversations"), WIRE_OPENAI_RESPONSES},
+    {WIRE_STR("/v1/responses"), WIRE_OPENAI_RESPONSES},
+    {WIRE_STR("/v1beta"), WIRE_GEMINI_GENERATE},
+    {WIRE_STR("/v1/projects/"), WIRE_GEMINI_GENERATE},
+    {WIRE_STR("/v1/publishers/"), WIRE_GEMINI_GENERATE},
+    {WIRE_STR("/openai/v1/responses"), WIRE_OPENAI_RESPONSES},
+    {WIRE_STR("/model/"), WIRE_BEDROCK_CONVERSE},
+    {WIRE_STR("/inference-profiles"), WIRE_BEDROCK_CONVERSE},
+    {WIRE_STR("/foundation-models"), WIRE_BEDROCK_CONVERSE},
 };
 
 static const struct {

@@ -26,13 +26,14 @@ static const char *const NAMES[WIRE_FORMATS] = {
 const struct wire_ops *wire_ops_get(enum wire_format f) { return (unsigned)f < WIRE_FORMATS ? FORMATS[f] : NULL; }
 
 static const struct wire_manner MANNERS[WIRE_OPERATIONS] = {
-    [WIRE_GENERATE] = {WIRE_METER_BOTH, false, false},    [WIRE_COUNT_TOKENS] = {WIRE_METER_NONE, false, false},
-    [WIRE_LIST_MODELS] = {WIRE_METER_NONE, false, false}, [WIRE_COMPACT] = {WIRE_METER_BOTH, false, false},
-    [WIRE_CONNECT] = {WIRE_METER_NONE, false, false},     [WIRE_EMBED] = {WIRE_METER_INPUT, false, false},
-    [WIRE_IMAGE] = {WIRE_METER_TOLD, false, false},       [WIRE_IMAGE_EDIT] = {WIRE_METER_TOLD, true, false},
-    [WIRE_IMAGE_VARY] = {WIRE_METER_TOLD, true, false},   [WIRE_SPEAK] = {WIRE_METER_TOLD, false, true},
-    [WIRE_TRANSCRIBE] = {WIRE_METER_TOLD, true, false},   [WIRE_TRANSLATE_AUDIO] = {WIRE_METER_TOLD, true, false},
-    [WIRE_RERANK] = {WIRE_METER_INPUT, false, false},     [WIRE_MODERATE] = {WIRE_METER_NONE, false, false},
+    [WIRE_GENERATE] = {WIRE_METER_BOTH, false, false},       [WIRE_COUNT_TOKENS] = {WIRE_METER_NONE, false, false},
+    [WIRE_LIST_MODELS] = {WIRE_METER_NONE, false, false},    [WIRE_COMPACT] = {WIRE_METER_BOTH, false, false},
+    [WIRE_STATE] = {WIRE_METER_NONE, false, false},          [WIRE_CONNECT] = {WIRE_METER_NONE, false, false},
+    [WIRE_EMBED] = {WIRE_METER_INPUT, false, false},         [WIRE_IMAGE] = {WIRE_METER_TOLD, false, false},
+    [WIRE_IMAGE_EDIT] = {WIRE_METER_TOLD, true, false},      [WIRE_IMAGE_VARY] = {WIRE_METER_TOLD, true, false},
+    [WIRE_SPEAK] = {WIRE_METER_TOLD, false, true},           [WIRE_TRANSCRIBE] = {WIRE_METER_TOLD, true, false},
+    [WIRE_TRANSLATE_AUDIO] = {WIRE_METER_TOLD, true, false}, [WIRE_RERANK] = {WIRE_METER_INPUT, false, false},
+    [WIRE_MODERATE] = {WIRE_METER_NONE, false, false},
 };
 
 const struct wire_manner *wire_manner(enum wire_operation op)

@@ -34,6 +34,7 @@ enum wire_operation {
     WIRE_LIST_MODELS,
     WIRE_COMPACT, /* Responses: a conversation becomes one item */
     WIRE_CONNECT, /* a WebSocket, on which requests come; not one itself */
+    WIRE_STATE,   /* about what is kept of Responses: no model is called */
     /* WIRE_OPENAI_TASKS: */
     WIRE_EMBED,
     WIRE_IMAGE,

@@ -100,11 +100,6 @@ static void requests_that_cannot_go(void **state)
         {WIRE_ANTHROPIC_MESSAGES, "{\"messages\":[],\"max_tokens\":1}", "model: missing"},
         {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\"}", "input: missing"},
         {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":{}}", "input: must be a string or an array"},
-        {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":[],\"previous_response_id\":\"resp_1\"}",
-         "previous_response_id: responses are not kept here"},
-        {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":[],\"conversation\":{}}",
-         "conversation: responses are not kept here"},
-        {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":[],\"background\":true}", "background: responses are not kept here"},
         {WIRE_OPENAI_RESPONSES, "{\"model\":\"a\",\"input\":[],\"max_output_tokens\":\"9\"}", "max_output_tokens: must be"},
         {WIRE_ANTHROPIC_MESSAGES, "{\"model\":\"a\",\"messages\":[],\"max_tokens\":1.5}", "max_tokens: must be a whole number"},
     };

@@ -141,9 +141,10 @@ exactTest('a conversation is compacted by its own call, and goes on with what ca
   assert.ok(next.output_text.endsWith('Go on.'));
 });
 
-test('what would have to be kept is a BadRequestError that says what to do', async () => {
+test('what is not kept is a BadRequestError that says which', async () => {
   const error = await fails(client.responses.create(ask('x', { previous_response_id: 'resp_1' })), OpenAI.BadRequestError, 400);
-  assert.match(error.message, /whole conversation/);
+  assert.match(error.message, /resp_1/);
+  assert.equal(error.code, 'previous_response_not_found');
 });
 
 test('a wrong key is an AuthenticationError, and not tried again', async () => {

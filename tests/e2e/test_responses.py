@@ -87,7 +87,7 @@ def _():
 @test("on the road of the same format the body is the caller's but for the model's name")
 def _():
     fake.forget()
-    body = b'{"model":"in-responses", "input":[{"role":"user","content":"h\\u00e9"}],"temperature":1.50}'
+    body = b'{"model":"in-responses", "input":[{"role":"user","content":"h\\u00e9"}],"temperature":1.50,"store":false}'
     got = http.call(gateway.address, "POST", "/v1/responses", {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}, body)
     eq((got.status, fake.last().body), (200, body.replace(b'"in-responses"', b'"responses-plain"')))
 

@@ -199,6 +199,13 @@ static const char *const TYPES[] = {
     [CLASS_INTERNAL] = "server_error",
 };
 
+/* Where clients look it up. */
+static const char *param_of(enum err code)
+{
+    if (code == ERR_PREVIOUS) return "previous_response_id";
+    return code == ERR_TALK ? "conversation" : NULL;
+}
+
 void openai_error(const struct fault *f, struct str request_id, struct buf *out)
 {
     struct json_writer w;
@@ -207,7 +214,8 @@ void openai_error(const struct fault *f, struct str request_id, struct buf *out)
     json_add_object(&w, S("error"));
     json_add_str(&w, S("message"), str_z(f->text));
     json_add_str(&w, S("type"), str_z(TYPES[err_class_of(f->code)]));
-    json_add_null(&w, S("param"));
+    if (param_of(f->code)) json_add_str(&w, S("param"), str_z(param_of(f->code)));
+    else json_add_null(&w, S("param"));
     json_add_str(&w, S("code"), str_z(err_code(f->code)));
     json_put_end(&w);
     json_add_str(&w, S("request_id"), request_id);

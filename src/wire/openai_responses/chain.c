@@ -115,12 +115,12 @@ static enum err put_input(const struct json_tape *t, struct str earlier, struct 
 enum err responses_chain_compose(const struct json_tape *t, const struct responses_compose *how, struct buf *out,
                                  struct fault *why)
 {
-    enum { CHANGES = 6 };
+    enum { CHANGES = 7 };
     struct json_change changes[CHANGES] = {
         {JSON_DROP, S("previous_response_id"), STR_NONE},
         {JSON_DROP, S("conversation"), STR_NONE},
         {JSON_DROP, S("background"), STR_NONE},
-        {JSON_SET, S("store"), S("false")},
+        {how->bare ? JSON_DROP : JSON_SET, S("store"), S("false")},
     };
     struct json_edit edits[JSON_EDITS(CHANGES)];
     struct str pieces[JSON_PIECES(JSON_EDITS(CHANGES))], value;
@@ -132,6 +132,7 @@ enum err responses_chain_compose(const struct json_tape *t, const struct respons
     if (how->earlier.n) changes[n++] = (struct json_change){JSON_SET, S("input"), buf_view(&input)};
     if (how->sealed && (value = put_include(t, &include)).p && !include.over)
         changes[n++] = (struct json_change){JSON_SET, S("include"), value};
+    if (how->stream) changes[n++] = (struct json_change){JSON_SET, S("stream"), S("true")};
     if (e == OK) {
         n = json_splice(t->src, edits, json_plan(t, 0, changes, n, edits), pieces);
         for (size_t i = 0; i < n; i++) buf_str(out, pieces[i]);

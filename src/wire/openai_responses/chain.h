@@ -30,10 +30,11 @@ MUST_USE enum err responses_chain_input(const struct json_tape *t, struct buf *o
 /* Appends the request as a provider gets it that keeps nothing: `earlier`, an item list, stands in front of the own input;
  * previous_response_id, conversation and background are gone; store is false. All else stays as it is spelled; instructions are
  * the request's own, never an earlier one's. `sealed`: asks for encrypted reasoning, which alone lets a model take up its
- * thoughts where nobody kept them. The tape is recorded to depth 2 or more. ERR_LIMIT: `out` is full. */
+ * thoughts where nobody kept them. `stream`: asks for a stream, whatever it asked. The tape is recorded to depth 2 or more. ERR_LIMIT: `out` is full. */
 struct responses_compose {
     struct str earlier;
-    bool sealed;
+    bool sealed, stream;
+    bool bare; /* a call that knows no store: counting, compacting */
 };
 MUST_USE enum err responses_chain_compose(const struct json_tape *t, const struct responses_compose *how, struct buf *out,
                                           struct fault *why);

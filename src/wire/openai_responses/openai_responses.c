@@ -8,27 +8,19 @@
 
 static bool is_there(const struct json_tape *t, uint32_t at) { return at && !json_is(t, at, JSON_NULL); }
 
+/* What is kept of a conversation may be all that is said. */
+static bool continues(const struct json_tape *t)
+{
+    return is_there(t, json_find(t, 0, S("previous_response_id"))) || is_there(t, json_find(t, 0, S("conversation")));
+}
+
 static enum err read_input(const struct json_tape *t, struct fault *why)
 {
     uint32_t input = json_find(t, 0, S("input"));
+    if (!is_there(t, input) && continues(t)) return OK;
     if (!is_there(t, input)) return FAIL(why, ERR_BAD_REQUEST, "input: missing");
     if (json_is(t, input, JSON_STRING) || json_is(t, input, JSON_ARRAY)) return OK;
     return FAIL(why, ERR_BAD_REQUEST, "input: must be a string or an array");
-}
-
-/* What a provider kept of one caller must not be had by another, and another deployment does not have it: until Aquifer keeps
- * conversations itself they are sent whole. */
-static enum err refuse_state(const struct json_tape *t, struct fault *why)
-{
-    static const struct str KEPT[] = {{"previous_response_id", 20}, {"conversation", 12}};
-    for (unsigned i = 0; i < COUNTOF(KEPT); i++)
-        if (is_there(t, json_find(t, 0, KEPT[i])))
-            return FAIL(why, ERR_BAD_REQUEST, "%.*s: responses are not kept here; send the whole conversation as input",
-                        STR_ARG(KEPT[i]));
-    uint32_t background = json_find(t, 0, S("background"));
-    if (background && json_is(t, background, JSON_TRUE))
-        return FAIL(why, ERR_BAD_REQUEST, "background: responses are not kept here; ask without it, streamed if it takes long");
-    return OK;
 }
 
 static enum err responses_read(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *r,
@@ -37,7 +29,6 @@ static enum err responses_read(enum wire_operation op, const struct json_tape *t
     *r = (struct wire_request){.operation = op, .input_bound = t->src.n, .choices = 1};
     TRY(wire_read_model(t, a, r, why));
     TRY(read_input(t, why));
-    TRY(refuse_state(t, why));
     if (op == WIRE_COUNT_TOKENS) return OK;
     if (op == WIRE_COMPACT) return OK;
     TRY(wire_read_stream(t, r, why));

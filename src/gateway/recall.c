@@ -1,0 +1,269 @@
+/* Recall: the step that waits for what is kept of earlier responses, for requests that name it; all others pass without a wait.
+ * Requests about kept responses themselves end here with the service's answer. */
+#include "gateway/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct kept *kept_new(struct exchange *x)
+{
+    struct kept *k = mem_alloc(sizeof *k);
+    size_t most = x->generation->settings.state_max;
+    k->exchange = x;
+    buf_init(&k->body, x->generation->settings.server.limits.body_max);
+    buf_init(&k->input, x->generation->settings.server.limits.body_max);
+    buf_init(&k->out, SIZE_MAX / 4);
+    buf_init(&k->terminal, SIZE_MAX / 4);
+    buf_init(&k->call.request, SIZE_MAX / 4);
+    buf_init(&k->call.answer, 0);
+    responses_gather_init(&k->gather, most);
+    sse_init(&k->reader, x->generation->settings.event_max + KIB(4));
+    x->kept = k;
+    return k;
+}
+
+void kept_free(struct exchange *x)
+{
+    struct kept *k = x->kept;
+    if (!k) return;
+    x->kept = NULL;
+    memory_take(x->gl->gateway, -(int64_t)k->counted);
+    state_call_done(&k->call);
+    buf_done(&k->body);
+    buf_done(&k->input);
+    buf_done(&k->out);
+    buf_done(&k->terminal);
+    responses_gather_done(&k->gather);
+    sse_done(&k->reader);
+    free(k);
+}
+
+bool kept_is_busy(const struct exchange *x) { return x->kept && x->kept->call.call; }
+
+void kept_stop(struct exchange *x)
+{
+    if (!x->kept) return;
+    state_call_stop(&x->kept->call);
+    if (x->kept->follows) timer_cancel(x->gl->loop, &x->timer);
+}
+
+static void ask(struct exchange *x, struct str method, struct str target)
+{
+    const struct settings *s = &x->generation->settings;
+    const struct state_request r = {method, target, x->key->project, s->state_wait_ms, MIB(256)};
+    state_ask(x->gl, &x->kept->call, &r);
+}
+
+static void give_up(struct exchange *x)
+{
+    x->outcome = OUTCOME_FAULT;
+    exchange_jump(x, STEP_SETTLE);
+}
+
+/* ---- requests about what is kept -------------------------------------------------------------------------------------------- */
+
+static void answer_with(struct exchange *x, struct state_call *c)
+{
+    struct http_field *fields = arena_alloc(&x->arena, (OUR_FIELDS_MAX + 1) * sizeof *fields);
+    x->outcome = OUTCOME_FAULT;
+    if (!fields) {
+        FAIL(&x->fault, ERR_INTERNAL, "the answer does not fit its bounds");
+    } else {
+        fields[0] = (struct http_field){S("content-type"), S("application/json")};
+        x->down = fields;
+        x->n_down = 1 + our_fields(x, (struct http_fields){NULL, 0}, fields + 1);
+        x->status = c->status;
+        buf_done(&x->held);
+        x->held = c->answer;
+        buf_init(&c->answer, 0);
+        x->outcome = OUTCOME_ANSWER;
+    }
+    exchange_jump(x, STEP_SETTLE);
+}
+
+static void on_answered(struct state_call *c, enum err got)
+{
+    struct exchange *x = CONTAINER_OF(c, struct kept, call)->exchange;
+    if (got == OK) {
+        answer_with(x, c);
+        return;
+    }
+    x->fault = c->why;
+    give_up(x);
+}
+
+static enum next ask_about(struct exchange *x)
+{
+    const struct http_request *r = x->stream->request;
+    struct buf target;
+    struct str path = str_starts(r->path, S("/openai/")) ? str_from(r->path, 7) : r->path;
+    struct kept *k = kept_new(x);
+    buf_init(&target, KIB(64));
+    buf_str(&target, path);
+    if (r->query.n) buf_char(&target, '?');
+    buf_str(&target, r->query);
+    buf_str(&k->call.request, r->body);
+    k->call.on_done = on_answered;
+    ask(x, r->is_head ? S("GET") : r->method, buf_view(&target));
+    buf_done(&target);
+    return WAIT;
+}
+
+/* ---- requests that continue what is kept ------------------------------------------------------------------------------------- */
+
+/* Counting and compacting continue what is kept, but nothing comes of them that could be. */
+static bool is_bare(const struct exchange *x) { return x->endpoint->operation != WIRE_GENERATE; }
+
+/* The request as it goes up. Only now is it known to be well formed but for what the route's format says of it. */
+static enum err compose(struct exchange *x, struct str earlier)
+{
+    struct kept *k = x->kept;
+    struct http_request *r = x->stream->request;
+    const struct responses_compose how = {
+        .earlier = earlier, .sealed = k->ask.reasons, .stream = k->run != NULL, .bare = is_bare(x)};
+    TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
+    if (k->keeps) TRY(responses_chain_input(&x->gl->tape, &k->input, &x->fault));
+    TRY(responses_chain_compose(&x->gl->tape, &how, &k->body, &x->fault));
+    size_t bytes = k->body.cap + k->input.cap;
+    if (!memory_take(x->gl->gateway, (int64_t)bytes)) {
+        FAIL(&x->fault, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
+        x->fault.retry_after_s = 2;
+        return x->fault.code;
+    }
+    k->counted = bytes;
+    r->body = buf_view(&k->body);
+    return OK;
+}
+
+static enum err not_found(struct exchange *x, struct state_call *c)
+{
+    struct str text = state_message(c, &x->gl->tape);
+    const struct responses_ask *ask = &x->kept->ask;
+    if (c->status == 404 && ask->previous.n)
+        return FAIL(&x->fault, ERR_PREVIOUS, "Previous response with id '%.*s' not found.", STR_ARG(ask->previous));
+    return FAIL(&x->fault, c->status == 404 ? ERR_TALK : ERR_BAD_REQUEST, "%.*s", (int)(text.n < 200 ? text.n : 200), text.p);
+}
+
+static enum err take_recalled(struct exchange *x, struct state_call *c)
+{
+    struct str items = buf_view(&c->answer);
+    if (c->status != 200) return not_found(x, c);
+    if (c->deployment[0])
+        return FAIL(
+            &x->fault, ERR_PREVIOUS,
+            "Previous response with id '%.*s' is kept by its provider, and this route's are kept here: call the route that "
+            "made it",
+            STR_ARG(x->kept->ask.previous));
+    if (items.n < 2) return FAIL(&x->fault, ERR_RECALL, "what Aquifer keeps of responses was not told whole");
+    return compose(x, str_make(items.p + 1, items.n - 2));
+}
+
+static void on_recalled(struct state_call *c, enum err got)
+{
+    struct exchange *x = CONTAINER_OF(c, struct kept, call)->exchange;
+    if (got == OK && take_recalled(x, c) == OK) {
+        buf_done(&c->answer);
+        exchange_resume(x);
+        return;
+    }
+    if (got != OK) x->fault = c->why;
+    give_up(x);
+}
+
+static enum next ask_earlier(struct exchange *x)
+{
+    char target[192];
+    const struct responses_ask *a = &x->kept->ask;
+    struct str id = a->previous.n ? a->previous : a->conversation;
+    if (!state_id_is_valid(id)) {
+        if (a->previous.n) FAIL(&x->fault, ERR_PREVIOUS, "Previous response with id '%.100s' not found.", "?");
+        else FAIL(&x->fault, ERR_TALK, "Conversation with id '%.100s' not found.", "?");
+        return FAILED;
+    }
+    int n = snprintf(target, sizeof target, "/recall?%s=%.*s", a->previous.n ? "response" : "conversation", STR_ARG(id));
+    x->kept->call.on_done = on_recalled;
+    ask(x, S("GET"), str_make(target, (size_t)n));
+    return WAIT;
+}
+
+/* The body and the tape go before the exchange does. */
+static bool keep_ids(struct exchange *x, struct responses_ask *a)
+{
+    return arena_str(&x->arena, a->previous, &a->previous) && arena_str(&x->arena, a->conversation, &a->conversation);
+}
+
+static bool make_id(struct exchange *x, struct kept *k)
+{
+    char id[16 + LEDGER_ID_LEN];
+    char random[LEDGER_ID_LEN + 1];
+    random_id(random, LEDGER_ID_LEN);
+    snprintf(id, sizeof id, "resp_%s", random);
+    return arena_str(&x->arena, str_z(id), &k->id);
+}
+
+static const struct route *route_of(struct exchange *x)
+{
+    uint32_t model = json_find(&x->gl->tape, 0, S("model"));
+    if (!model || !json_is(&x->gl->tape, model, JSON_STRING)) return NULL;
+    return generation_route(x->generation, json_text(&x->gl->tape, model));
+}
+
+/* Nothing is kept here: who asks for it is told, and no provider keeps it instead. */
+static enum err check_off(struct exchange *x, const struct responses_ask *a)
+{
+    if (a->previous.n) return FAIL(&x->fault, ERR_PREVIOUS, "Previous response not found: responses are not kept here");
+    if (a->conversation.n) return FAIL(&x->fault, ERR_TALK, "Conversation not found: conversations are not kept here");
+    if (!a->background) return OK;
+    return FAIL(&x->fault, ERR_BAD_REQUEST, "background: responses are not kept here; ask without it, streamed if it takes long");
+}
+
+static enum next recall(struct exchange *x, struct responses_ask *a)
+{
+    bool on = x->generation->settings.keeps_state;
+    if (!on && check_off(x, a) != OK) return FAILED;
+    if (a->background) {
+        FAIL(&x->fault, ERR_BAD_REQUEST, "background: responses do not run by themselves here; stream what takes long");
+        return FAILED;
+    }
+    struct kept *k = kept_new(x);
+    k->ask = *a;
+    k->tells = on && !is_bare(x);
+    k->keeps = k->tells && a->store;
+    if (!keep_ids(x, &k->ask) || !make_id(x, k)) {
+        FAIL(&x->fault, ERR_LIMIT, "the request's ids are too long");
+        return FAILED;
+    }
+    x->gl->scanned = NULL; /* the body is another one from here on */
+    if (a->previous.n || a->conversation.n) return ask_earlier(x);
+    return compose(x, STR_NONE) == OK ? NEXT : FAILED;
+}
+
+/* What a provider keeps is its account's, not the caller's: without knowing whose an id is, none goes up. */
+static enum err refuse_foreign(struct exchange *x, const struct responses_ask *a)
+{
+    const char *name = a->previous.n ? "previous_response_id" : a->conversation.n ? "conversation" : NULL;
+    if (!name) return OK;
+    return FAIL(&x->fault, ERR_BAD_REQUEST, "%s: this route's provider keeps its own; send the whole conversation as input",
+                name);
+}
+
+static enum next look(struct exchange *x)
+{
+    struct responses_ask a;
+    if (admit_scan(x, x->stream->request->body) != OK) return FAILED;
+    x->gl->scanned = x;
+    if (responses_ask_read(&x->gl->tape, &x->arena, &a, &x->fault) != OK) return FAILED;
+    bool keeps = a.store && !is_bare(x);
+    if (!keeps && !a.previous.n && !a.conversation.n) return NEXT; /* it is whole in itself */
+    const struct route *route = route_of(x);
+    if (route && !route->state_upstream) return recall(x, &a);
+    return !route || refuse_foreign(x, &a) == OK ? NEXT : FAILED;
+}
+
+enum next step_recall(struct exchange *x)
+{
+    if (signed_check_body(x) != OK) return FAILED;
+    if (x->endpoint->operation == WIRE_STATE) return ask_about(x);
+    bool asks = x->endpoint->format == WIRE_OPENAI_RESPONSES && x->endpoint->operation != WIRE_CONNECT;
+    return asks ? look(x) : NEXT;
+}

@@ -1,0 +1,69 @@
+/* Responses that are kept for their callers, inside the gateway: what one exchange asks of them, and how control's state service
+ * is asked. Nothing here touches a database; every question is an awaited call over a socket, with a deadline. Used by recall.c,
+ * keep.c, state.c and background.c. */
+#pragma once
+
+#include "gateway/priv.h"
+#include "wire/wire.h"
+
+/* ---- state.c: one question to the service ---------------------------------------------------------------------------------- */
+
+struct state_call {
+    struct http_call *call; /* NULL: none is under way */
+    /* From the loop. OK: the service answered, whatever its status; else ERR_RECALL, told in `why`. */
+    void (*on_done)(struct state_call *c, enum err got);
+    struct gateway_loop *gl;
+    struct buf request; /* the body, filled before state_ask() */
+    struct str piece;
+    int status;
+    struct buf answer;
+    char deployment[32]; /* the provider's deployment that keeps it; "" : we do */
+    char follow[48];     /* of a followed stream: the last event's number and whether more comes */
+    struct fault why;
+};
+struct state_request {
+    struct str method, target, project;
+    uint32_t wait_ms;
+    size_t answer_max;
+};
+void state_ask(struct gateway_loop *gl, struct state_call *c, const struct state_request *r);
+void state_call_stop(struct state_call *c); /* no on_done() any more */
+void state_call_done(struct state_call *c); /* frees what it holds */
+bool state_id_is_valid(struct str id);      /* may stand in a target as it is */
+/* The message of an error answer; a text of its own where there is none. Points into the answer. */
+struct str state_message(struct state_call *c, struct json_tape *t);
+
+/* ---- what an exchange asks -------------------------------------------------------------------------------------------------- */
+
+struct run; /* background.c: a response that goes on without its caller */
+
+struct kept {
+    struct exchange *exchange;
+    struct responses_ask ask;
+    struct str id;   /* of the response, ours */
+    bool tells;      /* the answer is told as the caller asked */
+    bool keeps;      /* … and kept */
+    bool follows;    /* GET ?stream=true: the answer comes from the service piece by piece */
+    struct run *run; /* this is the exchange that works in the background; NULL: it has a caller */
+    struct state_call call;
+    struct buf body;  /* what goes up instead of the request's */
+    struct buf input; /* the request's own items */
+    size_t counted;   /* bytes told to the memory ceiling */
+    struct responses_gather gather;
+    struct sse_reader reader;
+    struct buf out;      /* events as the caller gets them */
+    struct buf terminal; /* the last event's data, or the whole answer */
+    bool is_event, has_terminal;
+    int64_t after; /* followed up to this number */
+};
+struct kept *kept_new(struct exchange *x);
+struct responses_view kept_view(const struct kept *k, bool stored);
+/* The event's data behind its name. */
+void kept_put_event(struct buf *out, struct str name, struct str data);
+
+/* ---- background.c ------------------------------------------------------------------------------------------------------------- */
+
+/* The caller gets the queued response, or follows it; the work goes on in an exchange of its own. */
+enum next background_start(struct exchange *x);
+enum next follow_start(struct exchange *x, struct str id, int64_t after);
+void follow_stop(struct exchange *x);

@@ -1,0 +1,189 @@
+# order: 22
+# timeout: 300
+# builds: plain asan tsan
+"""Responses and conversations that Aquifer keeps: the official SDK with a provider of each format behind it; what goes up; who may see
+them; control killed, restarts, backups, retention."""
+import json
+import os
+import signal
+import sqlite3
+
+from lib import acts, http
+from lib.clients import run_client
+from lib.fake import Fake
+from lib.gateway import Gateway, anthropic_provider, config, deployment, gemini_provider, openai_provider, route
+from lib.tap import check, eq, run, test, until
+
+fake = Fake().start()
+MODELS = {"responses": "gpt-4o-mini", "main": "gpt-4o-mini", "claude": "claude-opus-5", "google": "gemini-2.5-flash"}
+for model in MODELS.values():
+    fake.models.add(model)
+providers = [openai_provider(fake, "responses", "    formats: [openai_responses]\n"), openai_provider(fake), anthropic_provider(fake),
+             gemini_provider(fake)]
+routes = [route("in-" + name, deployment(name, model)) for name, model in MODELS.items()]
+TEXT = config(providers, routes)
+gateway = Gateway(TEXT).start()
+KEY = gateway.key()
+
+
+def call(method, path, body=None, key=None, at=gateway):
+    return http.call(at.address, method, path, {"Authorization": f"Bearer {key or KEY}"}, body if body is not None else b"")
+
+
+def ask(given="hello", model="in-responses", key=None, **fields):
+    return call("POST", "/v1/responses", {"model": model, "input": given, **fields}, key)
+
+
+def made(*given, **fields):
+    answer = ask(*given, **fields)
+    eq(answer.status, 200, repr(answer))
+    return answer.json()
+
+
+for provider in MODELS:
+    @test(f"openai SDK, kept responses, provider {provider}")
+    def _(provider=provider):
+        run_client("state.mjs", {"AQUIFER_URL": f"http://127.0.0.1:{gateway.port}", "AQUIFER_API_KEY": KEY, "AQUIFER_EXACT": "1",
+                                 "AQUIFER_MODEL": "in-" + provider}, seconds=60)
+
+
+@test("a provider of the same format is asked to keep nothing, and gets the whole conversation")
+def _():
+    first = made("one", instructions="Be brief.", metadata={"a": "b"})
+    made("two", previous_response_id=first["id"])
+    up = fake.requests[-1].json
+    eq(up["store"], False)
+    check("previous_response_id" not in up and "instructions" not in up, "neither the id nor earlier instructions go up")
+    eq([item["role"] for item in up["input"]], ["user", "assistant", "user"])
+    eq(up["input"][1]["content"][0]["text"], "You said: one")
+
+
+@test("a request that names no state and keeps none goes up as it came")
+def _():
+    body = b'{"model":"gpt-4o-mini",  "store": false, "input":"as it is"}'
+    raw = body.replace(b"gpt-4o-mini", b"in-responses")
+    answer = http.call(gateway.address, "POST", "/v1/responses", {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}, raw)
+    eq(answer.status, 200)
+    eq(fake.requests[-1].body, body)
+
+
+@test("another project sees nothing of it, another key of the same project all")
+def _():
+    mine = made("mine")["id"]
+    conv = call("POST", "/v1/conversations", {}).json()["id"]
+    other, same = gateway.key("other", "--project", "blue"), gateway.key("same")
+    for path in (f"/v1/responses/{mine}", f"/v1/responses/{mine}/input_items", f"/v1/conversations/{conv}", f"/v1/conversations/{conv}/items"):
+        unknown = path.replace(mine, "resp_unknown").replace(conv, "conv_unknown")
+        one, two = call("GET", path, key=other), call("GET", unknown, key=other)
+        eq((one.status, one.json()["error"]["type"]), (404, "invalid_request_error"), path)
+        eq(one.body.replace(mine.encode(), b"X").replace(conv.encode(), b"X"), two.body.replace(b"resp_unknown", b"X").replace(b"conv_unknown", b"X"))
+        eq(call("GET", path, key=same).status, 200, path)
+    eq(call("DELETE", f"/v1/responses/{mine}", key=other).status, 404)
+    eq(ask(previous_response_id=mine, key=other).json()["error"]["code"], "previous_response_not_found")
+    eq(ask(conversation=conv, key=other).status, 404)
+    eq(ask(previous_response_id=mine, key=same).status, 200)
+
+
+@test("a chain with a hole is not continued")
+def _():
+    one = made("one")["id"]
+    two = made("two", previous_response_id=one)["id"]
+    eq(call("DELETE", f"/v1/responses/{one}").json(), {"id": one, "object": "response", "deleted": True})
+    eq(ask("three", previous_response_id=two).json()["error"]["code"], "previous_response_not_found")
+
+
+@test("control killed: what needs nothing kept goes on, the rest is told to come again, and then works")
+def _():
+    kept = made("before")["id"]
+    control = gateway.pids("aquifer-control")[0]
+    os.kill(control, signal.SIGSTOP)
+    away = ask("after", previous_response_id=kept)
+    eq((away.status, away.json()["error"]["code"], away.get("x-should-retry")), (503, "state_unavailable", "true"))
+    check(away.get("retry-after"), "it says when")
+    eq(call("GET", f"/v1/responses/{kept}").status, 503)
+    eq(ask("not kept", store=False).status, 200)
+    eq(made("kept if it can be")["store"], False)
+    eq(ask("relied on", store=True).status, 503)
+    os.kill(control, signal.SIGKILL)
+    until(lambda: ask("after", previous_response_id=kept).status == 200, "what was kept is there again", 60)
+    eq(call("GET", f"/v1/responses/{kept}").status, 200)
+
+
+@test("a stream that cannot be kept though it was asked for ends as a failure")
+def _():
+    control = gateway.pids("aquifer-control")[0]
+    os.kill(control, signal.SIGSTOP)
+    try:
+        events = [json.loads(data) for _, data in ask("x", stream=True, store=True).events()]
+        eq((events[-1]["type"], events[-1]["response"]["error"]["code"]), ("response.failed", "server_is_overloaded"))
+        events = [json.loads(data) for _, data in ask("x", stream=True).events()]
+        eq((events[-1]["type"], events[-1]["response"]["store"]), ("response.completed", False))
+    finally:
+        os.kill(control, signal.SIGCONT)
+    until(lambda: made("x")["store"], "it keeps again", 30)
+
+
+@test("kept across a restart, in a backup, and restored from it")
+def _():
+    kept = made("for ever")["id"]
+    backup = gateway.admin("POST", "/admin/v1/backup").json()["path"]
+    eq(call("DELETE", f"/v1/responses/{kept}").status, 200)
+    eq(call("GET", f"/v1/responses/{kept}").status, 404)
+    path = os.path.join(gateway.dir, backup) if not os.path.isabs(backup) else backup
+    eq(gateway.admin("POST", "/admin/v1/restore", {"path": path}).status, 200)
+    eq(call("GET", f"/v1/responses/{kept}").status, 200)
+    eq(gateway.terminate(), 0)
+    gateway.start()
+    eq(made("go on", previous_response_id=kept)["previous_response_id"], kept)
+
+
+@test("what is too old goes, and with retention 0 nothing is kept")
+def _():
+    kept = made("old")["id"]
+    gateway.write(TEXT + "state: { retention: 0 }\n")
+    until(lambda: call("GET", f"/v1/responses/{kept}").status == 404, "it is not shown any more", 30)
+    eq(made("unkept")["store"], False)
+    eq(fake.requests[-1].json["store"], False)
+    eq(ask(previous_response_id=kept).json()["error"]["code"], "previous_response_not_found")
+    eq(ask(background=True).status, 400)
+    eq(call("POST", "/v1/conversations", {}).status, 400)
+    with sqlite3.connect(os.path.join(gateway.dir, "data", "aquifer.db")) as db:
+        until(lambda: db.execute("SELECT (SELECT count(*) FROM responses) + (SELECT count(*) FROM state_items)").fetchone()[0] == 0,
+              "the tables are empty", 30)
+        eq(db.execute("SELECT bytes FROM state_size").fetchone()[0], 0)
+    gateway.write(TEXT)
+    until(lambda: made("again")["store"], "it keeps again", 30)
+
+
+@test("no more than max_bytes is kept, the newest of it")
+def _():
+    gateway.write(TEXT + "state: { max_bytes: 1MiB }\n")
+    first = made("x" * 100000)["id"]
+    for _ in range(20):
+        last = made("y" * 100000)["id"]
+    until(lambda: call("GET", f"/v1/responses/{first}").status == 404, "the oldest went", 30)
+    eq(call("GET", f"/v1/responses/{last}").status, 200)
+    gateway.write(TEXT)
+
+
+@test("pages, and what is wrong with them")
+def _():
+    conv = call("POST", "/v1/conversations", {"items": [{"role": "user", "content": f"n{n}"} for n in range(20)]}).json()["id"]
+    path = f"/v1/conversations/{conv}/items"
+    page = call("GET", path + "?limit=7&order=asc").json()
+    eq((len(page["data"]), page["has_more"], page["first_id"], page["last_id"]), (7, True, page["data"][0]["id"], page["data"][6]["id"]))
+    rest = call("GET", path + "?limit=100&order=asc&after=" + page["last_id"]).json()
+    eq((len(rest["data"]), rest["has_more"]), (13, False))
+    for wrong in ("?limit=0", "?limit=101", "?limit=x", "?order=up", "?after=msg_unknown"):
+        eq(call("GET", path + wrong).status, 400, wrong)
+    for body in ({"metadata": []}, {"metadata": {"a": 1}}, {"items": {}}, {"items": [7]}, {"metadata": {str(n): "" for n in range(17)}}):
+        eq(call("POST", "/v1/conversations", body).status, 400, repr(body))
+    eq(call("PUT", f"/v1/conversations/{conv}").status, 405)
+
+
+def end():
+    gateway.stop()
+    fake.stop()
+
+
+run(end)
