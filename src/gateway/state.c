@@ -18,10 +18,11 @@ static void on_head(struct http_call *call, int status, struct http_fields field
     }
 }
 
-static void on_body(struct http_call *call, struct str bytes, void *user)
+static bool on_body(struct http_call *call, struct str bytes, void *user)
 {
     struct state_call *c = user;
     buf_str(&c->answer, bytes);
+    return true;
 }
 
 static void tell(struct state_call *c, enum err got)
@@ -54,7 +55,7 @@ static void on_fail(struct http_call *call, const struct fault *why, void *user)
     tell(c, unavailable(c, "its keeper does not answer"));
 }
 
-static const struct http_call_handler handler = {on_head, on_body, on_end, on_fail};
+static const struct http_call_handler handler = {.on_head = on_head, .on_body = on_body, .on_end = on_end, .on_fail = on_fail};
 
 void state_ask(struct gateway_loop *gl, struct state_call *c, const struct state_request *r)
 {
