@@ -219,6 +219,9 @@ void exchange_resume(struct exchange *x);                  /* the step it waits 
 void exchange_jump(struct exchange *x, enum step_id step); /* out of a waiting step to another one */
 void exchange_release(struct exchange *x);                 /* frees it once stream, call and waits are gone */
 const char *step_name(enum step_id step);
+/* What the request is told as in a format, and whether the attempt's provider has that call; send.c */
+enum wire_operation operation_in(const struct exchange *x, enum wire_format f);
+bool can_call_as(const struct exchange *x, enum wire_format f, enum wire_operation op);
 bool can_call(const struct exchange *x, enum wire_format f); /* the attempt's provider, for its model; send.c */
 struct str upstream_model(const struct exchange *x);         /* the id that the attempt's provider knows it by; send.c */
 

@@ -18,9 +18,9 @@ static bool can_do(const struct exchange *x)
     const struct wire_formats *formats = &x->attempt.deployment->formats;
     bool generates = x->request.operation == WIRE_GENERATE || x->request.operation == WIRE_COMPACT; /* of a summary */
     if (generates) return true;
-    if (x->request.operation != WIRE_COUNT_TOKENS) return can_call(x, x->wire->format);
+    if (x->request.operation != WIRE_COUNT_TOKENS && !wire_is_embed(x->request.operation)) return can_call(x, x->wire->format);
     for (unsigned i = 0; i < formats->n; i++)
-        if (can_call(x, (enum wire_format)formats->at[i])) return true;
+        if (can_call_as(x, (enum wire_format)formats->at[i], operation_in(x, (enum wire_format)formats->at[i]))) return true;
     return false;
 }
 
@@ -313,12 +313,19 @@ struct str upstream_model(const struct exchange *x)
     return str_eq(model, S("*")) ? x->request.model : model;
 }
 
-bool can_call(const struct exchange *x, enum wire_format f)
+enum wire_operation operation_in(const struct exchange *x, enum wire_format f)
+{
+    bool retold = wire_is_embed(x->request.operation) && (f != x->wire->format || x->request.operation == WIRE_EMBED_BATCH);
+    return retold ? wire_embed_operation(f) : x->attempt.operation;
+}
+
+bool can_call(const struct exchange *x, enum wire_format f) { return can_call_as(x, f, x->attempt.operation); }
+
+bool can_call_as(const struct exchange *x, enum wire_format f, enum wire_operation op)
 {
     char room[512];
     struct buf path = {.p = room, .cap = sizeof room, .max = sizeof room};
-    const struct provider_call call = {f, x->attempt.operation, upstream_model(x), x->request.stream,
-                                       x->attempt.deployment->provider->api_version};
+    const struct provider_call call = {f, op, upstream_model(x), x->request.stream, x->attempt.deployment->provider->api_version};
     return x->attempt.deployment->provider->kind->path(&call, &path);
 }
 
@@ -463,6 +470,7 @@ static enum err choose_road(struct exchange *x)
         same = same && !(x->attempt.deployment->quirks & QUIRK_NO_COMPACT);
         if (!same) x->attempt.operation = WIRE_GENERATE; /* of a summary */
     }
+    if (x->request.operation == WIRE_EMBED_BATCH) same = false; /* each of its requests names the model */
     x->gl->translates = !same;
     return same ? translate_sealed(x) : translate_request(x);
 }

@@ -18,6 +18,7 @@ struct translation {
     struct wire_restorer *restorer; /* NULL: no tool was respelled */
     bool finished, failed;          /* the provider's last event, or its error event, has come */
     struct chat_error *failure;     /* a whole answer that says it failed; NULL */
+    struct wire_embed embed;        /* texts that shall become vectors; nothing else of this is used then */
     /* While the reader is called: */
     struct exchange *exchange;
     struct buf *out;
@@ -59,11 +60,17 @@ static struct chat_origin origin_of(const struct exchange *x, const struct wire_
     return (struct chat_origin){.family = wire_family(ops, upstream_model(x)), .deployment = d->identity};
 }
 
+/* OpenAI's tasks have no conversation to translate, and the errors of Chat. */
+static const struct wire_translator *translator_of(const struct wire_ops *ops)
+{
+    return ops->translator ? ops->translator : wire_ops_get(WIRE_OPENAI_CHAT)->translator;
+}
+
 static struct translation *translation_new(struct exchange *x, const struct wire_ops *ops)
 {
     struct translation *t = mem_alloc(sizeof *t);
-    t->up = ops->translator;
-    t->down = x->wire->translator;
+    t->up = translator_of(ops);
+    t->down = translator_of(x->wire);
     arena_init(&t->arena, MEMO_CHUNK, x->generation->settings.answer_hold_max * 4);
     buf_init(&t->body, SIZE_MAX / 4);
     t->reply = (struct wire_reply){
@@ -113,6 +120,18 @@ static enum err close_count(struct exchange *x, struct translation *t, enum wire
     return e;
 }
 
+/* Texts for vectors are no conversation, and need no form. */
+static enum err write_embed(struct exchange *x, struct translation *t, enum wire_format f)
+{
+    struct json_tape *tape = &x->gl->tape;
+    struct str body = x->stream->request->body;
+    const struct wire_target to = {.model = upstream_model(x), .losses = &t->losses, .tape = tape};
+    if (!json_tape_holds(tape, body, &JSON_LIMITS)) TRY(json_scan(tape, body, &JSON_LIMITS, &x->fault));
+    TRY(wire_embed_read(x->wire->format, x->request.operation, tape, &t->arena, &t->embed, &x->fault));
+    buf_reserve(&t->body, body.n + BODY_SLACK);
+    return wire_embed_write(f, &t->embed, &to, &t->body, &x->fault);
+}
+
 /* Reads the body into the form and writes it for one format. */
 static enum err write_for(struct exchange *x, struct translation *t, const struct wire_ops *ops, struct arena *form)
 {
@@ -159,10 +178,17 @@ static enum err try_format(struct exchange *x, const struct wire_ops *ops, struc
     struct arena *form = &x->gl->form;
     struct translation *t = translation_new(x, ops);
     form->max = FORM_ROOM + FORM_PER_BYTE * x->stream->request->body.n;
-    enum err e = write_for(x, t, ops, form);
+    enum err e = wire_is_embed(x->request.operation) ? write_embed(x, t, ops->format) : write_for(x, t, ops, form);
     arena_clear(form, FORM_KEPT);
     *ret_translation = t;
     return e;
+}
+
+static bool can_translate(const struct exchange *x, const struct wire_ops *ops)
+{
+    if (wire_is_embed(x->request.operation))
+        return wire_embeds(ops->format) && can_call_as(x, ops->format, operation_in(x, ops->format));
+    return ops->translator && can_call(x, ops->format);
 }
 
 /* The first format that loses nothing for this request, else the first that can express it at all. */
@@ -174,13 +200,14 @@ enum err translate_request(struct exchange *x)
     for (unsigned i = 0; i < d->formats.n; i++) {
         const struct wire_ops *ops = wire_ops_get((enum wire_format)d->formats.at[i]);
         struct translation *t;
-        if (!ops || !ops->translator || !can_call(x, ops->format)) continue;
+        if (!ops || !can_translate(x, ops)) continue;
         enum err e = try_format(x, ops, &t);
         bool better = e == OK && (!best || lost(t) == 0);
         struct translation *loser = better ? best : t;
         if (better) {
             best = t;
             x->attempt.wire = ops;
+            x->attempt.operation = operation_in(x, ops->format);
         }
         if (e != OK) refused = e;
         x->attempt.translation = loser;
@@ -249,10 +276,24 @@ static enum err rewrite_count(struct exchange *x, struct buf *out)
     return OK;
 }
 
+static enum err rewrite_vectors(struct exchange *x, struct buf *out)
+{
+    enum { BYTES_PER_TOKEN = 4 };
+    struct translation *t = x->attempt.translation;
+    struct wire_vectors v = {.n = t->embed.n, .at = arena_alloc(&t->arena, t->embed.n * sizeof *v.at)};
+    if (!v.at) return FAIL(&x->fault, ERR_INTERNAL, "the answer does not fit its bounds");
+    TRY(wire_embed_read_answer(x->attempt.wire->format, buf_view(&x->held), &x->gl->tape, &v, &x->fault));
+    if (v.told) usage_set(&x->usage, USAGE_IN_FRESH, v.tokens, USAGE_REPORTED);
+    else v.tokens = x->request.input_bound / BYTES_PER_TOKEN;
+    wire_embed_write_answer(x->wire->format, x->request.operation, &v, &t->embed, x->request.model, out);
+    return OK;
+}
+
 static enum err rewrite(struct exchange *x, struct buf *out)
 {
     struct translation *t = x->attempt.translation;
     struct chat_answer answer = {.arena = &t->arena};
+    if (wire_is_embed(x->request.operation)) return rewrite_vectors(x, out);
     if (json_scan(&x->gl->tape, buf_view(&x->held), &JSON_LIMITS, NULL) != OK || !json_is(&x->gl->tape, 0, JSON_OBJECT))
         return FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a whole JSON object");
     if (x->request.operation == WIRE_COUNT_TOKENS) return rewrite_count(x, out);

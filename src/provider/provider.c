@@ -113,9 +113,11 @@ static bool mantle_path(const struct provider_call *c, struct buf *out)
 static bool put_gemini(const struct provider_call *c, const char *models, struct buf *out)
 {
     struct str head, rest = c->model;
-    const char *verb = c->operation == WIRE_COUNT_TOKENS ? ":countTokens"
-                       : c->stream                       ? ":streamGenerateContent?alt=sse"
-                                                         : ":generateContent";
+    const char *verb = c->operation == WIRE_COUNT_TOKENS  ? ":countTokens"
+                       : c->operation == WIRE_EMBED       ? ":embedContent"
+                       : c->operation == WIRE_EMBED_BATCH ? ":batchEmbedContents"
+                       : c->stream                        ? ":streamGenerateContent?alt=sse"
+                                                          : ":generateContent";
     if (c->format != WIRE_GEMINI_GENERATE) return false;
     bool is_resource = memchr(rest.p, '/', rest.n) != NULL;
     buf_str(out, str_z(is_resource ? "" : models));
@@ -149,6 +151,7 @@ static void put_versioned(struct buf *out, struct str model)
  * AI"); Google's own models take generateContent. */
 static bool vertex_path(const struct provider_call *c, struct buf *out)
 {
+    if (wire_is_embed(c->operation)) return false; /* Vertex AI has a call of its own shape for that (predict) */
     if (c->format != WIRE_ANTHROPIC_MESSAGES) return !is_claude(c->model) && put_gemini(c, "/publishers/google/models", out);
     if (!is_claude(c->model)) return false;
     buf_str(out, S("/publishers/anthropic/models/"));

@@ -5,6 +5,8 @@
 #define GEMINI(model)                                                                               \
     {"POST", model ":generateContent", WIRE_GEMINI_GENERATE, WIRE_GENERATE, PATH_MODEL},            \
         {"POST", model ":streamGenerateContent", WIRE_GEMINI_GENERATE, WIRE_GENERATE, PATH_STREAM}, \
+        {"POST", model ":embedContent", WIRE_GEMINI_GENERATE, WIRE_EMBED, PATH_MODEL},              \
+        {"POST", model ":batchEmbedContents", WIRE_GEMINI_GENERATE, WIRE_EMBED_BATCH, PATH_MODEL},  \
     {                                                                                               \
         "POST", model ":countTokens", WIRE_GEMINI_GENERATE, WIRE_COUNT_TOKENS, PATH_MODEL           \
     }

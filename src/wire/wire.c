@@ -33,7 +33,7 @@ static const struct wire_manner MANNERS[WIRE_OPERATIONS] = {
     [WIRE_IMAGE_EDIT] = {WIRE_METER_TOLD, true, false},      [WIRE_IMAGE_VARY] = {WIRE_METER_TOLD, true, false},
     [WIRE_SPEAK] = {WIRE_METER_TOLD, false, true},           [WIRE_TRANSCRIBE] = {WIRE_METER_TOLD, true, false},
     [WIRE_TRANSLATE_AUDIO] = {WIRE_METER_TOLD, true, false}, [WIRE_RERANK] = {WIRE_METER_INPUT, false, false},
-    [WIRE_MODERATE] = {WIRE_METER_NONE, false, false},
+    [WIRE_EMBED_BATCH] = {WIRE_METER_INPUT, false, false},   [WIRE_MODERATE] = {WIRE_METER_NONE, false, false},
 };
 
 const struct wire_manner *wire_manner(enum wire_operation op)
@@ -82,6 +82,7 @@ uint32_t wire_reach(enum wire_format f, enum wire_operation op)
             if (wire_counts((enum wire_format)i)) reach |= 1u << i;
         return reach;
     }
+    if (wire_is_embed(op)) return 1u << WIRE_OPENAI_TASKS | 1u << WIRE_GEMINI_GENERATE;
     if ((op != WIRE_GENERATE && op != WIRE_COMPACT) || !FORMATS[f] || !FORMATS[f]->translator) return reach;
     for (unsigned i = 0; i < WIRE_FORMATS; i++)
         if (FORMATS[i] && FORMATS[i]->translator) reach |= 1u << i;

@@ -37,6 +37,7 @@ enum wire_operation {
     WIRE_STATE,   /* about what is kept of Responses: no model is called */
     /* WIRE_OPENAI_TASKS: */
     WIRE_EMBED,
+    WIRE_EMBED_BATCH, /* Gemini's, which has a call for one text and one for many */
     WIRE_IMAGE,
     WIRE_IMAGE_EDIT,
     WIRE_IMAGE_VARY,
@@ -351,6 +352,38 @@ MUST_USE enum err wire_count_close(enum wire_format f, const struct json_tape *t
 /* Answers. ERR_UPSTREAM_GARBAGE. */
 MUST_USE enum err wire_count_read(enum wire_format f, const struct json_tape *t, uint64_t *ret_tokens, struct fault *why);
 void wire_count_write(enum wire_format f, uint64_t tokens, struct buf *out);
+
+/* ---- embed.c: texts as vectors, between OpenAI's tasks and Gemini -------------------------------------------------------------- */
+
+bool wire_is_embed(enum wire_operation op);
+bool wire_embeds(enum wire_format f);                         /* has such calls */
+enum wire_operation wire_embed_operation(enum wire_format f); /* the one that a translated request is told as */
+struct wire_embed_text {
+    struct str text, task, title; /* spans, still escaped; task and title .p NULL: not said */
+};
+struct wire_embed {
+    struct wire_embed_text *texts; /* in the arena */
+    unsigned n;
+    unsigned hints;        /* what only the caller's format can say: task, title, user */
+    struct str dimensions; /* a number; "" not said */
+    bool base64;           /* OpenAI: the vectors shall come so */
+};
+/* The tape holds the whole body (JSON_LIMITS). ERR_BAD_REQUEST names what another format cannot be told. */
+MUST_USE enum err wire_embed_read(enum wire_format f, enum wire_operation op, const struct json_tape *t, struct arena *a,
+                                  struct wire_embed *ret_embed, struct fault *why);
+MUST_USE enum err wire_embed_write(enum wire_format f, const struct wire_embed *e, const struct wire_target *to, struct buf *out,
+                                   struct fault *why);
+struct wire_vectors {
+    struct str *at; /* of n, zeroed: lists of numbers as they are spelled */
+    unsigned n;
+    uint64_t tokens;
+    bool told; /* else tokens are whoever called's estimate */
+};
+/* A 2xx answer; v->at and v->n are the caller's. Scans `body` with a tape of its own limits. */
+MUST_USE enum err wire_embed_read_answer(enum wire_format f, struct str body, struct json_tape *t, struct wire_vectors *v,
+                                         struct fault *why);
+void wire_embed_write_answer(enum wire_format f, enum wire_operation op, const struct wire_vectors *v, const struct wire_embed *e,
+                             struct str model, struct buf *out);
 
 /* ---- adapt.c, restore.c: what only some formats can say ---------------------------------------------------------------------- */
 

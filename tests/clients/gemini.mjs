@@ -105,4 +105,14 @@ test('the Interactions API is refused in so many words', async () => {
   assert.match((await answer.json()).error.message, /generateContent/);
 });
 
+test('embeddings, of one text and of several', async () => {
+  const asking = client.models.embedContent({ model, contents: ['a', 'bcd'], config: { outputDimensionality: 2 } });
+  if (process.env.AQUIFER_NO_EMBEDDINGS) return fails(asking, ApiError);
+  const { embeddings } = await asking;
+  assert.equal(embeddings.length, 2);
+  assert.ok(embeddings.every(({ values }) => values.length >= 2 && values.every(Number.isFinite)));
+  const one = await client.models.embedContent({ model, contents: 'a', config: { taskType: 'RETRIEVAL_QUERY' } });
+  assert.equal(one.embeddings.length, 1);
+});
+
 await run();

@@ -3,7 +3,9 @@
 # builds: plain asan
 """Google's official SDK (tests/clients/gemini.mjs) through Aquifer: a Gemini provider, and those of other formats; the body on the
 same-format road; other vendors' callers with a Gemini provider behind."""
+import base64
 import json
+import struct
 
 from lib import acts, http
 from lib.clients import run_client
@@ -46,7 +48,7 @@ def _():
 
 @test("@google/genai, a Messages provider (strict fake)")
 def _():
-    client_through(anthropic_provider, "claude-opus-5", "anthropic", AQUIFER_CROSSED="1", AQUIFER_COUNTS="1")
+    client_through(anthropic_provider, "claude-opus-5", "anthropic", AQUIFER_CROSSED="1", AQUIFER_COUNTS="1", AQUIFER_NO_EMBEDDINGS="1")
 
 
 def other_client(name, prefix):
@@ -157,6 +159,59 @@ def _():
     fake.forget()
     stream("either")
     eq([one.path for one in fake.requests], ["/v1beta/models/g-plain:streamGenerateContent"], "the one that said so rests")
+
+
+def embed(path, body, status=200):
+    got = http.call(straight.address, "POST", path, [("authorization", f"Bearer {KEY}"), ("content-type", "application/json")],
+                    json.dumps(body).encode())
+    eq(got.status, status, repr(got))
+    return got
+
+
+def part(text, **more):
+    return {"content": {"parts": [{"text": text}]}, **more}
+
+
+@test("OpenAI's embeddings from a Gemini provider: as numbers, as base64, with their usage")
+def _():
+    got = embed("/v1/embeddings", {"model": "plain", "input": ["a\n\u00e9", "bcd"], "dimensions": 2, "user": "u"})
+    eq(json.loads(fake.last().body), {"requests": [
+        {"model": "models/g-plain", "content": {"parts": [{"text": text}]}, "outputDimensionality": 2} for text in ("a\n\u00e9", "bcd")]})
+    eq(got.json(), {"object": "list", "model": "plain", "usage": {"prompt_tokens": 9, "total_tokens": 9}, "data": [
+        {"object": "embedding", "index": 0, "embedding": [3, 0.5]}, {"object": "embedding", "index": 1, "embedding": [3, 0.5]}]})
+    check("hint=1" in got.get("x-aquifer-losses"), got)
+    packed = embed("/v1/embeddings", {"model": "plain", "input": "four", "encoding_format": "base64"}).json()["data"][0]["embedding"]
+    eq([round(one, 6) for one in struct.unpack("<3f", base64.b64decode(packed))], [4, 0.5, -0.00125])
+
+
+@test("Gemini's embeddings from an OpenAI provider, and from its own")
+def _():
+    got = embed("/v1beta/models/crossed:embedContent", part("abc", outputDimensionality=2, taskType="RETRIEVAL_QUERY", title="t"))
+    eq(fake.last().path, "/v1/embeddings")
+    eq(json.loads(fake.last().body), {"model": "gpt-4o-mini", "input": ["abc"], "encoding_format": "float", "dimensions": 2})
+    check(len(got.json()["embedding"]["values"]) >= 2 and "hint=2" in got.get("x-aquifer-losses"), got)
+    got = embed("/v1/models/crossed:batchEmbedContents", {"requests": [part("a", model="models/crossed"), part("b", model="models/crossed")]})
+    eq(len(got.json()["embeddings"]), 2)
+    got = embed("/v1beta/models/plain:batchEmbedContents",
+                {"requests": [part("abc", model="models/plain", task_type="CLUSTERING", title="\u00e9"), part("b", model="models/plain")]})
+    eq([one["model"] for one in json.loads(fake.last().body)["requests"]], ["models/g-plain"] * 2)
+    eq((json.loads(fake.last().body)["requests"][0]["taskType"], got.get("x-aquifer-losses")), ("CLUSTERING", None))
+    eq([one["values"][0] for one in got.json()["embeddings"]], [3, 1])
+    got = embed("/v1beta/models/plain:embedContent", part("abcd", model="models/plain", taskType="CLUSTERING"))
+    eq((got.json()["embedding"]["values"][0], json.loads(fake.last().body)["model"]), (4, "models/g-plain"))
+
+
+@test("what embeddings refuse, in the caller's shape")
+def _():
+    for body, words in (({"input": [1, 2]}, "token ids"), ({"input": []}, "from 1 to"), ({"input": "a", "dimensions": 0}, "dimensions"),
+                        ({"input": "a", "encoding_format": "hex"}, "encoding_format"), ({"input": "a", "surprise": 1}, "surprise"), ({}, "input")):
+        check(words in embed("/v1/embeddings", {"model": "plain", **body}, 400).json()["error"]["message"], body)
+    for body, words in ((part("a", surprise=1), "surprise"), ({"content": {"parts": [{"text": "a"}, {"text": "b"}]}}, "content.parts"),
+                        ({"content": {"parts": [{"inlineData": {}}]}}, "must be a text"), ({}, "content")):
+        got = embed("/v1beta/models/crossed:embedContent", body, 400)
+        check(words in got.json()["error"]["message"] and got.json()["error"]["status"] == "INVALID_ARGUMENT", got)
+    fake.play_model("gpt-4o-mini", acts.raw_json({"data": []}))
+    eq(embed("/v1beta/models/crossed:embedContent", part("a"), 502).json()["error"]["status"], "UNAVAILABLE")
 
 
 def end():

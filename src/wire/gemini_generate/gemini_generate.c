@@ -70,6 +70,14 @@ static enum err want_contents(const struct json_tape *t, uint32_t object, struct
     return FAIL(why, ERR_BAD_REQUEST, contents ? "contents: must be an array" : "contents: missing");
 }
 
+static enum err want_embed(enum wire_operation op, const struct json_tape *t, struct fault *why)
+{
+    bool batch = op == WIRE_EMBED_BATCH;
+    uint32_t at = json_find(t, 0, batch ? S("requests") : S("content"));
+    if (at && json_is(t, at, batch ? JSON_ARRAY : JSON_OBJECT)) return OK;
+    return FAIL(why, ERR_BAD_REQUEST, batch ? "requests: missing, or no array" : "content: missing, or no object");
+}
+
 static enum err gemini_read(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *r,
                             struct fault *why)
 {
@@ -80,6 +88,7 @@ static enum err gemini_read(enum wire_operation op, const struct json_tape *t, s
     if (op == WIRE_COUNT_TOKENS) TRY(find_once(t, 0, INNER, &inner, why));
     if (inner && !json_is(t, inner, JSON_OBJECT)) return FAIL(why, ERR_BAD_REQUEST, "generateContentRequest: must be an object");
     TRY(find_model(t, inner, r, why));
+    if (wire_is_embed(op)) return want_embed(op, t, why);
     TRY(want_contents(t, inner, why));
     return read_bounds(t, r, why);
 }
@@ -101,6 +110,13 @@ static enum err gemini_answer(enum wire_operation op, struct str body, struct js
     if (op == WIRE_COUNT_TOKENS) {
         if (json_find(t, 0, S("totalTokens"))) return OK;
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a count of tokens: it has no totalTokens");
+    }
+    if (wire_is_embed(op)) {
+        uint64_t tokens;
+        uint32_t told = json_path(t, 0, "usageMetadata", "promptTokenCount");
+        if (told && json_u64(t, told, &tokens)) usage_set(ret_usage, USAGE_IN_FRESH, tokens, USAGE_REPORTED);
+        if (json_find(t, 0, S("embedding")) || json_find(t, 0, S("embeddings"))) return OK;
+        return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer has no embedding");
     }
     if (!json_find(t, 0, S("candidates")) && !json_find(t, 0, S("promptFeedback")) && !json_find(t, 0, S("usageMetadata")))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer has neither candidates nor promptFeedback");

@@ -16,7 +16,7 @@ PARTS = {"text", "inlineData", "fileData", "functionCall", "functionResponse", "
 BESIDE = {"thought", "thoughtSignature", "videoMetadata", "mediaResolution"}
 STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED",
             500: "INTERNAL", 503: "UNAVAILABLE", 529: "UNAVAILABLE"}
-PATH = re.compile(r"^/v1beta/models/([A-Za-z0-9._-]+):(generateContent|streamGenerateContent|countTokens)$")
+PATH = re.compile(r"^/v1beta/models/([A-Za-z0-9._-]+):(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$")
 SIGNATURE = "c2lnbmF0dXJl"
 DUMMY = "skip_thought_signature_validator"
 
@@ -159,6 +159,8 @@ def refuse(fake, request):
     body = request.json
     if not isinstance(body, dict):
         return _wrong("Invalid JSON payload received.")
+    if request.path.endswith(":batchEmbedContents") or request.path.endswith(":embedContent"):
+        return _refuse_embed(request)
     if request.path.endswith(":countTokens"):
         if len(body) != 1 or next(iter(body)) not in ("contents", "generateContentRequest"):
             return _wrong(f"countTokens takes contents or generateContentRequest, and one of them only, not {sorted(body)}")
@@ -174,7 +176,45 @@ def refuse(fake, request):
     return None
 
 
+def _embedding(where, one, names, model):
+    """A request for one vector, strictly; `model` must be the path's when it is said."""
+    for name in one:
+        if name not in names:
+            return _wrong(f'Invalid JSON payload received. Unknown name "{name}" at \'{where}\': Cannot find field.')
+    if "model" in one and one["model"] != f"models/{model}":
+        return _wrong("* BatchEmbedContentsRequest.requests[0].model: model must match the one of the request")
+    parts = (one.get("content") or {}).get("parts")
+    if not parts or any(set(part) != {"text"} for part in parts):
+        return _wrong(f"* {where}.content: contents is not specified")
+    if "outputDimensionality" in one and not schema.is_a(one["outputDimensionality"], int):
+        return _wrong(f"Invalid value at '{where}.output_dimensionality'")
+    return None
+
+
+def _refuse_embed(request):
+    body, model = request.json, model_of(request)
+    names = {"content", "taskType", "title", "outputDimensionality", "model"}
+    if request.path.endswith(":embedContent"):
+        return _embedding("request", body, names, model)
+    if set(body) != {"requests"} or not body["requests"] or any("model" not in one for one in body["requests"]):
+        return _wrong("* BatchEmbedContentsRequest.requests: model is required")
+    for at, one in enumerate(body["requests"]):
+        wrong = _embedding(f"requests[{at}]", one, names, model)
+        if wrong:
+            return wrong
+    return None
+
+
+def vector_of(one):
+    text = "".join(part["text"] for part in one["content"]["parts"])
+    return {"values": [len(text), 0.5, -1.25e-3][:one.get("outputDimensionality", 3)]}
+
+
 def plain_answer(fake, request):
+    if request.path.endswith(":embedContent"):
+        return acts.raw_json({"embedding": vector_of(request.json)})
+    if request.path.endswith(":batchEmbedContents"):
+        return acts.raw_json({"embeddings": [vector_of(one) for one in request.json["requests"]], "usageMetadata": {"promptTokenCount": 9}})
     if request.path.endswith(":countTokens"):
         return acts.raw_json({"totalTokens": 10 + len(request.json.get("generateContentRequest", request.json)["contents"])})
     return None
