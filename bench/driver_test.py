@@ -56,6 +56,11 @@ class Judgement(unittest.TestCase):
         self.assertTrue(process.holds)
         self.assertFalse(disk.holds)
 
+    def test_first_byte_goal_is_nginx_and_some_more(self):
+        self.assertTrue(rows.first_result("x", {"ours-translated": series(99.0), "nginx": series(50.0)}).holds)
+        self.assertFalse(rows.first_result("x", {"ours-translated": series(101.0), "nginx": series(50.0)}).holds)
+        self.assertIsNone(rows.first_result("x", {"nginx": series(50.0)}).holds)
+
     def test_order_turns_every_other_round(self):
         order = [item for _, item in rows.in_turn(["a", "b"], 3)]
         self.assertEqual(order, ["a", "b", "b", "a", "a", "b"])

@@ -1,7 +1,7 @@
 /* load: sends Chat Completions requests and measures what comes back.
  * Started by bench/run; one process, one thread, HTTP/1.1 with keep-alive. Closed loop: every connection sends its
  * next request when it has its answer. With --rate: requests fall due on a fixed beat and latency counts from there,
- * so a stall is charged to every request it delayed. With --hold: opens streams and keeps them open until its
+ * so a stall is charged to every request it delayed. `first_p50_us` counts to the first bytes of the answer. With --hold: opens streams and keeps them open until its
  * standard input ends. Prints one JSON object on standard output. */
 #include <errno.h>
 #include <signal.h>
@@ -20,11 +20,12 @@ enum { READ_MAX = 256 * 1024, EVENTS = 512, OPENING = 256 };
 
 struct conn {
     int fd;
-    bool busy;        /* a request is under way */
-    bool wants_write; /* EPOLLOUT is armed */
-    size_t sent;      /* of the request */
-    uint64_t from_ns; /* when the request was sent, or should have been */
-    uint64_t counted; /* events of the reply already added to the total */
+    bool busy;         /* a request is under way */
+    bool wants_write;  /* EPOLLOUT is armed */
+    size_t sent;       /* of the request */
+    uint64_t from_ns;  /* when the request was sent, or should have been */
+    uint64_t first_ns; /* when the first bytes of the answer came, its head; 0: none yet */
+    uint64_t counted;  /* events of the reply already added to the total */
     struct reply reply;
 };
 
@@ -41,7 +42,7 @@ static struct {
     size_t busy;
     uint64_t start_ns, issued;
     uint64_t good, events, non200, errors, reopened;
-    uint32_t *latency_ns; /* of the good ones */
+    uint32_t *latency_ns, *first_ns; /* of the good ones */
     size_t latency_cap;
     char read[READ_MAX];
 } load = {.connections = 1, .seconds_ms = 1000};
@@ -61,14 +62,18 @@ static void conn_open(struct conn *c)
     watch(c, EPOLL_CTL_ADD, false);
 }
 
-static void latency_add(uint64_t ns)
+static uint32_t short_ns(uint64_t ns) { return ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX; }
+
+static void latency_add(uint64_t ns, uint64_t first_ns)
 {
     if (load.good == load.latency_cap) {
         load.latency_cap = load.latency_cap ? load.latency_cap * 2 : 1 << 16;
         load.latency_ns = realloc(load.latency_ns, load.latency_cap * sizeof *load.latency_ns);
-        if (!load.latency_ns) die("out of memory");
+        load.first_ns = realloc(load.first_ns, load.latency_cap * sizeof *load.first_ns);
+        if (!load.latency_ns || !load.first_ns) die("out of memory");
     }
-    load.latency_ns[load.good] = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
+    load.latency_ns[load.good] = short_ns(ns);
+    load.first_ns[load.good] = short_ns(first_ns);
 }
 
 /* The request is over, well or not; the connection waits for the next. */
@@ -112,6 +117,7 @@ static void request_start(struct conn *c, uint64_t from_ns)
     c->sent = 0;
     c->counted = 0;
     c->from_ns = from_ns;
+    c->first_ns = 0;
     c->busy = true;
     load.busy++;
     load.issued++;
@@ -121,7 +127,7 @@ static void request_start(struct conn *c, uint64_t from_ns)
 static void on_reply(struct conn *c)
 {
     if (reply_is_good(&c->reply)) {
-        latency_add(now_ns() - c->from_ns);
+        latency_add(now_ns() - c->from_ns, c->first_ns - c->from_ns);
         load.good++;
     } else if (c->reply.status != 200) {
         load.non200++;
@@ -147,6 +153,7 @@ static void on_readable(struct conn *c)
         return;
     }
     enum reply_result result = reply_feed(&c->reply, load.read, (size_t)n);
+    if (!c->first_ns) c->first_ns = now_ns();
     load.events += c->reply.events - c->counted;
     c->counted = c->reply.events;
     if (result == REPLY_WHOLE) on_reply(c);
@@ -185,19 +192,21 @@ static int compare_latency(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-static double quantile_us(double q)
+/* Of sorted ones. */
+static double quantile_us(const uint32_t *ns, double q)
 {
     if (!load.good) return 0;
-    return load.latency_ns[(size_t)(q * (double)(load.good - 1))] / 1e3;
+    return ns[(size_t)(q * (double)(load.good - 1))] / 1e3;
 }
 
 static void report(double seconds)
 {
     if (load.good) qsort(load.latency_ns, load.good, sizeof *load.latency_ns, compare_latency);
+    if (load.good) qsort(load.first_ns, load.good, sizeof *load.first_ns, compare_latency);
     printf("{\"requests\":%ju,\"events\":%ju,\"non200\":%ju,\"errors\":%ju,\"reopened\":%ju,\"seconds\":%.6f,"
-           "\"p50_us\":%.1f,\"p99_us\":%.1f}\n",
+           "\"p50_us\":%.1f,\"p99_us\":%.1f,\"first_p50_us\":%.1f}\n",
            (uintmax_t)load.good, (uintmax_t)load.events, (uintmax_t)load.non200, (uintmax_t)load.errors, (uintmax_t)load.reopened,
-           seconds, quantile_us(0.5), quantile_us(0.99));
+           seconds, quantile_us(load.latency_ns, 0.5), quantile_us(load.latency_ns, 0.99), quantile_us(load.first_ns, 0.5));
 }
 
 static void run_load(void)

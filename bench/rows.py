@@ -305,6 +305,39 @@ def latency_detail(series, syncs):
     return lines + [f"| one 512-byte fdatasync | {syncs.text(1)} | | |", ""]
 
 
+FIRST_EXTRA_US = 50.0
+FIRST = {"an answer": ("1k", {}), "a stream": ("1k-stream", {"chunks": 2, "gap": 1})}
+
+
+def first_result(title, series):
+    """The translated first byte may come so much later than nginx's, which passes the same answer through."""
+    ours, nginx = (series[label].median() if label in series else None for label in ("ours-translated", "nginx"))
+    limit = None if nginx is None else nginx + FIRST_EXTRA_US
+    return Result(title, text_of(series, "ours-translated", 1, " us"), text_of(series, "nginx", 1, " us"),
+                  number(ratio(series, "ours-translated")), f"<= nginx + {FIRST_EXTRA_US:.0f} us = {number(limit, 1, ' us')}",
+                  None if ours is None or limit is None else ours <= limit, void_notes(series))
+
+
+def run_first(bench, name, plan):
+    """From the request to the first byte of its answer, everything on one core, one request in flight."""
+    results, measured = [], {}
+    labels = [label for label in plan.labels if label in TRANSLATED]
+    for what, (body, mock) in FIRST.items():
+        options = {"connections": 1, "ms": plan.ms, "body": str(bench.bodies[body])}
+        with Stage(bench, labels, mock=mock, one_core=True) as stage:
+            series = {target.label: measure.Series() for target in stage.targets}
+            for turn, target in in_turn(stage.targets, plan.rounds):
+                measure.load(bench, target, {**options, "ms": plan.warm_ms}, bench.gateway_core)
+                procs.wait_for_rest(target.pids())
+                seen = measure.load(bench, target, options, bench.gateway_core)
+                void = measure.why_void(seen)
+                series[target.label].add(seen["first_p50_us"], seen, void)
+                tell(name, turn, f"{target.label}, {what}", f"first byte p50 {seen['first_p50_us']} us", void)
+        results.append(first_result(f"first byte of {what}, 1 KB request, Chat to Messages, one core, one in flight", series))
+        measured |= {f"{label}, {what}": s for label, s in series.items()}
+    return results, [], measured
+
+
 def run_start(bench, name, plan):
     """Start to first answer and idle memory, from the same starts; key and data directory are there before."""
     times = {label: measure.Series() for label in default_labels(plan)}
@@ -330,7 +363,7 @@ def run_start(bench, name, plan):
 ROWS = {
     "1k": run_cpu, "1k-tls": run_cpu, "100k": run_cpu, "chunk": run_cpu,
     "1k-translated": run_cpu, "100k-translated": run_cpu, "chunk-translated": run_cpu, "memory": run_memory, "memory-tls": run_memory,
-    "crowd": run_crowd, "latency": run_latency, "start": run_start, **{name: run_cpu for name in EXTRA},
+    "crowd": run_crowd, "latency": run_latency, "first-translated": run_first, "start": run_start, **{name: run_cpu for name in EXTRA},
 }
 
 
