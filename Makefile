@@ -7,7 +7,7 @@ PROGRAMS := aquifer aquifer-control aquifer-pull
 
 build:
 	@tools/setup build
-	@tools/build $(BUILD) $(PROGRAMS)
+	@tools/build $(BUILD) $(PROGRAMS) -- -Dwhole=true
 
 run:
 	@tools/run

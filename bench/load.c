@@ -1,8 +1,8 @@
 /* load: sends Chat Completions requests and measures what comes back.
  * Started by bench/run; one process, one thread, HTTP/1.1 with keep-alive. Closed loop: every connection sends its
  * next request when it has its answer. With --rate: requests fall due on a fixed beat and latency counts from there,
- * so a stall is charged to every request it delayed. `first_p50_us` counts to the first bytes of the answer. With --hold: opens streams and keeps them open until its
- * standard input ends. Prints one JSON object on standard output. */
+ * so a stall is charged to every request it delayed. `first_p50_us` counts to the first bytes of the answer. With
+ * --hold: opens streams and keeps them open until its standard input ends. Prints one JSON object on standard output. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
