@@ -136,7 +136,6 @@ static enum err write_embed(struct exchange *x, struct translation *t, enum wire
 static enum err write_for(struct exchange *x, struct translation *t, const struct wire_ops *ops, struct arena *form)
 {
     struct chat chat = {.arena = form, .stream = x->request.stream};
-    struct wire_name *names, **end = &t->reply.names;
     bool alone = x->request.operation == WIRE_COMPACT && x->attempt.operation == WIRE_GENERATE;
     const struct wire_target to = {
         .model = upstream_model(x),
@@ -157,9 +156,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
     TRY(betas_carry(x, &to, ops->format, &chat, &t->betas));
     TRY(wire_adapt(&chat, ops->format, &to, &t->reply.names, &x->fault));
     buf_reserve(&t->body, chat.source.n + BODY_SLACK);
-    TRY(t->up->write_request(&chat, &to, &names, &t->body, &x->fault));
-    while (*end) end = &(*end)->next;
-    *end = names;
+    TRY(t->up->write_request(&chat, &to, &t->body, &x->fault));
     TRY(chat_account(&chat, ops->name, &x->fault));
     if (x->request.operation == WIRE_COUNT_TOKENS) return close_count(x, t, ops->format, &to);
     return t->body.over ? FAIL(&x->fault, ERR_INTERNAL, "the translated request does not fit its bounds") : OK;

@@ -1,28 +1,17 @@
 /* What only Responses can say, said otherwise for the formats that lack it: free-text tools as functions with one string, namespaces
  * in the tools' names, tools from mid-conversation among the others, a summary as a message; and a first turn where the user must
  * have it. Called by the gateway between reader and writer; what the answer must be turned back with goes to wire_target.memo. restore.c turns it back. */
-#include <stdio.h>
+#include "wire/adapt.h"
 
-#include "wire/parts.h"
+/* What a form may hold; what a vendor takes is for him to say (OpenAI: 128). */
+enum { TOOLS_MAX = 10000 };
 
-enum { TOOLS_MAX = 512, NAME_MAX_BYTES = 64, HASH_DIGITS = 8 };
-
-struct adapting {
-    struct chat *c;
-    const struct wire_target *to;
-    struct wire_name *names, **names_end;
-    struct chat_tool *tools; /* the flat list that comes in place of the tree */
-    unsigned n_tools;
-    struct fault *why;
-};
-
-static enum err full(const struct adapting *w)
+enum err adapting_full(const struct adapting *w)
 {
     return FAIL(w->why, ERR_LIMIT, "the request is too large to be translated; call a model whose provider speaks its format");
 }
 
-/* Several spans as one, in the form's arena. */
-static bool join(const struct adapting *w, const struct str *pieces, size_t n, struct str *ret_span)
+bool adapting_join(const struct adapting *w, const struct str *pieces, size_t n, struct str *ret_span)
 {
     size_t sum = 0;
     for (size_t i = 0; i < n; i++) sum += pieces[i].n;
@@ -33,67 +22,6 @@ static bool join(const struct adapting *w, const struct str *pieces, size_t n, s
         if (pieces[i].n) memcpy(p, pieces[i].p, pieces[i].n);
         p += pieces[i].n;
     }
-    return true;
-}
-#define JOIN(w, ret, ...) \
-    join((w), (const struct str[]){__VA_ARGS__}, sizeof((const struct str[]){__VA_ARGS__}) / sizeof(struct str), (ret))
-
-/* ---- names ------------------------------------------------------------------------------------------------------------------- */
-
-static uint32_t hash_of(struct str space, struct str name)
-{
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < space.n; i++) h = (h ^ (unsigned char)space.p[i]) * 16777619u;
-    h = (h ^ 0x1f) * 16777619u;
-    for (size_t i = 0; i < name.n; i++) h = (h ^ (unsigned char)name.p[i]) * 16777619u;
-    return h;
-}
-
-/* "space__name" of the letters that every vendor takes; where that is too long or taken, its end is a hash of both. */
-static bool spell(const struct adapting *w, struct str space, struct str name, bool hashed, struct str *ret_span)
-{
-    char text[NAME_MAX_BYTES + 1];
-    struct str whole;
-    if (!JOIN(w, &whole, space, space.n ? S("__") : S(""), name)) return false;
-    size_t n = whole.n < NAME_MAX_BYTES ? whole.n : NAME_MAX_BYTES;
-    bool cut = n < whole.n;
-    for (size_t i = 0; i < n; i++) {
-        char c = whole.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-        text[i] = plain ? c : '_';
-        cut |= !plain;
-    }
-    if (cut || hashed) {
-        if (n > NAME_MAX_BYTES - HASH_DIGITS - 1) n = NAME_MAX_BYTES - HASH_DIGITS - 1;
-        n += (size_t)snprintf(text + n, sizeof text - n, "_%08x", hash_of(space, name));
-    }
-    return arena_str(w->c->arena, str_make(text, n), ret_span);
-}
-
-static bool is_taken(const struct adapting *w, struct str name)
-{
-    for (const struct chat_tool *t = w->tools; t; t = t->next)
-        if (str_eq(t->name, name)) return true;
-    return false;
-}
-
-static const struct wire_name *find_name(const struct adapting *w, struct str space, struct str name)
-{
-    for (const struct wire_name *n = w->names; n; n = n->next)
-        if (str_eq(n->ours, name) && str_eq(n->name_space, space)) return n;
-    return NULL;
-}
-
-static bool keep_name(struct adapting *w, struct str space, struct str ours, struct str theirs, enum chat_call_form form)
-{
-    struct arena *memo = w->to->memo;
-    struct wire_name *n = arena_alloc(memo, sizeof *n);
-    if (!n) return false;
-    *n = (struct wire_name){.form = form};
-    if (!arena_str(memo, ours, &n->ours) || !arena_str(memo, theirs, &n->theirs)) return false;
-    if (space.n && !arena_str(memo, space, &n->name_space)) return false;
-    *w->names_end = n;
-    w->names_end = &n->next;
     return true;
 }
 
@@ -116,11 +44,11 @@ static enum err as_function(struct adapting *w, struct chat_tool *t)
 {
     struct str grammar = STR_NONE, text = t->description;
     struct chat_json raw = {t->grammar, false};
-    if (t->grammar.p && !chat_json_span(&raw, w->c->arena, &grammar)) return full(w);
+    if (t->grammar.p && !chat_json_span(&raw, w->c->arena, &grammar)) return adapting_full(w);
     chat_lose(w->to->losses, &t->node, TOOL_HAS_GRAMMAR, LOSS_GRAMMAR);
     if (!JOIN(w, &t->description, text, text.n ? S("\\n\\n") : S(""), S("Put the whole free text into `input`."),
               grammar.n ? S(" It must have this format: ") : S(""), grammar))
-        return full(w);
+        return adapting_full(w);
     chat_has(&t->node, TOOL_HAS_DESCRIPTION);
     chat_has(&t->node, TOOL_HAS_SCHEMA);
     t->kind = TOOL_FUNCTION;
@@ -129,24 +57,24 @@ static enum err as_function(struct adapting *w, struct chat_tool *t)
     return OK;
 }
 
+static enum err count_tool(struct adapting *w)
+{
+    if (++w->n_tools <= TOOLS_MAX) return OK;
+    return FAIL(w->why, ERR_BAD_REQUEST, "tools: more than %d of them cannot be translated", TOOLS_MAX);
+}
+
 static enum err add_tool(struct adapting *w, struct chat_tool *t, struct str space)
 {
-    struct str ours = t->name;
-    bool custom = t->kind == TOOL_CUSTOM, respelled = custom || space.n;
-    if (++w->n_tools > TOOLS_MAX)
-        return FAIL(w->why, ERR_BAD_REQUEST, "tools: more than %d of them cannot be translated", TOOLS_MAX);
-    if (find_name(w, space, ours) || (!respelled && is_taken(w, ours))) { /* announced twice: the first counts */
+    bool custom = t->kind == TOOL_CUSTOM, twice;
+    TRY(count_tool(w));
+    TRY(names_offer(w, space, t->name, custom ? CALL_CUSTOM : CALL_FUNCTION, &t->name, &twice));
+    if (twice) { /* the first counts */
         chat_lose_rest(w->to->losses, &t->node, LOSS_HINT);
         return OK;
     }
     if (custom) TRY(as_function(w, t));
-    if (respelled && !spell(w, space, ours, false, &t->name)) return full(w);
-    if (respelled && is_taken(w, t->name) && !spell(w, space, ours, true, &t->name)) return full(w);
-    if (is_taken(w, t->name)) return FAIL(w->why, ERR_BAD_REQUEST, "tools: two of them cannot be told apart by their names");
     append(w, t);
-    if (!respelled) return OK;
-    w->to->losses->n[LOSS_TOOL_NAME]++;
-    return keep_name(w, space, ours, t->name, custom ? CALL_CUSTOM : CALL_FUNCTION) ? OK : full(w);
+    return schema_of_tool(w, t);
 }
 
 /* Tools that only add to what the model may do, and that run or are searched at the other vendor. Clients of Responses send them with
@@ -168,7 +96,7 @@ static enum err add_namespace(struct adapting *w, struct chat_tool *space)
     chat_told(&space->node, TOOL_HAS_CHILDREN);
     chat_told(&space->node, TOOL_HAS_DESCRIPTION);
     chat_lose_rest(w->to->losses, &space->node, LOSS_EXTRA);
-    if (about.n && first && !JOIN(w, &first->description, about, S("\\n\\n"), first->description)) return full(w);
+    if (about.n && first && !JOIN(w, &first->description, about, S("\\n\\n"), first->description)) return adapting_full(w);
     if (about.n && first) chat_has(&first->node, TOOL_HAS_DESCRIPTION);
     for (struct chat_tool *t = first; t; t = next) {
         next = t->next;
@@ -193,13 +121,33 @@ static enum err add_tools(struct adapting *w, struct chat_tool *list)
     return OK;
 }
 
-static void choose(struct adapting *w)
+/* The tree stays what it is where the target has all of this: OpenAI's two formats. */
+static enum err spell_tools(struct adapting *w)
+{
+    bool twice;
+    for (struct chat_tool *t = w->c->tools; t; t = t->next) {
+        TRY(count_tool(w));
+        if (t->kind != TOOL_FUNCTION && t->kind != TOOL_CUSTOM) continue;
+        TRY(names_offer(w, STR_NONE, t->name, CALL_FUNCTION, &t->name, &twice));
+        if (t->kind == TOOL_FUNCTION) TRY(schema_of_tool(w, t));
+    }
+    return OK;
+}
+
+static enum err flatten_tools(struct adapting *w)
+{
+    TRY(add_tools(w, w->c->tools));
+    for (struct chat_item *i = w->c->items; i; i = i->next)
+        if (i->kind == ITEM_TOOLS) TRY(add_tools(w, i->tools));
+    w->c->tools = w->tools;
+    return OK;
+}
+
+static enum err choose_tools(struct adapting *w)
 {
     struct chat_choice *choice = &w->c->choice;
-    for (unsigned i = 0; i < choice->n_names; i++)
-        for (const struct wire_name *n = w->names; n; n = n->next)
-            if (str_eq(n->ours, choice->names[i])) choice->names[i] = n->theirs;
-    choice->form = CALL_FUNCTION;
+    for (unsigned i = 0; i < choice->n_names; i++) TRY(names_choose(w, &choice->names[i]));
+    return OK;
 }
 
 /* ---- items ------------------------------------------------------------------------------------------------------------------- */
@@ -207,14 +155,10 @@ static void choose(struct adapting *w)
 static enum err adapt_call(struct adapting *w, struct chat_item *i)
 {
     bool custom = i->form == CALL_CUSTOM;
-    const struct wire_name *n = find_name(w, i->name_space, i->name);
-    if (!custom && !i->name_space.n && !n) return OK;
-    if (custom && !JOIN(w, &i->arguments.text, S("{\"input\":\""), i->arguments.text, S("\"}"))) return full(w);
+    if (custom && !JOIN(w, &i->arguments.text, S("{\"input\":\""), i->arguments.text, S("\"}"))) return adapting_full(w);
     if (custom) i->arguments.quoted = false;
     i->form = CALL_FUNCTION;
-    if (chat_told(&i->node, ITEM_HAS_NAMESPACE)) w->to->losses->n[LOSS_TOOL_NAME]++;
-    if (!n) return spell(w, i->name_space, i->name, false, &i->name) ? OK : full(w);
-    i->name = n->theirs;
+    chat_told(&i->node, ITEM_HAS_NAMESPACE);
     return OK;
 }
 
@@ -227,7 +171,7 @@ static enum err place_opaque(struct adapting *w, struct chat_item *i)
     bool alone = o->kind == OPAQUE_REDACTED || o->kind == OPAQUE_THOUGHT_SIGNATURE;
     while (p && (p->opaque || alone)) p = p->next;
     if (!p) p = chat_add_part(w->c->arena, i, alone ? PART_REDACTED : PART_THOUGHT);
-    if (!p) return full(w);
+    if (!p) return adapting_full(w);
     p->opaque = o;
     chat_has(&p->node, PART_HAS_OPAQUE);
     chat_told(&i->node, ITEM_HAS_OPAQUE);
@@ -238,7 +182,7 @@ static enum err place_opaque(struct adapting *w, struct chat_item *i)
 static enum err say(struct adapting *w, struct chat_item *i, struct str text)
 {
     struct chat_part *p = chat_add_part(w->c->arena, i, PART_TEXT);
-    if (!p) return full(w);
+    if (!p) return adapting_full(w);
     p->text = text;
     chat_has(&p->node, PART_HAS_TEXT);
     i->kind = ITEM_MESSAGE;
@@ -251,7 +195,8 @@ static enum err open_summary(struct adapting *w, struct chat_item *i)
 {
     struct str text;
     if (!i->opaque || i->opaque->kind != OPAQUE_SUMMARY) return OK;
-    if (!JOIN(w, &text, S("What follows is a summary of this conversation up to here.\\n\\n"), i->opaque->span)) return full(w);
+    if (!JOIN(w, &text, S("What follows is a summary of this conversation up to here.\\n\\n"), i->opaque->span))
+        return adapting_full(w);
     chat_told(&i->node, ITEM_HAS_OPAQUE);
     i->opaque = NULL;
     return say(w, i, text);
@@ -263,7 +208,7 @@ static enum err ask_for_summary(struct adapting *w)
     c->compact = false;
     struct chat_group *g = chat_add_group(c->arena, ROLE_USER, 0);
     struct chat_item *i = g ? chat_add_item(c->arena, &c->items, &c->items_last, ITEM_MESSAGE, g) : NULL;
-    if (!i) return full(w);
+    if (!i) return adapting_full(w);
     g->loose = true;
     if (c->tools) c->choice = (struct chat_choice){.mode = CHOICE_NONE};
     if (c->tools) chat_has(&c->node, CHAT_HAS_CHOICE);
@@ -302,21 +247,32 @@ static enum err adapt_items(struct adapting *w)
         c->items_last = i;
         at = &i->next;
     }
+    c->choice.form = CALL_FUNCTION;
+    return OK;
+}
+
+static enum err spell_items(struct adapting *w)
+{
+    for (struct chat_item *i = w->c->items; i; i = i->next) {
+        bool call = i->kind == ITEM_TOOL_CALL, result = i->kind == ITEM_TOOL_RESULT;
+        if (call || (result && i->name.p)) TRY(names_use(w, i->name_space, &i->name));
+        if (call || result) TRY(names_id(w, &i->call_id));
+    }
     return OK;
 }
 
 /* Where the user must have the first word and has not had it, a turn of his is put there. */
-static enum err open_by_user(struct adapting *w, enum wire_format target)
+static enum err open_by_user(struct adapting *w)
 {
     static const uint32_t STRICT = 1u << WIRE_ANTHROPIC_MESSAGES | 1u << WIRE_BEDROCK_INVOKE | 1u << WIRE_BEDROCK_CONVERSE;
     struct chat_item **at = &w->c->items, *rest, *last = NULL;
     while (*at && ((*at)->group->role == ROLE_SYSTEM || (*at)->group->role == ROLE_DEVELOPER)) at = &(*at)->next;
     rest = *at;
-    if (!(STRICT >> target & 1) || !rest || rest->group->role != ROLE_ASSISTANT) return OK;
+    if (!(STRICT >> w->target & 1) || !rest || rest->group->role != ROLE_ASSISTANT) return OK;
     struct chat_group *g = chat_add_group(w->c->arena, ROLE_USER, rest->node.at);
     *at = NULL;
     struct chat_item *i = g ? chat_add_item(w->c->arena, at, &last, ITEM_MESSAGE, g) : NULL;
-    if (!i) return full(w);
+    if (!i) return adapting_full(w);
     g->loose = true;
     i->next = rest;
     w->to->losses->n[LOSS_OPENING]++;
@@ -325,24 +281,31 @@ static enum err open_by_user(struct adapting *w, enum wire_format target)
 
 /* ---- the room's door --------------------------------------------------------------------------------------------------------- */
 
+static enum err adapt(struct adapting *w)
+{
+    bool flat = w->target != WIRE_OPENAI_RESPONSES;
+    TRY(flat ? flatten_tools(w) : spell_tools(w));
+    if (flat) TRY(adapt_items(w));
+    TRY(spell_items(w));
+    TRY(choose_tools(w));
+    TRY(schema_of_output(w));
+    TRY(open_by_user(w));
+    return w->c->compact && (flat || w->to->sums_up) ? ask_for_summary(w) : OK;
+}
+
 enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_target *to, struct wire_name **ret_names,
                     struct fault *why)
 {
-    struct adapting w = {.c = c, .to = to, .names_end = &w.names, .why = why};
+    struct adapting w = {.c = c, .to = to, .target = target, .names_end = &w.names, .why = why};
     *ret_names = NULL;
     for (struct chat_item *i = c->items; i; i = i->next)
         if (i->kind == ITEM_COMPACTION) TRY(open_summary(&w, i));
     bool same_format = str_eq(c->format, str_z(wire_format_name(target)));
-    if (!same_format) TRY(wire_rejoin(c, why));
-    if (target == WIRE_OPENAI_RESPONSES || same_format) return c->compact && to->sums_up ? ask_for_summary(&w) : OK;
-    TRY(add_tools(&w, c->tools));
-    for (struct chat_item *i = c->items; i; i = i->next)
-        if (i->kind == ITEM_TOOLS) TRY(add_tools(&w, i->tools));
-    c->tools = w.tools;
-    choose(&w);
-    TRY(adapt_items(&w));
-    TRY(open_by_user(&w, target));
-    if (c->compact) TRY(ask_for_summary(&w));
+    if (same_format) return c->compact && to->sums_up ? ask_for_summary(&w) : OK;
+    TRY(wire_rejoin(c, why));
+    names_start(&w);
+    enum err e = adapt(&w);
+    names_stop(&w);
     *ret_names = w.names;
-    return OK;
+    return e;
 }

@@ -35,7 +35,6 @@ static struct str translated(struct bench *b, enum wire_format f, struct str bod
 {
     struct chat c = {.arena = &b->arena, .source = body, .stream = true};
     struct wire_target to = target_of(b, f);
-    struct wire_name *none;
     struct buf out;
     b->losses = (struct chat_losses){0};
     assert_int_equal(json_scan(&b->tape, body, NULL, &b->why), OK);
@@ -43,7 +42,7 @@ static struct str translated(struct bench *b, enum wire_format f, struct str bod
     if (e == OK) e = chat_unseal_all(&c, &b->seal, &b->why);
     if (e == OK) e = wire_adapt(&c, f, &to, ret_names, &b->why);
     buf_init(&out, MIB(1));
-    if (e == OK) e = translator_of(f)->write_request(&c, &to, &none, &out, &b->why);
+    if (e == OK) e = translator_of(f)->write_request(&c, &to, &out, &b->why);
     if (e == OK) e = chat_account(&c, ops_of(f)->name, &b->why);
     if (e == OK) return keep(b, &out);
     buf_done(&out);
@@ -240,7 +239,7 @@ static void a_summary_is_asked_for_in_words_where_it_must(void **state)
         c.compact = true;
         assert_int_equal(wire_adapt(&c, WIRE_OPENAI_RESPONSES, &to, &names, &b.why), OK);
         buf_init(&out, KIB(16));
-        assert_int_equal(translator_of(WIRE_OPENAI_RESPONSES)->write_request(&c, &to, &names, &out, &b.why), OK);
+        assert_int_equal(translator_of(WIRE_OPENAI_RESPONSES)->write_request(&c, &to, &out, &b.why), OK);
         assert_int_equal(str_find(buf_view(&out), S("compaction_trigger"), &at), !in_words);
         assert_int_equal(str_find(buf_view(&out), S("Write a summary"), &at), in_words);
         buf_done(&out);

@@ -25,7 +25,8 @@ static struct str through(struct bench *b, unsigned f, unsigned g, const char *b
                                    .memo = &b->arena};
     buf_init(&out, MIB(1));
     enum err e = read_body(b, f, str_z(body), &c);
-    if (e == OK) e = translator_of(g)->write_request(&c, &to, ret_names, &out, &b->why);
+    if (e == OK) e = wire_adapt(&c, (enum wire_format)g, &to, ret_names, &b->why);
+    if (e == OK) e = translator_of(g)->write_request(&c, &to, &out, &b->why);
     if (e == OK) e = chat_account(&c, "it", &b->why);
     if (e == OK) return keep(b, &out);
     buf_done(&out);
@@ -128,26 +129,6 @@ static void a_cache_point_marks_what_stands_before_it(void **state)
     bench_stop(&b);
 }
 
-static void names_are_respelled_and_never_the_same(void **state)
-{
-    struct bench b;
-    struct wire_name *names;
-    bench_start(&b);
-    struct str out = through(&b, WIRE_ANTHROPIC_MESSAGES, WIRE_BEDROCK_CONVERSE,
-                             "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"tools\":["
-                             "{\"name\":\"a.b\",\"input_schema\":{}},{\"name\":\"a_b\",\"input_schema\":{}},"
-                             "{\"name\":\"a b\",\"input_schema\":{}}],\"tool_choice\":{\"type\":\"tool\",\"name\":\"a b\"}}",
-                             &names);
-    assert_holds(out, "\"name\":\"a_b_2\"");
-    assert_holds(out, "\"name\":\"a_b\",");
-    assert_holds(out, "\"toolChoice\":{\"tool\":{\"name\":\"a_b_3\"}}");
-    assert_int_equal(b.losses.n[LOSS_TOOL_NAME], 2);
-    const struct wire_reply reply = {.names = names};
-    assert_true(str_eq(wire_our_name(&reply, S("a_b_2")), S("a.b")));
-    assert_true(str_eq(wire_our_name(&reply, S("a_b")), S("a_b")));
-    bench_stop(&b);
-}
-
 static void calls_of_earlier_turns_need_tools(void **state)
 {
     static const char *const BODY = "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{"
@@ -226,7 +207,6 @@ int main(void)
         cmocka_unit_test(refusals_tell_the_path),
         cmocka_unit_test(no_name_is_read_twice),
         cmocka_unit_test(a_cache_point_marks_what_stands_before_it),
-        cmocka_unit_test(names_are_respelled_and_never_the_same),
         cmocka_unit_test(calls_of_earlier_turns_need_tools),
         cmocka_unit_test(thinking_is_the_models_own_field),
         cmocka_unit_test(our_errors_are_whole_frames),

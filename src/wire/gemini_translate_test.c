@@ -18,7 +18,8 @@ static struct str translated(struct bench *b, enum wire_format f, enum wire_form
     enum err e = json_scan(&b->tape, c.source, NULL, &b->why);
     if (e == OK) e = translator_of(f)->read_request(&b->tape, &c, &b->why);
     if (e == OK) e = chat_unseal_all(&c, &b->seal, &b->why);
-    if (e == OK) e = translator_of(g)->write_request(&c, &to, &names, &out, &b->why);
+    if (e == OK) e = wire_adapt(&c, (enum wire_format)g, &to, &names, &b->why);
+    if (e == OK) e = translator_of(g)->write_request(&c, &to, &out, &b->why);
     if (e == OK) e = chat_account(&c, ops_of(g)->name, &b->why);
     if (e == OK) return keep(b, &out);
     buf_done(&out);

@@ -27,7 +27,7 @@ static struct str written(struct bench *b, unsigned f, struct chat *c)
     struct wire_target to = target_of(b, f, c->stream);
     buf_init(&out, MIB(8));
     enum err e = wire_adapt(c, (enum wire_format)f, &to, &names, &b->why);
-    if (e == OK) e = translator_of(f)->write_request(c, &to, &names, &out, &b->why);
+    if (e == OK) e = translator_of(f)->write_request(c, &to, &out, &b->why);
     if (e == OK) e = chat_account(c, ops_of(f)->name, &b->why);
     if (e == OK) return keep(b, &out);
     assert_true(e == ERR_FORMAT_UNSUPPORTED || e == ERR_BAD_REQUEST || e == ERR_LIMIT);

@@ -110,7 +110,8 @@ static enum err put_request(struct str source, unsigned from, unsigned to, bool 
     if (translator_of(from)->remember) translator_of(from)->remember(&m.b.tape, &m.b.arena, &told);
     repeated = told.repeated;
     TRY(chat_unseal_all(&chat, &m.b.seal, &m.b.why));
-    TRY(translator_of(to)->write_request(&chat, &target, &names, out, &m.b.why));
+    TRY(wire_adapt(&chat, (enum wire_format)to, &target, &names, &m.b.why));
+    TRY(translator_of(to)->write_request(&chat, &target, out, &m.b.why));
     return chat_account(&chat, ops_of(to)->name, &m.b.why);
 }
 
@@ -137,6 +138,7 @@ static enum err put_answer(struct str body, unsigned from, unsigned to, struct b
     const struct wire_reply reply = reply_from(from);
     TRY(json_scan(&m.b.tape, body, &JSON_LIMITS, &m.b.why));
     TRY(translator_of(from)->read_answer(&m.b.tape, &answer, &m.b.why));
+    TRY(wire_restore_answer(&answer, names, &m.b.why));
     return translator_of(to)->write_answer(&answer, &reply, out, &m.b.why);
 }
 
@@ -184,7 +186,8 @@ static struct str carry_stream(struct str bytes, unsigned from, unsigned to)
     const struct wire_reply reply = reply_from(from);
     frames_of(&m.b, from, bytes, NULL, &frames);
     outflow_start(&m.b, &o.flow, to, &reply);
-    const struct chat_sink sink = {ending_flow_event, &o};
+    const struct chat_sink last = {ending_flow_event, &o};
+    const struct chat_sink sink = {wire_restore_event, wire_restorer_new(&m.b.arena, names, &last)};
     enum err e = read_frames(&m.b, from, &frames, &sink);
     if (e != OK && !o.ended) ops_of(to)->error_event(&m.b.why, S("0123456789abcdef"), &o.flow.out);
     return kept(&o.flow.out);

@@ -223,7 +223,6 @@ enum err wire_answer_full(struct fault *why); /* says so: ERR_UPSTREAM_TOO_LARGE
 /* All is written: what the answer had more is counted. */
 MUST_USE enum err wire_answer_done(struct json_writer *j, const struct wire_reply *to, struct chat_answer *answer,
                                    struct fault *why);
-struct str wire_our_name(const struct wire_reply *to, struct str theirs); /* of a tool whose name was changed on the way */
 /* A call's arguments as raw JSON; ERR_UPSTREAM_GARBAGE: they are no object. */
 MUST_USE enum err wire_call_input(const struct chat_item *call, struct arena *a, struct str *ret_input, struct fault *why);
 /* Another vendor's state as text that only we read; `spell` (may be NULL) changes its alphabet. False: it cannot be carried. */

@@ -95,13 +95,6 @@ enum err wire_answer_done(struct json_writer *j, const struct wire_reply *to, st
     return json_write_done(j) ? OK : FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
 }
 
-struct str wire_our_name(const struct wire_reply *to, struct str theirs)
-{
-    for (const struct wire_name *n = to->names; n; n = n->next)
-        if (str_eq(n->theirs, theirs)) return n->ours;
-    return theirs;
-}
-
 enum err wire_call_input(const struct chat_item *call, struct arena *a, struct str *ret_input, struct fault *why)
 {
     struct json_tape tape;

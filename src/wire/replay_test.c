@@ -132,7 +132,7 @@ static struct str sent_back(struct bench *b, unsigned vendor, unsigned caller, s
     if (e == OK) e = translator_of(CALLERS[caller].format)->read_request(&b->tape, &c, &b->why);
     if (e == OK) e = chat_unseal_all(&c, &b->seal, &b->why);
     if (e == OK) e = wire_adapt(&c, target, &to, &names, &b->why);
-    if (e == OK) e = translator_of(target)->write_request(&c, &to, &names, &out, &b->why);
+    if (e == OK) e = translator_of(target)->write_request(&c, &to, &out, &b->why);
     if (e == OK) e = chat_account(&c, ops_of(target)->name, &b->why);
     if (e != OK) broken(CALLERS[caller].format, target, b->why.text, body, STR_NONE);
     return keep(b, &out);

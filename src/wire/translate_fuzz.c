@@ -52,7 +52,7 @@ static void request(struct pair *p, struct str body)
     if (p->from->translator->read_request(&tape, &c, NULL) != OK || chat_unseal_all(&c, &p->seal, NULL) != OK) return;
     if (wire_adapt(&c, p->to->format, &to, &names, NULL) != OK) return;
     buf_init(&out, MIB(64));
-    bool good = p->to->translator->write_request(&c, &to, &names, &out, NULL) == OK && chat_account(&c, "f", NULL) == OK;
+    bool good = p->to->translator->write_request(&c, &to, &out, NULL) == OK && chat_account(&c, "f", NULL) == OK;
     must(!good || out.over || json_scan(&tape, buf_view(&out), NULL, NULL) == OK);
     buf_done(&out);
 }

@@ -314,9 +314,8 @@ struct wire_translator {
     /* NULL: answers say nothing of it. Keeps in *to, in its arena, what the answer will tell of this request, whose body is gone
      * then; what does not fit is left out. */
     void (*remember)(const struct json_tape *t, struct arena *a, struct wire_reply *to);
-    /* The body for the upstream; chat_account() has not run yet: the caller does that. */
-    enum err (*write_request)(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,
-                              struct fault *why);
+    /* The body for the upstream, of what wire_adapt() made; chat_account() has not run yet: the caller does that. */
+    enum err (*write_request)(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why);
     /* A whole 2xx answer. ERR_UPSTREAM_GARBAGE: not one of this format. */
     enum err (*read_answer)(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
     enum err (*write_answer)(struct chat_answer *answer, const struct wire_reply *to, struct buf *out, struct fault *why);
@@ -388,7 +387,8 @@ void wire_embed_write_answer(enum wire_format f, enum wire_operation op, const s
 /* ---- adapt.c, restore.c: what only some formats can say ---------------------------------------------------------------------- */
 
 /* Between reader and writer, behind chat_unseal_all(): free-text tools, namespaces, tools from mid-conversation, summaries and the
- * wish for one, told so that `target` can say them. *ret_names: how calls are turned back, in to->memo. */
+ * wish for one, told so that `target` can say them; names, ids and schemas so that it takes them. *ret_names: how calls are turned
+ * back, in to->memo. */
 MUST_USE enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_target *to, struct wire_name **ret_names,
                              struct fault *why);
 /* Between the answer's reader and its writer. The restorer is a sink; in the arena, NULL: it is full. */

@@ -57,6 +57,9 @@ def _():
             ({"messages": [{"role": "user", "content": [{"type": "video"}]}]}, 400, "Invalid value: 'video'"),
             ({"messages": USER + [{"role": "tool", "tool_call_id": "a", "content": "x"}]}, 400, "must be a response"),
             ({"messages": USER + [CALLS, {"role": "tool", "tool_call_id": "a", "content": "x"}]}, 400, "following tool_call_ids did not have response messages: b"),
+            ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]}, 400, "object schema missing properties"),
+            ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]}, 400, "got 'type: \"None\"'"),
+            ({"tools": [{"type": "function", "function": {"name": f"f{i}"}} for i in range(129)]}, 400, "array too long"),
             ({"messages": USER + [CALLS] + USER}, 400, "did not have response messages: a, b")):
         got = chat(**fields)
         eq(got.status, status, str(fields))
@@ -79,7 +82,7 @@ def _():
 
 @test("Chat: parallel tools, then their results")
 def _():
-    tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}]
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}]
     said = [{"role": "user", "content": "the weather, please"}]
     message = chat(messages=said, tools=tools).json()["choices"][0]["message"]
     eq([json.loads(call["function"]["arguments"])["city"] for call in message["tool_calls"]], ["Paris", "Oslo"])
@@ -106,6 +109,10 @@ def _():
             ({"messages": [{"role": "user", "content": [tool_result("a")]}]}, 400, "unexpected `tool_use_id`"),
             ({"messages": USER + [USES, {"role": "user", "content": [{"type": "text", "text": "x"}, tool_result("a"), tool_result("b")]}]}, 400, "immediately after"),
             ({"thinking": {"type": "enabled", "budget_tokens": 5}}, 400, "budget_tokens"),
+            ({"tools": [{"name": "f", "input_schema": {}}]}, 400, "input_schema.type: Field required"),
+            ({"tools": [{"name": "f", "input_schema": {"type": "object", "anyOf": []}}]}, 400, "at the top level"),
+            ({"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}, 400, "must be explicitly set to false"),
+            ({"output_config": {"format": {"type": "json_schema", "schema": {"type": "integer", "minimum": 1}}}}, 400, "not supported"),
             ({"system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}] * 5}, 400, "maximum of 4")):
         got = messages(**fields)
         eq(got.status, status, str(fields))

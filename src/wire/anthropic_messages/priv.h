@@ -68,11 +68,9 @@ enum err anthropic_messages_take_opaque(struct wire_in *in, struct chat_part *p,
 
 /* ---- request_read.c, request_write.c, answer.c, error.c ------------------------------------------------------------------- */
 enum err anthropic_messages_read_request(const struct json_tape *t, struct chat *c, struct fault *why);
-enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
-                                          struct buf *out, struct fault *why);
+enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why);
 /* The same as the body of Bedrock's InvokeModel. */
-enum err anthropic_messages_write_invoke(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
-                                         struct buf *out, struct fault *why);
+enum err anthropic_messages_write_invoke(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why);
 enum err anthropic_messages_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
 enum err anthropic_messages_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out,
                                          struct fault *why);

@@ -375,11 +375,9 @@ static enum err end_request(struct anthropic_messages_writing *w)
     return wire_request_done(&w->o.w, w->why);
 }
 
-enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
-                                          struct buf *out, struct fault *why)
+enum err anthropic_messages_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why)
 {
     struct anthropic_messages_writing w = writing_of(c, to, why);
-    *ret_names = NULL;
     json_write(&w.o.w, out);
     json_put_object(&w.o.w);
     json_add_str(&w.o.w, S("model"), to->model);
@@ -389,11 +387,9 @@ enum err anthropic_messages_write_request(struct chat *c, const struct wire_targ
 }
 
 /* Model and stream stand in the path, version and betas in the body. */
-enum err anthropic_messages_write_invoke(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
-                                         struct buf *out, struct fault *why)
+enum err anthropic_messages_write_invoke(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why)
 {
     struct anthropic_messages_writing w = writing_of(c, to, why);
-    *ret_names = NULL;
     json_write(&w.o.w, out);
     json_put_object(&w.o.w);
     json_add_str(&w.o.w, S("anthropic_version"), S("bedrock-2023-05-31"));

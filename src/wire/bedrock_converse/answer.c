@@ -211,7 +211,7 @@ static enum err put_call(struct out *o, const struct chat_item *i)
     json_put_name(&o->w, S("toolUseId"));
     json_put_span(&o->w, i->call_id);
     json_put_name(&o->w, S("name"));
-    json_put_span(&o->w, wire_our_name(o->to, i->name));
+    json_put_span(&o->w, i->name);
     json_add_raw(&o->w, S("input"), input);
     json_put_end(&o->w);
     json_put_end(&o->w);

@@ -2,76 +2,10 @@
  * Facts: Amazon Bedrock API reference, "ToolConfiguration", "ToolSpecification", "InferenceConfiguration"; docs/wire.md. Pure. */
 #include "wire/bedrock_converse/priv.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 typedef struct bedrock_converse_writing writing;
-enum { NAME_MAX_BYTES = 64, BUDGET_MIN = 1024 };
-
-/* ---- names of tools: at most 64 of [A-Za-z0-9_-]; others are respelled, and back again in the answer ------------------------- */
-
-static bool is_name_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-}
-
-static bool is_name(struct str name)
-{
-    for (size_t i = 0; i < name.n; i++)
-        if (!is_name_char(name.p[i])) return false;
-    return name.n > 0 && name.n <= NAME_MAX_BYTES;
-}
-
-static struct wire_name *find_name(const writing *w, struct str ours)
-{
-    struct wire_name *n = *w->names;
-    while (n && !str_eq(n->ours, ours)) n = n->next;
-    return n;
-}
-
-struct str bedrock_converse_name(writing *w, struct str name)
-{
-    const struct wire_name *n = find_name(w, name);
-    return n ? n->theirs : name;
-}
-
-static bool is_taken(const writing *w, struct str theirs)
-{
-    for (const struct wire_name *n = *w->names; n; n = n->next)
-        if (str_eq(n->theirs, theirs)) return true;
-    for (const struct chat_tool *t = w->c->tools; t; t = t->next)
-        if (str_eq(t->name, theirs)) return true;
-    return false;
-}
-
-static enum err respell(writing *w, struct str ours)
-{
-    struct arena *keep = w->to->memo;
-    struct wire_name *n = arena_alloc(keep, sizeof *n);
-    char text[NAME_MAX_BYTES + 16];
-    size_t stem = 0;
-    for (size_t i = 0; i < ours.n && stem < NAME_MAX_BYTES - 8; i++) text[stem++] = is_name_char(ours.p[i]) ? ours.p[i] : '_';
-    size_t all = stem;
-    for (unsigned k = 2; all == 0 || is_taken(w, str_make(text, all)); k++)
-        all = stem + (size_t)snprintf(text + stem, sizeof text - stem, "_%u", k);
-    if (!n || !arena_str(keep, ours, &n->ours) || !arena_str(keep, str_make(text, all), &n->theirs))
-        return FAIL(w->why, ERR_LIMIT, "the request has too many tools to be translated");
-    n->next = *w->names;
-    *w->names = n;
-    w->o.losses->n[LOSS_TOOL_NAME]++;
-    return OK;
-}
-
-/* Those that are defined come first, so that they keep their spelling where two would be the same. */
-enum err bedrock_converse_name_tools(writing *w)
-{
-    if (w->same_format) return OK;
-    for (const struct chat_tool *t = w->c->tools; t; t = t->next)
-        if (t->kind == TOOL_FUNCTION && !is_name(t->name) && !find_name(w, t->name)) TRY(respell(w, t->name));
-    for (const struct chat_item *i = w->c->items; i; i = i->next)
-        if (i->kind == ITEM_TOOL_CALL && !is_name(i->name) && !find_name(w, i->name)) TRY(respell(w, i->name));
-    return OK;
-}
+enum { BUDGET_MIN = 1024 };
 
 /* ---- tools -------------------------------------------------------------------------------------------------------------------- */
 
@@ -82,7 +16,7 @@ static void put_tool(writing *w, struct chat_tool *t)
     if (t->kind == TOOL_FUNCTION) {
         json_put_object(j);
         json_add_object(j, S("toolSpec"));
-        wire_put_field(&w->o, &t->node, TOOL_HAS_NAME, "name", bedrock_converse_name(w, t->name));
+        wire_put_field(&w->o, &t->node, TOOL_HAS_NAME, "name", t->name);
         wire_put_field(&w->o, &t->node, TOOL_HAS_DESCRIPTION, "description", t->description);
         chat_told(&t->node, TOOL_HAS_SCHEMA);
         json_add_object(j, S("inputSchema"));
@@ -114,7 +48,7 @@ static void put_choice(writing *w)
     json_add_object(j, S("toolChoice"));
     json_add_object(j, WORDS[mode]);
     if (mode == CHOICE_NAMED) json_put_name(j, S("name"));
-    if (mode == CHOICE_NAMED) json_put_span(j, bedrock_converse_name(w, c->choice.names[0]));
+    if (mode == CHOICE_NAMED) json_put_span(j, c->choice.names[0]);
     if (w->same_format) wire_put_extra(&w->o, &c->node, WORDS[mode], LOSS_EXTRA);
     json_put_end(j);
     if (w->same_format) wire_put_extra(&w->o, &c->node, S("toolChoice"), LOSS_EXTRA);

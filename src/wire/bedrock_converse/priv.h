@@ -36,8 +36,7 @@ void bedrock_converse_blame(struct str body, struct json_tape *t, struct buf *ou
 
 /* ---- request_read.c, request_write.c, answer.c -------------------------------------------------------------------------------- */
 enum err bedrock_converse_read_request(const struct json_tape *t, struct chat *c, struct fault *why);
-enum err bedrock_converse_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
-                                        struct buf *out, struct fault *why);
+enum err bedrock_converse_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why);
 enum err bedrock_converse_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
 enum err bedrock_converse_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out,
                                        struct fault *why);
@@ -65,14 +64,11 @@ struct bedrock_converse_writing {
     const struct wire_target *to;
     bool same_format;
     unsigned documents; /* so far: their names are numbered */
-    struct wire_name **names;
     struct fault *why;
 };
 /* ---- config_write.c: all but the conversation ---- */
 void bedrock_converse_put_cache(struct bedrock_converse_writing *w, struct chat_node *n, unsigned field,
                                 const struct chat_cache *cache);
-MUST_USE enum err bedrock_converse_name_tools(struct bedrock_converse_writing *w);     /* first */
-struct str bedrock_converse_name(struct bedrock_converse_writing *w, struct str name); /* of a tool, as the target takes it */
 void bedrock_converse_put_tools(struct bedrock_converse_writing *w);
 enum err bedrock_converse_put_config(struct bedrock_converse_writing *w);
 

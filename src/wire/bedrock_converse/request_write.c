@@ -230,7 +230,7 @@ static enum err put_call(writing *w, struct chat_item *i)
     json_put_object(j);
     json_add_object(j, S("toolUse"));
     wire_put_field(&w->o, &i->node, ITEM_HAS_CALL_ID, "toolUseId", i->call_id);
-    wire_put_field(&w->o, &i->node, ITEM_HAS_NAME, "name", bedrock_converse_name(w, i->name));
+    wire_put_field(&w->o, &i->node, ITEM_HAS_NAME, "name", i->name);
     json_add_raw(j, S("input"), input);
     wire_lose_item(&w->o, i);
     wire_put_extra(&w->o, &i->node, S("toolUse"), LOSS_EXTRA);
@@ -369,8 +369,7 @@ static enum err put_messages(writing *w)
     return OK;
 }
 
-enum err bedrock_converse_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
-                                        struct buf *out, struct fault *why)
+enum err bedrock_converse_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why)
 {
     bool same = str_eq(c->format, S("bedrock_converse"));
     writing w = {
@@ -378,13 +377,10 @@ enum err bedrock_converse_write_request(struct chat *c, const struct wire_target
         .c = c,
         .to = to,
         .same_format = same,
-        .names = ret_names,
         .why = why,
     };
-    *ret_names = NULL;
     json_write(&w.o.w, out);
     json_put_object(&w.o.w);
-    TRY(bedrock_converse_name_tools(&w));
     TRY(put_system(&w));
     TRY(put_messages(&w));
     bedrock_converse_put_tools(&w);

@@ -75,7 +75,7 @@ static void call_begin(struct wire_blocks *b, struct str call_id, struct str nam
     json_put_name(&f.j, S("toolUseId"));
     json_put_span(&f.j, call_id);
     json_put_name(&f.j, S("name"));
-    json_put_span(&f.j, wire_our_name(b->to, name));
+    json_put_span(&f.j, name);
     json_put_end(&f.j);
     json_put_end(&f.j);
     json_add_u64(&f.j, S("contentBlockIndex"), b->block);

@@ -36,8 +36,7 @@ MUST_USE bool gemini_signature_write(const struct wire_reply *to, const struct c
 
 /* ---- both directions ------------------------------------------------------------------------------------------------------ */
 enum err gemini_read_request(const struct json_tape *t, struct chat *c, struct fault *why);
-enum err gemini_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,
-                              struct fault *why);
+enum err gemini_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why);
 enum err gemini_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
 enum err gemini_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out, struct fault *why);
 enum { GEMINI_READER_SIZE = 1536, GEMINI_WRITER_SIZE = 1024 }; /* checked where they are known */

@@ -351,13 +351,11 @@ static enum err put_root(struct gemini_writing *w)
     return wire_request_done(j, w->why);
 }
 
-enum err gemini_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,
-                              struct fault *why)
+enum err gemini_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why)
 {
     bool same = str_eq(c->family, S("gemini"));
     struct gemini_writing w = {
         .o = {.a = c->arena, .losses = to->losses, .same_family = same}, .c = c, .to = to, .same_format = same, .why = why};
-    *ret_names = NULL;
     map_init(&w.calls);
     json_write(&w.o.w, out);
     enum err e = put_root(&w);

@@ -158,7 +158,7 @@ static enum err on_item_start(struct gemini_writer *w, const struct chat_event *
     const struct chat_item *i = e->node;
     if (!p) return wire_answer_full(why);
     *p = (struct place){.kind = i->kind};
-    bool kept = arena_str(w->arena, i->call_id, &p->id) && arena_str(w->arena, wire_our_name(w->to, i->name), &p->name);
+    bool kept = arena_str(w->arena, i->call_id, &p->id) && arena_str(w->arena, i->name, &p->name);
     if (i->kind == ITEM_TOOL_CALL) return kept ? OK : wire_answer_full(why);
     if (!(i->node.has & 1ull << ITEM_HAS_RAW)) return OK;
     if (!w->same_family) {

@@ -60,8 +60,7 @@ extern const struct wire_setting openai_chat_settings[CHAT_SETTINGS_N];
 
 /* ---- request_read.c, request_write.c, answer.c, error.c ------------------------------------------------------------------- */
 enum err openai_chat_read_request(const struct json_tape *t, struct chat *c, struct fault *why);
-enum err openai_chat_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,
-                                   struct fault *why);
+enum err openai_chat_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why);
 enum err openai_chat_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why);
 enum err openai_chat_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out, struct fault *why);
 void openai_chat_read_error(int status, struct http_fields fields, struct str body, struct json_tape *t, struct arena *a,

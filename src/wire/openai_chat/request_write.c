@@ -393,8 +393,7 @@ static void put_stream_options(struct openai_chat_writing *w)
     json_put_end(&w->o.w);
 }
 
-enum err openai_chat_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names, struct buf *out,
-                                   struct fault *why)
+enum err openai_chat_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why)
 {
     struct openai_chat_writing w = {
         .o = {.a = c->arena, .losses = to->losses, .same_family = str_eq(c->format, S("openai_chat"))},
@@ -404,7 +403,6 @@ enum err openai_chat_write_request(struct chat *c, const struct wire_target *to,
         .why = why,
     };
     struct json_writer *j = &w.o.w;
-    *ret_names = NULL;
     json_write(j, out);
     json_put_object(j);
     json_add_str(j, S("model"), to->model);

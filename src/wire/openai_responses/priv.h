@@ -70,8 +70,7 @@ struct openai_responses_writing {
     bool same_format; /* what only this format knows goes back as it came */
     struct fault *why;
 };
-enum err openai_responses_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
-                                        struct buf *out, struct fault *why);
+enum err openai_responses_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why);
 MUST_USE enum err openai_responses_put_item(struct openai_responses_writing *w, struct chat_item *i);
 MUST_USE enum err openai_responses_put_tools(struct openai_responses_writing *w, struct chat_tool *tools, unsigned depth);
 void openai_responses_put_choice(struct openai_responses_writing *w);

@@ -166,8 +166,7 @@ static enum err put_input(struct openai_responses_writing *w)
     return OK;
 }
 
-enum err openai_responses_write_request(struct chat *c, const struct wire_target *to, struct wire_name **ret_names,
-                                        struct buf *out, struct fault *why)
+enum err openai_responses_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why)
 {
     bool same = str_eq(c->format, S("openai_responses"));
     struct openai_responses_writing w = {
@@ -178,7 +177,6 @@ enum err openai_responses_write_request(struct chat *c, const struct wire_target
         .why = why,
     };
     struct json_writer *j = &w.o.w;
-    *ret_names = NULL;
     json_write(j, out);
     json_put_object(j);
     json_add_str(j, S("model"), to->model);

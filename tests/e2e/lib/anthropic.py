@@ -2,7 +2,7 @@
 import json
 import re
 
-from . import acts, schema
+from . import acts, limits, schema
 
 FIELDS = {
     "model": str, "messages": list, "max_tokens": int, "system": (str, list), "stream": bool, "temperature": (int, float),
@@ -19,6 +19,7 @@ BLOCKS = {
     "system": ("text",),
 }
 NAME = re.compile(r"^[a-zA-Z0-9_-]{1,128}$")
+ID = re.compile(r"^[a-zA-Z0-9_-]+$")
 TYPES = {400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
          404: "not_found_error", 405: "invalid_request_error", 409: "conflict_error", 413: "request_too_large",
          429: "rate_limit_error", 500: "api_error", 529: "overloaded_error"}
@@ -100,8 +101,13 @@ def _tools(body):
     for at, tool in enumerate(body.get("tools") or []):
         if not isinstance(tool, dict) or not isinstance(tool.get("name"), str) or not NAME.match(tool["name"]):
             return _wrong(f"tools.{at}.custom.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
-        if tool.get("type", "custom") == "custom" and not isinstance(tool.get("input_schema"), dict):
-            return _wrong(f"tools.{at}.custom.input_schema: Field required")
+        why = tool.get("type", "custom") == "custom" and limits.claude_tool(at, tool.get("input_schema"))
+        if why:
+            return _wrong(why)
+    schema_of_answer = ((body.get("output_config") or {}).get("format") or {}).get("schema")
+    why = schema_of_answer and limits.claude_output(schema_of_answer)
+    if why:
+        return _wrong(why)
     choice = body.get("tool_choice")
     if choice is not None and choice.get("type") not in ("auto", "any", "tool", "none"):
         return _wrong("tool_choice: Input tag does not match any of the expected tags: 'auto', 'any', 'tool', 'none'")
@@ -126,6 +132,8 @@ def _block(where, role, block):
             return _wrong("messages: text content blocks must be non-empty")
     if kind == "tool_use" and not (isinstance(block.get("id"), str) and isinstance(block.get("name"), str) and isinstance(block.get("input"), dict)):
         return _wrong(f"{where}.tool_use.input: Input should be a valid dictionary")
+    if kind == "tool_use" and not ID.match(block["id"]):
+        return _wrong(f"{where}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'")
     if kind == "tool_result" and not isinstance(block.get("tool_use_id"), str):
         return _wrong(f"{where}.tool_result.tool_use_id: Field required")
     if kind == "thinking" and not isinstance(block.get("signature"), str):

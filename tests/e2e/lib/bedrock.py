@@ -7,7 +7,7 @@ import struct
 import zlib
 from urllib.parse import unquote
 
-from . import acts, anthropic
+from . import acts, anthropic, limits
 
 STREAM_TYPE = "application/vnd.amazon.eventstream"
 PATH = re.compile(r"^/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)$")
@@ -133,6 +133,9 @@ def _tools(body):
         spec = tool.get("toolSpec")
         if spec and (not NAME.match(spec.get("name", "")) or not isinstance(spec.get("inputSchema", {}).get("json"), dict)):
             return _wrong(f"toolConfig.tools: {spec!r:.200}")
+        why = spec and limits.claude_tool(0, spec["inputSchema"]["json"])
+        if why:
+            return _wrong(f"The value at toolConfig.tools.0.toolSpec.inputSchema.json is invalid: {why}")
     return _union("toolChoice", config["toolChoice"], {"auto", "any", "tool"}) if config and "toolChoice" in config else None
 
 
@@ -143,7 +146,9 @@ def _converse(body):
     for name, value in (body.get("inferenceConfig") or {}).items():
         if name not in INFERENCE or not isinstance(value, INFERENCE[name]) or (name in ("temperature", "topP") and not 0 <= value <= 1):
             return _wrong(f"inferenceConfig.{name}: {value!r}")
-    return _messages(body) or _tools(body)
+    asked = ((body.get("outputConfig") or {}).get("textFormat") or {}).get("structure", {}).get("jsonSchema", {}).get("schema")
+    why = asked and limits.claude_output(json.loads(asked))
+    return _wrong(why) if why else _messages(body) or _tools(body)
 
 
 def _invoke(body):

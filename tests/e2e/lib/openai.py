@@ -2,7 +2,7 @@
 import json
 import re
 
-from . import acts, schema
+from . import acts, limits, schema
 
 FIELDS = {
     "model": str, "messages": list, "stream": bool, "stream_options": dict, "temperature": (int, float), "top_p": (int, float),
@@ -100,6 +100,12 @@ def _tools(body):
             return _wrong(f"Invalid '{where}.function.name': string does not match pattern.", where, "invalid_value")
         if not isinstance(inner.get("parameters", {}), dict):
             return _wrong(f"Invalid type for '{where}.function.parameters': expected an object.", where, "invalid_type")
+        why = tool["type"] == "function" and "parameters" in inner and limits.openai_tool(inner["name"], inner["parameters"])
+        if why:
+            return _wrong(why, f"{where}.function.parameters", "invalid_function_parameters")
+    if len(body.get("tools") or []) > limits.OPENAI_TOOLS_MAX:
+        return _wrong("Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length "
+                      f"{len(body['tools'])} instead.", "tools", "array_above_max_length")
     if body.get("tool_choice") not in (None, "none") and not body.get("tools"):
         return _wrong("Invalid value for 'tool_choice': 'tool_choice' is only allowed when 'tools' are specified.", "tool_choice")
     return None
@@ -130,6 +136,8 @@ def _calls(where, message):
     for at, call in enumerate(message.get("tool_calls") or []):
         if not isinstance(call, dict) or not isinstance(call.get("id"), str):
             return _wrong(f"Missing required parameter: '{where}.tool_calls[{at}].id'.", where, "missing_required_parameter")
+        if len(call["id"]) > 40:
+            return _wrong(f"Invalid '{where}.tool_calls[{at}].id': string too long. Expected a string with maximum length 40.", where, "string_above_max_length")
         inner = call.get("function") if call.get("type") == "function" else call.get("custom")
         if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
             return _wrong(f"Missing required parameter: '{where}.tool_calls[{at}].function'.", where, "missing_required_parameter")

@@ -1,7 +1,7 @@
 """OpenAI's side of the fake for Responses: what it refuses and how it answers, by the vendor's documents."""
 import json
 
-from . import openai, schema
+from . import limits, openai, schema
 from . import acts
 from .openai import NAME, answer_headers, error  # the same vendor
 
@@ -64,6 +64,9 @@ def _tools(tools, where="tools"):
             return _wrong(f"Invalid '{here}.name': string does not match pattern.", f"{here}.name", "invalid_value")
         if kind == "function" and "parameters" not in tool:
             return _wrong(f"Missing required parameter: '{here}.parameters'.", f"{here}.parameters", "missing_required_parameter")
+        why = kind == "function" and limits.openai_tool(tool["name"], tool["parameters"] or {})
+        if why:
+            return _wrong(why, f"{here}.parameters", "invalid_function_parameters")
         wrong = kind == "namespace" and _tools(tool.get("tools"), f"{here}.tools")
         if wrong:
             return wrong
@@ -89,6 +92,8 @@ def _item(where, item, open_calls):
     for name in ITEMS[kind]:
         if item.get(name) is None:
             return _wrong(f"Missing required parameter: '{where}.{name}'.", f"{where}.{name}", "missing_required_parameter")
+    if len(item.get("call_id") or "") > 64:
+        return _wrong(f"Invalid '{where}.call_id': string too long. Expected a string with maximum length 64.", where, "string_above_max_length")
     if kind == "message":
         if item["role"] not in ("user", "assistant", "system", "developer"):
             return _wrong(f"Invalid value: '{item['role']}'.", f"{where}.role", "invalid_value")

@@ -1,0 +1,378 @@
+/* What a target refuses does not go up: names and ids outside its alphabet, schemas that it does not take, too many tools (A5, A19,
+ * B7, docs/wire.md). And what was respelled on the way comes back as the caller knows it. */
+#include "wire/test.h"
+
+#define TURN "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+#define CHAT_TOOL(name, rest) "{\"type\":\"function\",\"function\":{\"name\":\"" name "\"" rest "}}"
+#define CHAT_WITH(tool) "{\"model\":\"m\"," TURN ",\"tools\":[" tool "]}"
+#define MESSAGES_WITH(tool) "{\"model\":\"m\",\"max_tokens\":9," TURN ",\"tools\":[" tool "]}"
+#define RESPONSES_WITH(tool) "{\"model\":\"m\",\"input\":\"hi\",\"tools\":[" tool "]}"
+#define GEMINI_WITH(tool) "{\"contents\":[{\"parts\":[{\"text\":\"hi\"}]}],\"tools\":[{\"functionDeclarations\":[" tool "]}]}"
+#define CHAT_SCHEMA(schema)                                                                                                      \
+    "{\"model\":\"m\"," TURN ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":" schema \
+    "}}}"
+#define A100 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggggghhhhhhhhhhiiiiiiiiiijjjjjjjjjj"
+
+static struct str through(struct bench *b, unsigned f, unsigned g, struct str body, struct wire_name **ret_names)
+{
+    struct chat c = {.arena = &b->arena, .source = body};
+    struct buf out;
+    const struct wire_target to = {.model = S("m"),
+                                   .origin = {str_z(ops_of(g)->family), 7},
+                                   .max_output = 4096,
+                                   .losses = &b->losses,
+                                   .tape = &b->tape,
+                                   .memo = &b->arena};
+    b->losses = (struct chat_losses){0};
+    buf_init(&out, MIB(8));
+    enum err e = json_scan(&b->tape, body, NULL, &b->why);
+    if (e == OK) e = translator_of(f)->read_request(&b->tape, &c, &b->why);
+    if (e == OK) e = wire_adapt(&c, (enum wire_format)g, &to, ret_names, &b->why);
+    if (e == OK) e = translator_of(g)->write_request(&c, &to, &out, &b->why);
+    if (e == OK) e = chat_account(&c, "it", &b->why);
+    if (e == OK) return keep(b, &out);
+    buf_done(&out);
+    return STR_NONE;
+}
+
+struct row {
+    unsigned from, to;
+    const char *body;
+    const char *has[4], *lacks[2];
+    enum chat_loss loss; /* counted `lost` times */
+    unsigned lost;
+};
+
+static void hold(const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct row *r = &rows[i];
+        struct bench b;
+        struct wire_name *names;
+        size_t at;
+        bench_start(&b);
+        struct str out = through(&b, r->from, r->to, str_z(r->body), &names);
+        if (!out.p) fail_msg("row %zu: %s", i, b.why.text);
+        for (unsigned k = 0; k < 4 && r->has[k]; k++)
+            if (!str_find(out, str_z(r->has[k]), &at)) fail_msg("row %zu: %s is not in %.*s", i, r->has[k], STR_ARG(out));
+        for (unsigned k = 0; k < 2 && r->lacks[k]; k++)
+            if (str_find(out, str_z(r->lacks[k]), &at)) fail_msg("row %zu: %s is in %.*s", i, r->lacks[k], STR_ARG(out));
+        if (b.losses.n[r->loss] != r->lost) fail_msg("row %zu: %u times %s", i, b.losses.n[r->loss], chat_loss_word(r->loss));
+        bench_stop(&b);
+    }
+}
+
+/* ---- names and ids ------------------------------------------------------------------------------------------------------------ */
+
+static void names_are_what_the_target_takes(void **state)
+{
+    static const struct row ROWS[] = {
+        {WIRE_GEMINI_GENERATE,
+         WIRE_OPENAI_CHAT,
+         GEMINI_WITH("{\"name\":\"a.b:c\"}"),
+         {"\"name\":\"a_b_c_"},
+         {"a.b"},
+         LOSS_TOOL_NAME,
+         1},
+        {WIRE_GEMINI_GENERATE,
+         WIRE_OPENAI_RESPONSES,
+         GEMINI_WITH("{\"name\":\"a.b:c\"}"),
+         {"\"name\":\"a_b_c_"},
+         {"a.b"},
+         LOSS_TOOL_NAME,
+         1},
+        {WIRE_GEMINI_GENERATE,
+         WIRE_ANTHROPIC_MESSAGES,
+         GEMINI_WITH("{\"name\":\"a.b:c\"}"),
+         {"\"name\":\"a_b_c_"},
+         {"a.b"},
+         LOSS_TOOL_NAME,
+         1},
+        {WIRE_OPENAI_CHAT, WIRE_BEDROCK_INVOKE, CHAT_WITH(CHAT_TOOL("a.b", "")), {"\"name\":\"a_b_"}, {"a.b"}, LOSS_TOOL_NAME, 1},
+        {WIRE_OPENAI_CHAT,
+         WIRE_GEMINI_GENERATE,
+         CHAT_WITH(CHAT_TOOL("a.b", "")),
+         {"\"name\":\"a.b\""},
+         {NULL},
+         LOSS_TOOL_NAME,
+         0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_GEMINI_GENERATE,
+         CHAT_WITH(CHAT_TOOL("1st", "")),
+         {"\"name\":\"_1st_"},
+         {NULL},
+         LOSS_TOOL_NAME,
+         1},
+        {WIRE_ANTHROPIC_MESSAGES,
+         WIRE_OPENAI_CHAT,
+         MESSAGES_WITH("{\"name\":\"" A100 "\",\"input_schema\":{}}"),
+         {"\"name\":\"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeefffff_"},
+         {"gggg"},
+         LOSS_TOOL_NAME,
+         1},
+        {WIRE_ANTHROPIC_MESSAGES,
+         WIRE_OPENAI_RESPONSES,
+         MESSAGES_WITH("{\"name\":\"" A100 "\",\"input_schema\":{}}"),
+         {"\"name\":\"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeefffff_"},
+         {"gggg"},
+         LOSS_TOOL_NAME,
+         1},
+    };
+    hold(ROWS, COUNTOF(ROWS));
+}
+
+/* Kimi's ids; and the longest ids there are, for those who take few letters. The call and its result keep together. */
+static void ids_are_what_the_target_takes(void **state)
+{
+#define CALLED(id)                                                                                                             \
+    "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"tool_calls\":[{\"id\":"   \
+    "\"" id                                                                                                                    \
+    "\",\"type\":\"function\",\"function\":{\"name\":\"w\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"" id \
+    "\",\"content\":\"1\"}],\"tools\":[" CHAT_TOOL("w", "") "]}"
+    static const struct row ROWS[] = {
+        {WIRE_OPENAI_CHAT,
+         WIRE_ANTHROPIC_MESSAGES,
+         CALLED("functions.w:0"),
+         {"\"type\":\"tool_use\",\"id\":\"functions_w_0_44b18dda\"", "\"tool_use_id\":\"functions_w_0_44b18dda\""},
+         {"functions.w"},
+         LOSS_TOOL_NAME,
+         0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_BEDROCK_CONVERSE,
+         CALLED("functions.w:0"),
+         {"\"toolUse\":{\"toolUseId\":\"functions_w_0_44b18dda\"", "\"toolResult\":{\"toolUseId\":\"functions_w_0_44b18dda\""},
+         {"functions.w"},
+         LOSS_TOOL_NAME,
+         0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_OPENAI_RESPONSES,
+         CALLED("functions.w:0"),
+         {"\"call_id\":\"functions.w:0\""},
+         {NULL},
+         LOSS_TOOL_NAME,
+         0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_OPENAI_RESPONSES,
+         CALLED(A100),
+         {"\"call_id\":\"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeefffff_"},
+         {"gggg"},
+         LOSS_TOOL_NAME,
+         0},
+    };
+    hold(ROWS, COUNTOF(ROWS));
+}
+
+static struct chat_item *one_call(struct bench *b, struct chat_answer *a, struct str name)
+{
+    struct chat_group *g = chat_add_group(&b->arena, ROLE_ASSISTANT, 0);
+    *a = (struct chat_answer){.arena = &b->arena};
+    struct chat_item *i = chat_add_item(&b->arena, &a->items, &a->items_last, ITEM_TOOL_CALL, g);
+    i->name = name;
+    return i;
+}
+
+/* For every pair: two names that would become one stay two, calls and choice follow, and the answer has the caller's own. */
+static void respelled_names_come_back(void **state)
+{
+    static const char BODY[] = "{\"model\":\"m\",\"max_tokens\":9," TURN
+                               ",\"tools\":[{\"name\":\"a.b\",\"input_schema\":{}},{\"name\":\"a_b\",\"input_schema\":{}},"
+                               "{\"name\":\"a b\",\"input_schema\":{}}],\"tool_choice\":{\"type\":\"tool\",\"name\":\"a b\"}}";
+    for (unsigned g = 0; g < WIRE_FORMATS; g++) {
+        struct bench b;
+        struct chat_answer answer;
+        struct wire_name *names;
+        if (!is_translated(g) || g == WIRE_ANTHROPIC_MESSAGES) continue;
+        bench_start(&b);
+        struct str out = through(&b, WIRE_ANTHROPIC_MESSAGES, g, str_z(BODY), &names);
+        size_t at;
+        if (!out.p) fail_msg("%s", b.why.text);
+        assert_false(str_find(out, S("\"a b\""), &at));
+        assert_true(str_find(out, S("\"a_b\""), &at));
+        for (const struct wire_name *n = names; n; n = n->next) {
+            struct chat_item *call = one_call(&b, &answer, n->theirs);
+            assert_int_equal(wire_restore_answer(&answer, names, &b.why), OK);
+            assert_true(str_eq(call->name, S("a.b")) || str_eq(call->name, S("a b")));
+            assert_true(n->next == NULL || !str_eq(n->theirs, n->next->theirs));
+        }
+        assert_int_equal(b.losses.n[LOSS_TOOL_NAME], g == WIRE_GEMINI_GENERATE ? 1 : 2);
+        struct chat_item *kept = one_call(&b, &answer, S("a_b"));
+        assert_int_equal(wire_restore_answer(&answer, names, &b.why), OK);
+        assert_true(str_eq(kept->name, S("a_b")));
+        bench_stop(&b);
+    }
+}
+
+/* A namespaced name that another tool has already: neither is lost. */
+static void no_tool_is_lost_to_a_namespace(void **state)
+{
+    static const struct row ROWS[] = {
+        {WIRE_OPENAI_RESPONSES,
+         WIRE_OPENAI_CHAT,
+         RESPONSES_WITH(
+             "{\"type\":\"namespace\",\"name\":\"s\",\"tools\":[{\"type\":\"function\",\"name\":\"f\"}]},{\"type\":\"function\","
+             "\"name\":\"s__f\",\"description\":\"other\"}"),
+         {"\"name\":\"s__f\"", "\"name\":\"s__f_", "other"},
+         {NULL},
+         LOSS_TOOL_NAME,
+         2},
+    };
+    hold(ROWS, COUNTOF(ROWS));
+}
+
+static void a_thousand_tools_pass(void **state)
+{
+    struct bench b;
+    struct wire_name *names;
+    struct buf body;
+    for (unsigned g = 0; g < WIRE_FORMATS; g++) {
+        for (unsigned n = 1000; n <= 10001 && is_translated(g) && g != WIRE_OPENAI_CHAT; n += 9001) {
+            bench_start(&b);
+            buf_init(&body, MIB(8));
+            buf_fmt(&body, "{\"model\":\"m\"," TURN ",\"tools\":[");
+            for (unsigned i = 0; i < n; i++) buf_fmt(&body, "%s" CHAT_TOOL("t%u", ""), i ? "," : "", i);
+            buf_fmt(&body, "]}");
+            assert_int_equal(through(&b, WIRE_OPENAI_CHAT, g, buf_view(&body), &names).p != NULL, n == 1000);
+            if (n > 1000) assert_int_equal(b.why.code, ERR_BAD_REQUEST);
+            buf_done(&body);
+            bench_stop(&b);
+        }
+    }
+}
+
+/* ---- schemas ------------------------------------------------------------------------------------------------------------------ */
+
+static void tools_take_objects(void **state)
+{
+    static const char EMPTY[] = "{\"type\":\"object\",\"properties\":{}}", BARE[] = "{\"type\":\"object\"}";
+    static const struct row ROWS[] = {
+        {WIRE_ANTHROPIC_MESSAGES,
+         WIRE_OPENAI_CHAT,
+         MESSAGES_WITH("{\"name\":\"f\",\"input_schema\":{\"type\":\"object\"}}"),
+         {EMPTY},
+         {NULL},
+         LOSS_SCHEMA,
+         0},
+        {WIRE_ANTHROPIC_MESSAGES,
+         WIRE_OPENAI_RESPONSES,
+         MESSAGES_WITH("{\"name\":\"f\",\"input_schema\":{\"type\":\"object\"}}"),
+         {EMPTY},
+         {NULL},
+         LOSS_SCHEMA,
+         0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_ANTHROPIC_MESSAGES,
+         CHAT_WITH(CHAT_TOOL("f", ",\"parameters\":{}")),
+         {BARE},
+         {NULL},
+         LOSS_SCHEMA,
+         0},
+        {WIRE_OPENAI_CHAT, WIRE_ANTHROPIC_MESSAGES, CHAT_WITH(CHAT_TOOL("f", "")), {EMPTY}, {NULL}, LOSS_SCHEMA, 0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_BEDROCK_CONVERSE,
+         CHAT_WITH(CHAT_TOOL("f", ",\"parameters\":{\"properties\":{\"a\":{}}}")),
+         {"{\"type\":\"object\",\"properties\":{\"a\":{}}}"},
+         {NULL},
+         LOSS_SCHEMA,
+         0},
+        {WIRE_OPENAI_RESPONSES,
+         WIRE_BEDROCK_INVOKE,
+         RESPONSES_WITH("{\"type\":\"function\",\"name\":\"f\",\"parameters\":{}}"),
+         {BARE},
+         {NULL},
+         LOSS_SCHEMA,
+         0},
+        {WIRE_OPENAI_RESPONSES,
+         WIRE_BEDROCK_CONVERSE,
+         RESPONSES_WITH("{\"type\":\"function\",\"name\":\"f\"}"),
+         {EMPTY},
+         {NULL},
+         LOSS_SCHEMA,
+         0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_ANTHROPIC_MESSAGES,
+         CHAT_WITH(CHAT_TOOL("f", ",\"parameters\":{\"type\":[\"object\",\"null\"],\"anyOf\":[{\"required\":[\"a\"]}]}")),
+         {BARE},
+         {"anyOf"},
+         LOSS_SCHEMA,
+         1},
+        {WIRE_ANTHROPIC_MESSAGES,
+         WIRE_OPENAI_CHAT,
+         MESSAGES_WITH(
+             "{\"name\":\"f\",\"input_schema\":{\"type\":\"object\",\"properties\":{\"a\":{\"anyOf\":[]}},\"not\":{}}}"),
+         {"{\"type\":\"object\",\"properties\":{\"a\":{\"anyOf\":[]}}}"},
+         {"not"},
+         LOSS_SCHEMA,
+         1},
+    };
+    hold(ROWS, COUNTOF(ROWS));
+}
+
+/* A19: "additionalProperties must be explicitly set to false", and the rest of the vendor's subset. */
+static void answers_have_the_subset_of_schemas(void **state)
+{
+    static const struct row ROWS[] = {
+        {WIRE_GEMINI_GENERATE,
+         WIRE_ANTHROPIC_MESSAGES,
+         "{\"contents\":[{\"parts\":[{\"text\":\"hi\"}]}],\"generationConfig\":{\"responseMimeType\":\"application/"
+         "json\",\"responseSchema\":"
+         "{\"type\":\"OBJECT\",\"properties\":{\"a\":{\"type\":\"OBJECT\",\"properties\":{}}}}}}",
+         {"\"schema\":{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"object\",\"properties\":{},\"additionalProperties\":"
+          "false}},"
+          "\"additionalProperties\":false}"},
+         {NULL},
+         LOSS_SCHEMA,
+         1},
+        {WIRE_OPENAI_CHAT,
+         WIRE_BEDROCK_CONVERSE,
+         CHAT_SCHEMA("{\"type\":\"object\",\"properties\":{}}"),
+         {"\\\"additionalProperties\\\":false"},
+         {NULL},
+         LOSS_SCHEMA,
+         1},
+        {WIRE_OPENAI_CHAT,
+         WIRE_ANTHROPIC_MESSAGES,
+         CHAT_SCHEMA("{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}"),
+         {"\"schema\":{\"type\":\"object\",\"properties\":{},\"additionalProperties\":false}"},
+         {NULL},
+         LOSS_SCHEMA,
+         0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_BEDROCK_INVOKE,
+         CHAT_SCHEMA(
+             "{\"$schema\":\"x\",\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":3,\"description\":"
+             "\"D\"},\"s\":{\"type\":\"string\",\"pattern\":\"^\\\"\",\"format\":\"odd\"},\"l\":{\"type\":\"array\",\"minItems\":"
+             "1,"
+             "\"items\":{\"oneOf\":[{\"type\":\"null\"},{\"$ref\":\"#/$defs/"
+             "d\"}]}}},\"required\":[\"n\"],\"$defs\":{\"d\":{\"type\":"
+             "[\"object\",\"null\"],\"additionalProperties\":{}}}}"),
+         {"{\"type\":\"integer\",\"description\":\"D\\n\\n{minimum: 3}\"}",
+          "{\"type\":\"string\",\"description\":\"{pattern: \\\"^\\\\\\\"\\\", format: \\\"odd\\\"}\"}",
+          "\"minItems\":1,\"items\":{\"anyOf\":[{\"type\":\"null\"},{\"$ref\":\"#/$defs/d\"}]}",
+          "{\"d\":{\"type\":[\"object\",\"null\"],\"additionalProperties\":false}}"},
+         {"$schema", "oneOf"},
+         LOSS_SCHEMA,
+         1},
+        {WIRE_OPENAI_CHAT,
+         WIRE_GEMINI_GENERATE,
+         CHAT_SCHEMA("{\"type\":\"object\",\"properties\":{\"a\":{\"minimum\":1}}}"),
+         {"\"minimum\":1"},
+         {"additional"},
+         LOSS_SCHEMA,
+         0},
+    };
+    hold(ROWS, COUNTOF(ROWS));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_what_the_target_takes),
+        cmocka_unit_test(ids_are_what_the_target_takes),
+        cmocka_unit_test(respelled_names_come_back),
+        cmocka_unit_test(no_tool_is_lost_to_a_namespace),
+        cmocka_unit_test(a_thousand_tools_pass),
+        cmocka_unit_test(tools_take_objects),
+        cmocka_unit_test(answers_have_the_subset_of_schemas),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
