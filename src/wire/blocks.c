@@ -1,7 +1,7 @@
 /* Events written to a stream whose blocks stand one after the other: of items that are open at once one is written, and the calls
  * among the others wait, bounded (waiting.c). Called by the stream writers of Messages and Converse, which say in struct
  * wire_blocks_ops how their blocks look; the state lives in the exchange's arena. Private to this room. */
-#include "wire/formats.h"
+#include "wire/parts.h"
 
 void wire_blocks_start(struct wire_blocks *b, const struct wire_blocks_ops *ops, const struct wire_reply *to, struct arena *a)
 {
@@ -46,6 +46,7 @@ static enum err on_item_start(struct wire_blocks *b, const struct chat_event *e,
 static enum err on_part_start(struct wire_blocks *b, const struct chat_event *e, struct buf *out, struct fault *why)
 {
     (void)why;
+    wire_lose_unsaid_part(b->to->losses, e->what->kind, WIRE_SAYS_TEXT);
     b->refused |= e->what->kind == PART_REFUSAL;
     if (e->item != b->open) return OK;
     b->ops->block_end(b, out); /* of a thought that nobody signed */
@@ -57,7 +58,6 @@ static void put_text(struct wire_blocks *b, struct str text, struct buf *out)
 {
     bool thought = b->part == PART_THOUGHT || b->part == PART_SUMMARY;
     if (thought || b->part == PART_TEXT || b->part == PART_REFUSAL) b->ops->text(b, thought, text, out);
-    else b->to->losses->n[LOSS_ANSWER_FIELD]++;
 }
 
 static enum err on_delta(struct wire_blocks *b, const struct chat_event *e, struct buf *out, struct fault *why)

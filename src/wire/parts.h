@@ -219,12 +219,19 @@ void wire_put_plain_document(struct json_writer *j, struct chat_part *p);      /
 enum err wire_request_full(struct fault *why);                                 /* says so: ERR_LIMIT */
 MUST_USE enum err wire_request_done(struct json_writer *j, struct fault *why); /* closes the root */
 
+/* Counts what of an answer's item is neither a call nor a part of one of the `kinds` (bits) that the format can say. */
+void wire_lose_unsaid(struct chat_losses *l, const struct chat_item *i, uint32_t kinds);
+void wire_lose_unsaid_part(struct chat_losses *l, enum chat_part_kind kind, uint32_t kinds);
+#define WIRE_SAYS_TEXT (1u << PART_TEXT | 1u << PART_REFUSAL | 1u << PART_THOUGHT | 1u << PART_SUMMARY)
 enum err wire_answer_full(struct fault *why); /* says so: ERR_UPSTREAM_TOO_LARGE */
 /* All is written: what the answer had more is counted. */
 MUST_USE enum err wire_answer_done(struct json_writer *j, const struct wire_reply *to, struct chat_answer *answer,
                                    struct fault *why);
-/* A call's arguments as raw JSON; ERR_UPSTREAM_GARBAGE: they are no object. */
-MUST_USE enum err wire_call_input(const struct chat_item *call, struct arena *a, struct str *ret_input, struct fault *why);
+/* A call's arguments as raw JSON. Of one that the output's limit cut off nothing is left, counted: {}, as Anthropic does it.
+ * ERR_UPSTREAM_GARBAGE: they are no object. */
+MUST_USE enum err wire_call_input(const struct chat_item *call, const struct chat_answer *answer, const struct wire_reply *to,
+                                  struct str *ret_input, struct fault *why);
+bool wire_is_cut_off(enum chat_stop_kind stop); /* the last call of such an answer may be half of one */
 /* Another vendor's state as text that only we read; `spell` (may be NULL) changes its alphabet. False: it cannot be carried. */
 typedef void wire_spell_fn(struct buf *sealed);
 MUST_USE bool wire_seal(const struct wire_reply *to, const struct chat_opaque *o, struct arena *a, wire_spell_fn *spell,

@@ -89,20 +89,39 @@ enum err wire_answer_full(struct fault *why)
     return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider's answer has more parts than one exchange may hold");
 }
 
+void wire_lose_unsaid(struct chat_losses *l, const struct chat_item *i, uint32_t kinds)
+{
+    bool known = i->kind == ITEM_MESSAGE || i->kind == ITEM_REASONING || i->kind == ITEM_TOOL_CALL;
+    if (!known) l->n[LOSS_ANSWER_FIELD]++;
+    for (const struct chat_part *p = i->parts; known && p; p = p->next) wire_lose_unsaid_part(l, p->kind, kinds);
+}
+
+void wire_lose_unsaid_part(struct chat_losses *l, enum chat_part_kind kind, uint32_t kinds)
+{
+    if (kind != PART_REDACTED && !(kinds >> kind & 1)) l->n[LOSS_ANSWER_FIELD]++; /* state is counted as such */
+}
+
 enum err wire_answer_done(struct json_writer *j, const struct wire_reply *to, struct chat_answer *answer, struct fault *why)
 {
     chat_lose_answer_extra(to->losses, answer);
     return json_write_done(j) ? OK : FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
 }
 
-enum err wire_call_input(const struct chat_item *call, struct arena *a, struct str *ret_input, struct fault *why)
+bool wire_is_cut_off(enum chat_stop_kind stop) { return stop == STOP_LIMIT || stop == STOP_CONTEXT_FULL; }
+
+enum err wire_call_input(const struct chat_item *call, const struct chat_answer *answer, const struct wire_reply *to,
+                         struct str *ret_input, struct fault *why)
 {
     struct json_tape tape;
     json_tape_init(&tape, 0);
-    enum err e = chat_json_raw(&call->arguments, a, &tape, ret_input, why);
+    enum err e = chat_json_raw(&call->arguments, answer->arena, &tape, ret_input, why);
     json_tape_done(&tape);
     if (e == OK) return OK;
-    return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer calls a tool with arguments that are no JSON object");
+    if (!wire_is_cut_off(answer->stops[call->choice].kind))
+        return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer calls a tool with arguments that are no JSON object");
+    to->losses->n[LOSS_ANSWER_FIELD]++;
+    *ret_input = S("{}");
+    return OK;
 }
 
 bool wire_seal(const struct wire_reply *to, const struct chat_opaque *o, struct arena *a, wire_spell_fn *spell,

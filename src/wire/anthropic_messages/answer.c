@@ -194,7 +194,7 @@ static enum err put_reasoning(struct out *o, const struct chat_item *i)
 static enum err put_call(struct out *o, const struct chat_item *i)
 {
     struct str input;
-    TRY(wire_call_input(i, o->answer->arena, &input, o->why));
+    TRY(wire_call_input(i, o->answer, o->to, &input, o->why));
     json_put_object(&o->w);
     json_add_str(&o->w, S("type"), S("tool_use"));
     json_put_name(&o->w, S("id"));

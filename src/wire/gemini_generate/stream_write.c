@@ -25,6 +25,7 @@ struct gemini_writer {
     uint32_t only; /* a whole answer: the parts of one choice are asked for */
     bool any;      /* of it: a part has been written */
     bool same_family, blocked, ended;
+    bool half_call; /* one has come that is no whole one: it must have been cut off */
 };
 _Static_assert(sizeof(struct gemini_writer) <= GEMINI_WRITER_SIZE, "told in priv.h");
 
@@ -217,6 +218,16 @@ static enum err on_part_end(struct gemini_writer *w, const struct chat_event *e,
     return OK;
 }
 
+/* A call that the output's limit cut off is left out, counted; any other that is no JSON is the provider's fault. */
+static enum err check_half(struct gemini_writer *w, uint32_t choice, struct fault *why)
+{
+    if (!wire_is_cut_off((enum chat_stop_kind)(w->stops[choice] - 1)))
+        return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer calls a tool with arguments that are no JSON object");
+    w->half_call = false;
+    w->to->losses->n[LOSS_ANSWER_FIELD]++;
+    return OK;
+}
+
 static enum err put_call(struct gemini_writer *w, const struct chat_event *e, const struct place *p, struct fault *why)
 {
     const struct chat_json span = {str_make(p->args, p->n_args), true};
@@ -226,8 +237,10 @@ static enum err put_call(struct gemini_writer *w, const struct chat_event *e, co
     json_tape_init(&tape, 0);
     enum err err = chat_json_raw(&span, w->arena, &tape, &args, why);
     json_tape_done(&tape);
-    if (err != OK)
-        return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer calls a tool with arguments that are no JSON object");
+    if (err != OK) {
+        w->half_call = true;
+        return w->stops[e->choice] ? check_half(w, e->choice, why) : OK; /* in a stream the stop comes behind it */
+    }
     part_begin(w, &j);
     json_add_object(&j, S("functionCall"));
     if (p->id.n) json_put_name(&j, S("id"));
@@ -269,10 +282,9 @@ static enum err on_usage(struct gemini_writer *w, const struct chat_event *e, st
 
 static enum err on_stop(struct gemini_writer *w, const struct chat_event *e, struct fault *why)
 {
-    (void)why;
     w->stops[e->choice] = (uint8_t)(e->stop->kind + 1);
     w->blocked |= e->stop->kind == STOP_FILTER && e->stop->of_prompt;
-    return OK;
+    return w->half_call ? check_half(w, e->choice, why) : OK;
 }
 
 static struct str stop_word(unsigned kind)

@@ -54,11 +54,46 @@ static enum err read_notes(const struct reading *r, uint32_t notes, struct chat_
     return OK;
 }
 
+static enum err read_thoughts(struct reading *r, uint32_t thoughts)
+{
+    uint32_t one;
+    struct chat_item *item = new_item(r, ITEM_REASONING);
+    for (struct json_iter it = json_each(r->t, thoughts); json_next(r->t, &it, &one);) {
+        uint32_t text = openai_chat_thought_text(r->t, one);
+        if (is_text(r->t, text) && !text_part(r, item, PART_THOUGHT, text)) return wire_answer_full(r->why);
+    }
+    return item ? OK : wire_answer_full(r->why);
+}
+
+/* Mistral's reasoning models give content in pieces. */
+static enum err read_pieces(struct reading *r, uint32_t pieces)
+{
+    uint32_t one;
+    for (struct json_iter it = json_each(r->t, pieces); json_next(r->t, &it, &one);) {
+        struct openai_chat_piece piece;
+        openai_chat_read_piece(r->t, one, &piece);
+        if (piece.kind == PART_THOUGHT) {
+            TRY(read_thoughts(r, piece.thoughts));
+            continue;
+        }
+        if (piece.kind == PART_TEXT && !is_text(r->t, piece.text)) continue;
+        struct chat_item *item = new_item(r, ITEM_MESSAGE);
+        struct chat_part *p = item ? chat_add_part(r->answer->arena, item, piece.kind) : NULL;
+        if (!p) return wire_answer_full(r->why);
+        p->raw = piece.raw;
+        p->word = piece.word;
+        if (piece.kind == PART_TEXT) p->text = json_text(r->t, piece.text);
+        chat_has(&p->node, piece.kind == PART_TEXT ? PART_HAS_TEXT : PART_HAS_RAW);
+    }
+    return OK;
+}
+
 static enum err read_text(struct reading *r, uint32_t choice, uint32_t message)
 {
     const struct json_tape *t = r->t;
     uint32_t content = json_find(t, message, S("content")), refusal = json_find(t, message, S("refusal"));
     uint32_t notes = json_find(t, message, S("annotations")), logprobs = json_find(t, choice, S("logprobs"));
+    if (content && json_is(t, content, JSON_ARRAY)) TRY(read_pieces(r, content));
     if (!is_text(t, content) && !is_text(t, refusal)) return OK;
     struct chat_item *item = new_item(r, ITEM_MESSAGE);
     struct chat_part *text = NULL;
@@ -211,6 +246,7 @@ static void put_choice(struct json_writer *w, const struct chat_answer *a, uint3
 enum err openai_chat_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out, struct fault *why)
 {
     struct json_writer w;
+    for (const struct chat_item *i = answer->items; i; i = i->next) wire_lose_unsaid(to->losses, i, WIRE_SAYS_TEXT);
     json_write(&w, out);
     json_put_object(&w);
     openai_chat_put_head(&w, to, &answer->meta, S("chat.completion"));

@@ -13,6 +13,14 @@ uint32_t openai_chat_logprobs(const struct json_tape *t, uint32_t at, enum chat_
 /* `called`: the choice has tool calls, so "stop" means them (some servers say it so). */
 void openai_chat_read_stop(const struct json_tape *t, uint32_t at, bool called, struct chat_stop *ret_stop);
 void openai_chat_read_usage(const struct json_tape *t, struct usage *u);
+/* One element of an answer's content that is an array (Mistral API reference, "Chat completion": ContentChunk). */
+struct openai_chat_piece {
+    enum chat_part_kind kind; /* PART_TEXT: text; PART_THOUGHT: thoughts; else PART_UNKNOWN */
+    uint32_t text, thoughts;  /* a string; an array */
+    struct str word, raw;
+};
+void openai_chat_read_piece(const struct json_tape *t, uint32_t at, struct openai_chat_piece *ret_piece);
+uint32_t openai_chat_thought_text(const struct json_tape *t, uint32_t thought); /* its text, or itself */
 bool openai_chat_is_error(const struct json_tape *t);
 /* The error object of a stream's event. */
 void openai_chat_event_error(const struct json_tape *t, struct arena *a, struct chat_error *ret_error);

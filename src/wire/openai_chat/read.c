@@ -69,6 +69,27 @@ void openai_chat_read_stop(const struct json_tape *t, uint32_t at, bool called, 
     if (ret_stop->kind == STOP_END && called) ret_stop->kind = STOP_TOOL;
 }
 
+/* ---- content in pieces ---------------------------------------------------------------------------------------------------- */
+
+void openai_chat_read_piece(const struct json_tape *t, uint32_t at, struct openai_chat_piece *ret_piece)
+{
+    uint32_t text = json_find(t, at, S("text")), thoughts = json_find(t, at, S("thinking"));
+    *ret_piece = (struct openai_chat_piece){.kind = PART_UNKNOWN, .raw = json_raw(t, at), .word = wire_text_in(t, at, "type")};
+    if (str_eq(ret_piece->word, S("text")) && text && json_is(t, text, JSON_STRING)) {
+        ret_piece->kind = PART_TEXT;
+        ret_piece->text = text;
+    } else if (str_eq(ret_piece->word, S("thinking")) && thoughts && json_is(t, thoughts, JSON_ARRAY)) {
+        ret_piece->kind = PART_THOUGHT;
+        ret_piece->thoughts = thoughts;
+    }
+}
+
+uint32_t openai_chat_thought_text(const struct json_tape *t, uint32_t thought)
+{
+    uint32_t text = json_find(t, thought, S("text"));
+    return text ? text : thought;
+}
+
 /* ---- errors (C8: a data line without choices; vLLM says {"object":"error","message":…}) ------------------------------------------------------------------------------------------------------ */
 
 bool openai_chat_is_error(const struct json_tape *t)

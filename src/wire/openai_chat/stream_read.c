@@ -149,8 +149,34 @@ static enum err on_text(struct chat_reader *r, struct choice *c, const struct js
     return wire_emit_delta(&r->emit, spot(c, c->message, c->parts - 1), DELTA_TEXT, text);
 }
 
+static enum err on_unknown(struct chat_reader *r, struct choice *c, const struct openai_chat_piece *piece)
+{
+    struct chat_part part = {.kind = PART_UNKNOWN, .word = piece->word, .raw = piece->raw};
+    chat_has(&part.node, PART_HAS_RAW);
+    TRY(open_part(r, c, PART_TEXT)); /* the item is there, and nothing else is open in it */
+    TRY(close_part(r, c));
+    TRY(wire_emit_part(&r->emit, spot(c, c->message, c->parts), &part));
+    return wire_emit_part_end(&r->emit, spot(c, c->message, c->parts++), &(struct chat_part){.kind = PART_UNKNOWN});
+}
+
+/* Mistral's reasoning models give content in pieces. */
+static enum err on_pieces(struct chat_reader *r, struct choice *c, const struct json_tape *t, uint32_t pieces)
+{
+    uint32_t one, thought;
+    for (struct json_iter it = json_each(t, pieces); json_next(t, &it, &one);) {
+        struct openai_chat_piece piece;
+        openai_chat_read_piece(t, one, &piece);
+        if (piece.kind == PART_TEXT) TRY(on_text(r, c, t, piece.text, PART_TEXT));
+        else if (piece.kind == PART_UNKNOWN) TRY(on_unknown(r, c, &piece));
+        for (struct json_iter th = json_each(t, piece.thoughts); piece.thoughts && json_next(t, &th, &thought);)
+            TRY(on_reasoning(r, c, t, openai_chat_thought_text(t, thought)));
+    }
+    return OK;
+}
+
 static enum err on_content(struct chat_reader *r, struct choice *c, const struct json_tape *t, uint32_t at)
 {
+    if (json_is(t, at, JSON_ARRAY)) return on_pieces(r, c, t, at);
     return on_text(r, c, t, at, PART_TEXT);
 }
 

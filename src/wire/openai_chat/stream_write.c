@@ -105,6 +105,7 @@ static enum err on_item_start(struct chat_writer *w, const struct chat_event *e,
     struct place *p = place_new(w, e->item);
     if (!p) return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider's stream has more items than one exchange may hold");
     *p = (struct place){.kind = e->node->kind, .call = NO_CALL};
+    wire_lose_unsaid(w->to->losses, e->node, 0); /* its parts come by themselves */
     if (e->node->kind != ITEM_TOOL_CALL) return OK;
     p->call = w->calls[e->choice]++;
     p->custom = e->node->form == CALL_CUSTOM;
@@ -115,6 +116,7 @@ static enum err on_item_start(struct chat_writer *w, const struct chat_event *e,
 static enum err on_part_start(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
 {
     (void)out, (void)why;
+    wire_lose_unsaid_part(w->to->losses, e->what->kind, WIRE_SAYS_TEXT);
     if (e->item < w->n_places) w->places[e->item].part = e->what->kind;
     return OK;
 }

@@ -285,8 +285,8 @@ static void put_output(struct json_writer *w, const struct wire_reply *to, const
     uint32_t number = 0;
     json_add_array(w, S("output"));
     for (const struct chat_item *i = a->items; i; i = i->next, number++)
-        if (openai_responses_has_place(i, a->meta.family))
-            openai_responses_put_answer_item(w, to, i, (struct openai_responses_place){.number = number}, a->arena);
+        if (!openai_responses_has_place(i, a->meta.family)) to->losses->n[LOSS_ANSWER_FIELD]++;
+        else openai_responses_put_answer_item(w, to, i, (struct openai_responses_place){.number = number}, a->arena);
     json_put_end(w);
 }
 
