@@ -42,6 +42,7 @@ enum err key_create(struct call *c, struct fault *why)
     if (!d->config) return FAIL(why, ERR_NOT_READY, "no configuration has been accepted yet");
     TRY(call_document(c, &doc, why));
     enum err got = key_request_read(doc, &request, routes, why);
+    if (got == OK) got = key_request_routes(&request, d->config, why);
     if (got == OK) got = keys_create(d, &request, &shown, why);
     key_request_done(&request);
     json_doc_free(doc);

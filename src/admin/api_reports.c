@@ -57,6 +57,19 @@ enum err report_attempts(struct call *c, struct fault *why)
     return ledger_attempts(s, &q, (unsigned)limit, &c->out, why);
 }
 
+/* Whoever sends a path here would look for the backup there. */
+static enum err want_nothing(struct call *c, struct fault *why)
+{
+    static const char *const NAMES[] = {NULL};
+    struct json_doc *doc;
+    if (c->body.n == 0) return OK;
+    TRY(call_document(c, &doc, why));
+    enum err got = json_ref_want(json_doc_root(doc), JSON_OBJECT, why);
+    if (got == OK) got = json_ref_only(json_doc_root(doc), NAMES, why);
+    json_doc_free(doc);
+    return got;
+}
+
 /* Into DATA/backups, under a name with the time: the API writes nowhere else. */
 enum err report_backup(struct call *c, struct fault *why)
 {
@@ -65,6 +78,7 @@ enum err report_backup(struct call *c, struct fault *why)
     struct json_writer w;
     struct str data = str_z(c->control->reports_path); /* DATA/aquifer.db */
     data.n -= strlen("/aquifer.db");
+    TRY(want_nothing(c, why));
     snprintf(dir, sizeof dir, "%.*s/backups", STR_ARG(data));
     TRY(desk_make_dir(dir, why));
     clock_rfc3339(clock_wall_ms(), now);

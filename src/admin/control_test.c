@@ -337,7 +337,11 @@ static void reports(void **state)
     assert_int_equal(ask(w, "GET", "/admin/v1/usage?from=2026-01-01&key=abc&route=f%61st", NULL), 200);
     assert_says(w, "\"data\":[");
     assert_int_equal(ask(w, "GET", "/admin/v1/attempts?limit=5", NULL), 200);
-    assert_int_equal(ask(w, "POST", "/admin/v1/backup", NULL), 201);
+    assert_int_equal(ask(w, "POST", "/admin/v1/backup", "{\"path\":\"/elsewhere\"}"), 400);
+    assert_says(w, "path");
+    assert_int_equal(ask(w, "POST", "/admin/v1/backup", "[]"), 400);
+    assert_int_equal(ask(w, "POST", "/admin/v1/restore", "{\"path\":\"/dev/null\"}"), 400);
+    assert_int_equal(ask(w, "POST", "/admin/v1/backup", "{}"), 201);
     take(w, "path", path, sizeof path);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
@@ -453,6 +457,9 @@ static void a_revocation_that_cannot_be_published_is_told(void **state)
     assert_int_equal(mkdir(block, 0700), 0);
     assert_int_equal(ask(w, "DELETE", path, NULL), 503);
     assert_says(w, "the change is stored but the gateways do not have it yet");
+    assert_int_equal(ask(w, "POST", "/admin/v1/keys", "{\"name\":\"b\"}"), 503); /* no text of a key that opens nothing */
+    assert_says(w, "no key was made");
+    assert_null(strstr(buf_z(&w->answer), "aq_"));
     assert_int_equal(atomic_load(&w->board->generation), 2);
     assert_true(key_works(w, text));
     assert_int_equal(rmdir(block), 0);

@@ -121,6 +121,37 @@ static enum err read_metadata(struct json_ref root, struct key_request *r, struc
     return OK;
 }
 
+static bool is_route(const struct config_route *r, struct str name)
+{
+    bool open = str_ends(r->name, S("*"));
+    if (open ? str_starts(name, str_make(r->name.p, r->name.n - 1)) : str_eq(r->name, name)) return true;
+    for (size_t i = 0; i < r->aliases.n; i++)
+        if (str_eq(r->aliases.at[i], name)) return true;
+    return false;
+}
+
+/* A name that is no route's would open nothing. A pattern may mean routes to come. */
+enum err key_request_routes(const struct key_request *r, const struct config *c, struct fault *why)
+{
+    for (unsigned i = 0; i < r->n_routes; i++) {
+        struct str name = r->routes[i], near = STR_NONE;
+        unsigned best = name.n < 6 ? 3 : (unsigned)name.n / 2 + 1;
+        bool known = str_ends(name, S("*"));
+        for (size_t k = 0; k < c->routes.n && !known; k++) {
+            unsigned far = str_distance(c->routes.at[k].name, name);
+            known = is_route(&c->routes.at[k], name);
+            if (far >= best) continue;
+            best = far;
+            near = c->routes.at[k].name;
+        }
+        if (known) continue;
+        return FAIL(why, ERR_BAD_REQUEST, "routes[%u]: there is no route %.*s%s%.*s; a pattern as claude-* takes routes to come",
+                    i, (int)(name.n < 80 ? name.n : 80), name.p, near.n ? "; did you mean " : "",
+                    (int)(near.n < 80 ? near.n : 80), near.n ? near.p : "");
+    }
+    return OK;
+}
+
 void key_request_done(struct key_request *r) { buf_done(&r->text); }
 
 enum err key_request_read(const struct json_doc *doc, struct key_request *ret_request, struct str routes[KEY_ROUTES_MAX],

@@ -238,6 +238,18 @@ static enum err fill(const struct desk *d, const struct key_request *r, struct k
     return r->aws ? make_pair(d, &row->key, shown, why) : OK;
 }
 
+/* Nobody has seen its text, and the gateways cannot be told of it: it is void. `why` tells what stood in the way. */
+static enum err take_back(struct desk *d, struct key_row *row, struct fault *why)
+{
+    struct fault what = *why;
+    int64_t now = clock_wall_ms();
+    ignore_err(store_exec(d->store, "UPDATE keys SET revoked_ms = ?2 WHERE id = ?1",
+                          BINDS(V_TEXT(str_z(row->key.id)), V_I64(now)), NULL, NULL));
+    row->revoked_ms = now;
+    row->key.revoked = true;
+    return FAIL(why, ERR_NOT_READY, "no key was made (%s is revoked at once): %.190s", row->key.id, what.text);
+}
+
 enum err keys_create(struct desk *d, const struct key_request *r, struct key_shown *ret_shown, struct fault *why)
 {
     if (d->next_place >= BOARD_KEYS)
@@ -250,8 +262,7 @@ enum err keys_create(struct desk *d, const struct key_request *r, struct key_sho
         return got;
     }
     enter(d, ret_shown->row);
-    ignore_err(publish_change(d, NULL)); /* its text is shown only now: better a key that works in a moment than none */
-    return OK;
+    return publish_change(d, why) == OK ? OK : take_back(d, ret_shown->row, why);
 }
 
 static enum err find(const struct desk *d, struct str id, struct key_row **ret_row, struct fault *why)
@@ -288,7 +299,8 @@ static enum err store_rotation(struct desk *d, const struct key *k, struct fault
 enum err keys_rotate(struct desk *d, struct str id, uint64_t grace_ms, struct key_shown *ret_shown, struct fault *why)
 {
     TRY(find(d, id, &ret_shown->row, why));
-    struct key k = ret_shown->row->key;
+    const struct key before = ret_shown->row->key;
+    struct key k = before;
     if (k.revoked) return FAIL(why, ERR_BAD_REQUEST, "the key %s is revoked; create a new one", k.id);
     k.old_until_ms = grace_ms ? clock_wall_ms() + (int64_t)grace_ms : 0;
     k.has_aws_old = k.has_aws && grace_ms;
@@ -299,8 +311,11 @@ enum err keys_rotate(struct desk *d, struct str id, uint64_t grace_ms, struct ke
     if (k.has_aws) TRY(make_pair(d, &k, ret_shown, why));
     TRY(store_rotation(d, &k, why));
     ret_shown->row->key = k;
-    ignore_err(publish_change(d, NULL));
-    return OK;
+    if (publish_change(d, why) == OK) return OK;
+    struct fault what = *why; /* nobody has seen the new secret: the one before stays */
+    ret_shown->row->key = before;
+    TRY(store_rotation(d, &before, why));
+    return FAIL(why, ERR_NOT_READY, "the key keeps the secret that it has: %.200s", what.text);
 }
 
 /* ---- showing ---------------------------------------------------------------------------------------------------------- */

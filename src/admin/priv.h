@@ -166,6 +166,8 @@ struct key_request {
 };
 #define KEY_ROUTES_MAX 256
 /* Reads and judges a body. The strings point into doc. key_request_done() in any case. */
+/* Each of its routes is one of the configuration's, or a pattern. */
+MUST_USE enum err key_request_routes(const struct key_request *r, const struct config *c, struct fault *why);
 MUST_USE enum err key_request_read(const struct json_doc *doc, struct key_request *ret_request, struct str routes[KEY_ROUTES_MAX],
                                    struct fault *why);
 void key_request_done(struct key_request *r);

@@ -31,12 +31,14 @@ static int print_report(const struct cli_answer *a)
     if (json_doc_read(S("the admin API's answer"), buf_view(&a->body), &doc, &why) != OK) return cli_fail(&why);
     struct json_ref root = json_doc_root(doc), total = json_ref_find(root, "total");
     cli_table(COLUMNS, COUNTOF(COLUMNS), json_ref_find(root, "data"));
-    printf("\ntotal: %.*s requests, %.*s input and %.*s output tokens, %.*s dollars\n",
-           STR_ARG(json_ref_text(json_ref_find(total, "requests"))), STR_ARG(json_ref_text(json_ref_find(total, "input_tokens"))),
+    struct str requests = json_ref_text(json_ref_find(total, "requests"));
+    printf("\ntotal: %.*s request%s, %.*s input and %.*s output tokens, %.*s dollars\n", STR_ARG(requests),
+           str_eq(requests, S("1")) ? "" : "s", STR_ARG(json_ref_text(json_ref_find(total, "input_tokens"))),
            STR_ARG(json_ref_text(json_ref_find(total, "output_tokens"))), STR_ARG(json_ref_text(json_ref_find(total, "cost"))));
     struct json_ref unknown = json_ref_find(total, "unknown_cost_requests");
     struct str n = json_ref_ok(unknown) ? json_ref_text(unknown) : STR_NONE;
-    if (n.n && !str_eq(n, S("0"))) printf("%.*s requests have no known cost: their models have no price\n", STR_ARG(n));
+    if (str_eq(n, S("1"))) puts("1 request has no known cost: its model has no price");
+    else if (n.n && !str_eq(n, S("0"))) printf("%.*s requests have no known cost: their models have no price\n", STR_ARG(n));
     json_doc_free(doc);
     return 0;
 }

@@ -43,15 +43,26 @@ static int copy_bytes(int from, int to)
     }
 }
 
+/* By the first bytes: what else is wrong with it shows when it is read. */
+static bool is_database(int fd, off_t size)
+{
+    static const char HEAD[16] = "SQLite format 3";
+    char head[sizeof HEAD];
+    return size >= (off_t)sizeof HEAD && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head &&
+           memcmp(head, HEAD, sizeof HEAD) == 0;
+}
+
 static enum err open_backup(const char *backup, int *ret_fd, struct fault *why)
 {
     struct stat st;
     int fd = open(backup, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* of a pipe without a writer, too */
-    if (fd < 0) return FAIL(why, ERR_STORE, "cannot open the backup %s: %s", backup, strerror(errno));
+    if (fd < 0) return FAIL(why, ERR_BAD_REQUEST, "cannot open the backup %s: %s", backup, strerror(errno));
     *ret_fd = fd;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) return OK;
+    bool is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (is_file && is_database(fd, st.st_size)) return OK;
     close(fd);
-    return FAIL(why, ERR_STORE, "the backup %s is not a file", backup);
+    if (is_file) return FAIL(why, ERR_BAD_REQUEST, "%s is no backup: it is %s", backup, st.st_size ? "not a database" : "empty");
+    return FAIL(why, ERR_BAD_REQUEST, "the backup %s is not a file", backup);
 }
 
 /* By bytes: a backup is a finished file, and may lie where nothing can be written beside it. */
@@ -88,7 +99,7 @@ static enum err check_copy(const char *data, const char *path, struct fault *why
     uint32_t version;
     TRY(store_open(&(struct store_options){.path = path, .must_exist = true}, &s, why));
     enum err e = store_version(s, &version, why);
-    if (e == OK && version == 0) e = FAIL(why, ERR_STORE, "the backup is empty: it holds no ledger");
+    if (e == OK && version == 0) e = FAIL(why, ERR_BAD_REQUEST, "the backup is empty: it holds no ledger");
     if (e == OK) e = store_migrate(s, why); /* refuses a newer one, brings an older one forward */
     if (e == OK) e = ledger_check(s, why);
     if (e == OK) e = fit(s, data, why);

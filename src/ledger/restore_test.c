@@ -131,14 +131,15 @@ static void test_wrong_backups_change_nothing(void **state)
     FILE *f = fopen(path, "w");
     fputs("not a database, but of some length, as a torn download would be", f);
     fclose(f);
-    assert_int_equal(ledger_restore_check(data, path, copy, &why), ERR_STORE);
+    assert_int_equal(ledger_restore_check(data, path, copy, &why), ERR_BAD_REQUEST);
+    assert_non_null(strstr(why.text, "wrong.db is no backup: it is not a database"));
     assert_int_equal(truncate(path, 0), 0); /* to SQLite an empty database; to us no backup */
-    assert_int_equal(ledger_restore_check(data, path, copy, &why), ERR_STORE);
+    assert_int_equal(ledger_restore_check(data, path, copy, &why), ERR_BAD_REQUEST);
     assert_non_null(strstr(why.text, "empty"));
     assert_int_equal(ledger_restore_take(ingest, data, copy, &why), ERR_STORE); /* a copy that went away */
-    assert_int_equal(ledger_restore_check(data, data, copy, &why), ERR_STORE);
+    assert_int_equal(ledger_restore_check(data, data, copy, &why), ERR_BAD_REQUEST);
     assert_non_null(strstr(why.text, "not a file"));
-    assert_int_equal(ledger_restore_check(data, "no-such-file", copy, &why), ERR_STORE);
+    assert_int_equal(ledger_restore_check(data, "no-such-file", copy, &why), ERR_BAD_REQUEST);
     assert_int_equal(access(copy, F_OK), -1);
     struct store *s; /* one whose sums were touched */
     assert_int_equal(store_open(&(struct store_options){.path = backup}, &s, &why), OK);

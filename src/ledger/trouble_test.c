@@ -182,9 +182,9 @@ static void test_backup_and_restore(void **state)
     FILE *f = fopen(bad, "w");
     fputs("not a database", f);
     fclose(f);
-    assert_int_equal(ledger_restore(data, bad, &why), ERR_STORE);
+    assert_int_equal(ledger_restore(data, bad, &why), ERR_BAD_REQUEST);
     assert_int_equal(access(db, F_OK), 0);
-    assert_int_equal(ledger_restore(data, "no-such-file", &why), ERR_STORE);
+    assert_int_equal(ledger_restore(data, "no-such-file", &why), ERR_BAD_REQUEST);
     assert_int_equal(ledger_restore(data, copy, &why), OK);
     open_side();
     assert_int_equal(attempts(), 20);

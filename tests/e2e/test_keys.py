@@ -43,6 +43,14 @@ def _():
     eq([model["id"] for model in listed["data"]], ["fast"])
 
 
+@test("a key for a route that does not exist is refused with the nearest name; a pattern may mean routes to come")
+def _():
+    refused = gateway.cli("key", "create", "--name", "lost", "--routes", "fast,cloude", status=1, json_out=False)
+    check("no route cloude" in refused.stderr and "did you mean claude" in refused.stderr, refused.stderr)
+    gateway.key("wide", "--routes", "to-come-*,fast")
+    check("lost" not in [row["name"] for row in gateway.cli("key", "list", "--json")["data"]], "no key was made")
+
+
 @test("a rotated key's old secret works for its grace and no longer; an expired key is refused")
 def _():
     made = gateway.cli("key", "create", "--name", "turning", "--json")

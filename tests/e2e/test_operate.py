@@ -192,6 +192,7 @@ def _():
     total = gateway.usage()["total"]
     for name in (wrong, "/dev/null", gateway.dir):
         check("aquifer:" in gateway.cli("restore", name, "--config", gateway.file, status=1, json_out=False).stderr, name)
+        eq(gateway.admin("POST", "/admin/v1/restore", {"path": name}).status, 400)
     eq(gateway.admin("POST", "/admin/v1/restore", {"path": "relative.db"}).status, 400)
     eq(gateway.usage()["total"], total)
 
