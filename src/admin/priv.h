@@ -318,7 +318,7 @@ void state_put_item(struct call *c, struct json_writer *w, struct str id, struct
 struct state_row {
     int64_t place, output_at;
     struct str body, deployment, runs; /* in the call's arena; NULL: none */
-    bool background;
+    enum state_background { STATE_AWAITED, STATE_BACKGROUND, STATE_STREAMED } background;
 };
 /* ERR_NOT_FOUND: no such one in this project. */
 MUST_USE enum err state_find(struct call *c, struct store *s, struct str id, struct state_row *ret_row, struct fault *why);

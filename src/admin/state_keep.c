@@ -98,8 +98,8 @@ enum err state_recall(struct call *c, struct fault *why)
 /* One response as its gateway tells it; spans into the tape. */
 struct keeping {
     struct str id, previous, conversation, runs, deployment;
-    uint32_t input, output, response; /* nodes; 0: not told */
-    bool background;
+    uint32_t input, output, events, response; /* nodes; 0: not told */
+    bool background, streams;
     int64_t place, talk;
 };
 
@@ -119,10 +119,12 @@ static enum err read_keeping(const struct json_tape *t, struct keeping *k, struc
         .deployment = text_of(t, "deployment"),
         .input = json_find(t, 0, S("input")),
         .output = json_find(t, 0, S("output")),
+        .events = json_find(t, 0, S("events")),
         .response = json_find(t, 0, S("response")),
     };
-    uint32_t background = json_find(t, 0, S("background"));
+    uint32_t background = json_find(t, 0, S("background")), streams = json_find(t, 0, S("streams"));
     k->background = background && json_is(t, background, JSON_TRUE);
+    k->streams = streams && json_is(t, streams, JSON_TRUE);
     bool whole = k->id.n && (k->response || k->deployment.n);
     return whole ? OK : FAIL(why, ERR_BAD_REQUEST, "a response to keep needs an id and its object");
 }
@@ -152,7 +154,7 @@ static enum err put_row(struct call *c, struct store *s, struct keeping *k, cons
                    " ON CONFLICT (project, id) DO UPDATE SET runs = ?7, body = ?8, output_at = ?9, used_ms = ?5, bytes = ?11"
                    " WHERE responses.runs IS NOT NULL OR responses.deployment IS NOT NULL",
                    BINDS(V_TEXT(c->project), V_TEXT(k->id), text_or_null(k->previous), V_OPT_I64(k->talk, k->talk),
-                         V_I64(clock_wall_ms()), V_I64(k->background), text_or_null(k->runs), object, V_I64(at),
+                         V_I64(clock_wall_ms()), V_I64(k->background + k->streams), text_or_null(k->runs), object, V_I64(at),
                          text_or_null(k->deployment), V_I64(body->n)),
                    NULL, why));
     return store_get_i64(s, "SELECT place FROM responses WHERE project = ?1 AND id = ?2",
@@ -169,6 +171,22 @@ static enum err put_in_talk(struct store *s, const struct keeping *k, struct fau
                       NULL, why);
 }
 
+/* Those of a running response: each by its number, once. */
+static enum err add_events(struct store *s, const struct json_tape *t, uint32_t array, int64_t place, struct fault *why)
+{
+    uint32_t event;
+    for (struct json_iter it = json_each(t, array); json_next(t, &it, &event);) {
+        uint32_t number = json_find(t, event, S("sequence_number"));
+        int64_t at;
+        if (!number || !json_i64(t, number, &at)) continue;
+        TRY(store_exec(s,
+                       "INSERT INTO response_events (response, number, body, bytes) VALUES (?1, ?2, ?3, ?4)"
+                       " ON CONFLICT DO NOTHING",
+                       BINDS(V_I64(place), V_I64(at), V_BLOB(json_raw(t, event)), V_I64(json_raw(t, event).n)), NULL, why));
+    }
+    return OK;
+}
+
 static enum err keep(struct call *c, struct store *s, const struct json_tape *t, struct keeping *k, struct fault *why)
 {
     struct buf body;
@@ -183,9 +201,12 @@ static enum err keep(struct call *c, struct store *s, const struct json_tape *t,
     buf_done(&body);
     TRY(got);
     struct state_owner owner = {.response = k->place, .side = STATE_INPUT};
+    if (!k->talk)
+        TRY(store_get_i64(s, "SELECT conversation FROM responses WHERE place = ?1", BINDS(V_I64(k->place)), &k->talk, why));
     TRY(state_put_items(c, s, t, k->input, &owner, why));
     owner.side = STATE_OUTPUT;
     TRY(state_put_items(c, s, t, k->output, &owner, why));
+    if (k->events) TRY(add_events(s, t, k->events, k->place, why));
     return put_in_talk(s, k, why);
 }
 
@@ -208,21 +229,6 @@ enum err state_keep(struct call *c, struct fault *why)
 
 /* ---- a running one's stream ------------------------------------------------------------------------------------------------ */
 
-static enum err add_events(struct store *s, const struct json_tape *t, int64_t place, struct fault *why)
-{
-    uint32_t event;
-    for (struct json_iter it = json_each(t, 0); json_next(t, &it, &event);) {
-        uint32_t number = json_find(t, event, S("sequence_number"));
-        int64_t at;
-        if (!number || !json_i64(t, number, &at)) continue;
-        TRY(store_exec(s,
-                       "INSERT INTO response_events (response, number, body, bytes) VALUES (?1, ?2, ?3, ?4)"
-                       " ON CONFLICT DO NOTHING",
-                       BINDS(V_I64(place), V_I64(at), V_BLOB(json_raw(t, event)), V_I64(json_raw(t, event).n)), NULL, why));
-    }
-    return OK;
-}
-
 static enum err add_at_once(struct call *c, struct store *s, int64_t place, struct fault *why)
 {
     static const struct json_limits limits = {.max_depth = 600, .record_depth = 2};
@@ -230,7 +236,7 @@ static enum err add_at_once(struct call *c, struct store *s, int64_t place, stru
     if (c->body.n == 0) return OK;
     TRY(json_scan(t, c->body, &limits, why));
     TRY(store_begin(s, why));
-    enum err got = add_events(s, t, place, why);
+    enum err got = add_events(s, t, 0, place, why);
     if (got == OK) return store_commit(s, why);
     store_rollback(s);
     return got;
@@ -283,6 +289,9 @@ enum err state_follow(struct call *c, struct fault *why)
     TRY(call_query(c, "after", &after, why));
     TRY(state_store(c->control, &s, why));
     TRY(state_find(c, s, c->parameter, &row, why));
+    if (row.background != STATE_STREAMED)
+        return FAIL(why, ERR_BAD_REQUEST,
+                    "The events of this response are not kept: only those of one made with background and stream are.");
     int64_t last = after.n && str_u64(after, &number) ? (int64_t)number : -1;
     TRY(store_query(s, "SELECT number, body FROM response_events WHERE response = ?1 AND number > ?2 ORDER BY number",
                     BINDS(V_I64(row.place), V_I64(last)), &rows, why));

@@ -14,7 +14,7 @@ static enum err take_row(struct call *c, const struct store_rows *r, struct stat
 {
     row->place = store_i64(r, 0);
     row->output_at = store_i64(r, 2);
-    row->background = store_i64(r, 5);
+    row->background = (enum state_background)store_i64(r, 5);
     bool fits = arena_str(&c->arena, store_blob(r, 1), &row->body) && arena_str(&c->arena, store_text(r, 3), &row->deployment) &&
                 arena_str(&c->arena, store_text(r, 4), &row->runs);
     return fits ? OK : FAIL(why, ERR_LIMIT, "the response is too long");

@@ -35,11 +35,14 @@ static enum err put_view(struct kept *k, bool stored, struct str output, struct 
 
 static struct str type_of(const struct json_tape *t) { return json_text(t, json_find(t, 0, S("type"))); }
 
+/* What a run does is kept by it. */
+static bool is_stored(const struct kept *k) { return k->keeps || k->run; }
+
 static void put_changed(struct kept *k, const struct sse_event *e)
 {
     struct buf changed;
     buf_init(&changed, e->data.n + KIB(4));
-    if (put_view(k, k->keeps, STR_NONE, &changed) == OK)
+    if (put_view(k, is_stored(k), STR_NONE, &changed) == OK)
         kept_put_event(&k->out, type_of(&k->exchange->gl->tape), buf_view(&changed));
     else buf_str(&k->out, e->raw);
     buf_done(&changed);
@@ -53,7 +56,7 @@ static void take_terminal(struct kept *k, const struct sse_event *e)
     responses_gather_items(&k->gather, &items);
     buf_clear(&k->terminal);
     k->is_event = true;
-    k->has_terminal = put_view(k, k->keeps, k->gather.over ? STR_NONE : buf_view(&items), &k->terminal) == OK;
+    k->has_terminal = put_view(k, is_stored(k), k->gather.over ? STR_NONE : buf_view(&items), &k->terminal) == OK;
     if (!k->has_terminal) buf_str(&k->out, e->raw);
     buf_done(&items);
 }

@@ -100,6 +100,7 @@ static enum err open_loop(struct gateway *g, unsigned number, struct fault *why)
 static void close_loop(struct gateway_loop *gl)
 {
     /* Exchanges without a client: their call lingers, or their record waits for the disk. */
+    background_close(gl);
     http_server_free(gl->server);
     http_client_fail_calls(gl->client);
     journal_writer_let_go(gl->writer);

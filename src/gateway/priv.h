@@ -35,6 +35,7 @@ struct gateway_loop {
     struct buf array;              /* for what array.c turns, until it is written */
     struct exchange *spare;        /* freed exchanges for the next ones */
     unsigned n_spare;
+    struct run *runs;                           /* responses that go on without their callers */
     struct http_origin *state;                  /* control's state service */
     const struct exchange *scanned;             /* its body is what the tape holds: from recall to admit */
     struct http_origin *engines[BOARD_ENGINES]; /* by the engine's row */
@@ -110,6 +111,7 @@ enum body_proof {
 struct inside {
     const char *key_id; /* was proven when the caller came and cannot be proven again (a signature); NULL: as everybody */
     bool warm;          /* wants an answer without a model */
+    struct run *run;    /* works for a response in the background; NULL: for a caller who waits */
 };
 
 /* What the client gets in the end. */
@@ -321,6 +323,7 @@ void kept_free(struct exchange *x);          /* with its exchange; NULL is fine 
 bool kept_is_busy(const struct exchange *x); /* a call to the state service is under way */
 /* What a stream's whole events become for the caller; valid until the next call. */
 struct str kept_events(struct exchange *x, struct str bytes);
+void background_close(struct gateway_loop *gl); /* the loop ends: what still runs is given up */
 /* x->held is a whole good answer: it is told as the caller asked. */
 MUST_USE enum err kept_answer(struct exchange *x);
 

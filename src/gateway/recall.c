@@ -43,6 +43,8 @@ bool kept_is_busy(const struct exchange *x) { return x->kept && x->kept->call.ca
 void kept_stop(struct exchange *x)
 {
     if (!x->kept) return;
+    if (x->kept->starts) background_leave(x->kept->starts);
+    x->kept->starts = NULL;
     state_call_stop(&x->kept->call);
     if (x->kept->follows) timer_cancel(x->gl->loop, &x->timer);
 }
@@ -92,12 +94,44 @@ static void on_answered(struct state_call *c, enum err got)
     give_up(x);
 }
 
+/* The value of a query's parameter, as it stands; STR_NONE: none. */
+static struct str query_of(const struct http_request *r, struct str name)
+{
+    struct str rest = r->query, piece, key, value;
+    while (rest.n) {
+        str_cut(rest, '&', &piece, &rest);
+        if (str_cut(piece, '=', &key, &value) && str_eq(key, name)) return value;
+    }
+    return STR_NONE;
+}
+
+/* GET /v1/responses/{id}?stream=true: OpenAI API reference "Get a model response". */
+static bool follows(const struct http_request *r, struct str path, struct str *ret_id)
+{
+    return str_eq(r->method, S("GET")) && wire_path_match(S("/v1/responses/{id}"), path, ret_id) && state_id_is_valid(*ret_id) &&
+           str_eq(query_of(r, S("stream")), S("true"));
+}
+
+static enum next follow_from(struct exchange *x, struct str id)
+{
+    struct str after = query_of(x->stream->request, S("starting_after")), kept;
+    uint64_t number = 0;
+    bool fine = !after.n || (str_u64(after, &number) && number < INT32_MAX);
+    if (!fine || !arena_str(&x->arena, id, &kept)) {
+        FAIL(&x->fault, ERR_BAD_REQUEST, "starting_after: must be the sequence_number of an event");
+        return FAILED;
+    }
+    follow(x, kept, after.n ? (int64_t)number : -1);
+    return WAIT;
+}
+
 static enum next ask_about(struct exchange *x)
 {
     const struct http_request *r = x->stream->request;
     struct buf target;
-    struct str path = str_starts(r->path, S("/openai/")) ? str_from(r->path, 7) : r->path;
+    struct str path = str_starts(r->path, S("/openai/")) ? str_from(r->path, 7) : r->path, id;
     struct kept *k = kept_new(x);
+    if (follows(r, path, &id)) return follow_from(x, id);
     buf_init(&target, KIB(64));
     buf_str(&target, path);
     if (r->query.n) buf_char(&target, '?');
@@ -144,6 +178,9 @@ static enum err not_found(struct exchange *x, struct state_call *c)
     return FAIL(&x->fault, c->status == 404 ? ERR_TALK : ERR_BAD_REQUEST, "%.*s", (int)(text.n < 200 ? text.n : 200), text.p);
 }
 
+/* The caller's exchange only stores and starts it; the one behind does the work. */
+static bool begins(const struct kept *k) { return k->ask.background && !k->run && k->tells; }
+
 static enum err take_recalled(struct exchange *x, struct state_call *c)
 {
     struct str items = buf_view(&c->answer);
@@ -155,7 +192,7 @@ static enum err take_recalled(struct exchange *x, struct state_call *c)
             "made it",
             STR_ARG(x->kept->ask.previous));
     if (items.n < 2) return FAIL(&x->fault, ERR_RECALL, "what Aquifer keeps of responses was not told whole");
-    return compose(x, str_make(items.p + 1, items.n - 2));
+    return begins(x->kept) ? background_start(x) : compose(x, str_make(items.p + 1, items.n - 2));
 }
 
 static void on_recalled(struct state_call *c, enum err got)
@@ -163,7 +200,7 @@ static void on_recalled(struct state_call *c, enum err got)
     struct exchange *x = CONTAINER_OF(c, struct kept, call)->exchange;
     if (got == OK && take_recalled(x, c) == OK) {
         buf_done(&c->answer);
-        exchange_resume(x);
+        if (!begins(x->kept)) exchange_resume(x);
         return;
     }
     if (got != OK) x->fault = c->why;
@@ -196,6 +233,7 @@ static bool make_id(struct exchange *x, struct kept *k)
 {
     char id[16 + LEDGER_ID_LEN];
     char random[LEDGER_ID_LEN + 1];
+    if (k->run) return arena_str(&x->arena, run_id(k->run), &k->id);
     random_id(random, LEDGER_ID_LEN);
     snprintf(id, sizeof id, "resp_%s", random);
     return arena_str(&x->arena, str_z(id), &k->id);
@@ -220,21 +258,20 @@ static enum err check_off(struct exchange *x, const struct responses_ask *a)
 static enum next recall(struct exchange *x, struct responses_ask *a)
 {
     bool on = x->generation->settings.keeps_state;
+    const struct inside *inside = x->stream->request->opener;
     if (!on && check_off(x, a) != OK) return FAILED;
-    if (a->background) {
-        FAIL(&x->fault, ERR_BAD_REQUEST, "background: responses do not run by themselves here; stream what takes long");
-        return FAILED;
-    }
     struct kept *k = kept_new(x);
     k->ask = *a;
     k->tells = on && !is_bare(x);
-    k->keeps = k->tells && a->store;
+    k->run = inside ? inside->run : NULL;
+    k->keeps = k->tells && a->store && !k->run; /* what runs in the background is stored by its run */
     if (!keep_ids(x, &k->ask) || !make_id(x, k)) {
         FAIL(&x->fault, ERR_LIMIT, "the request's ids are too long");
         return FAILED;
     }
     x->gl->scanned = NULL; /* the body is another one from here on */
     if (a->previous.n || a->conversation.n) return ask_earlier(x);
+    if (begins(k)) return background_start(x) == OK ? WAIT : FAILED;
     return compose(x, STR_NONE) == OK ? NEXT : FAILED;
 }
 

@@ -40,11 +40,12 @@ struct run; /* background.c: a response that goes on without its caller */
 struct kept {
     struct exchange *exchange;
     struct responses_ask ask;
-    struct str id;   /* of the response, ours */
-    bool tells;      /* the answer is told as the caller asked */
-    bool keeps;      /* … and kept */
-    bool follows;    /* GET ?stream=true: the answer comes from the service piece by piece */
-    struct run *run; /* this is the exchange that works in the background; NULL: it has a caller */
+    struct str id;      /* of the response, ours */
+    bool tells;         /* the answer is told as the caller asked */
+    bool keeps;         /* … and kept */
+    bool follows;       /* GET ?stream=true: the answer comes from the service piece by piece */
+    struct run *run;    /* this is the exchange that works in the background; NULL: it has a caller */
+    struct run *starts; /* the one that is being stored for this caller; NULL: none */
     struct state_call call;
     struct buf body;  /* what goes up instead of the request's */
     struct buf input; /* the request's own items */
@@ -54,16 +55,19 @@ struct kept {
     struct buf out;      /* events as the caller gets them */
     struct buf terminal; /* the last event's data, or the whole answer */
     bool is_event, has_terminal;
-    int64_t after; /* followed up to this number */
+    int64_t after;    /* followed up to this number */
+    unsigned in_vain; /* times in a row that the service could not be asked */
 };
 struct kept *kept_new(struct exchange *x);
 struct responses_view kept_view(const struct kept *k, bool stored);
 /* The event's data behind its name. */
 void kept_put_event(struct buf *out, struct str name, struct str data);
 
-/* ---- background.c ------------------------------------------------------------------------------------------------------------- */
+/* ---- background.c, follow.c ------------------------------------------------------------------------------------------------------ */
 
 /* The caller gets the queued response, or follows it; the work goes on in an exchange of its own. */
-enum next background_start(struct exchange *x);
-enum next follow_start(struct exchange *x, struct str id, int64_t after);
-void follow_stop(struct exchange *x);
+MUST_USE enum err background_start(struct exchange *x);
+void background_leave(struct run *r); /* the caller went away while it was being stored */
+struct str run_id(const struct run *r);
+/* Gives the stored events behind a number to the client (-1: from the first), as they come, until the response is over. */
+void follow(struct exchange *x, struct str id, int64_t after);

@@ -105,6 +105,37 @@ test('a response in a conversation', async () => {
   assert.equal(error.code, 'conversation_not_found');
 });
 
+const settled = async (id) => {
+  for (;;) {
+    const got = await client.responses.retrieve(id);
+    if (!['queued', 'in_progress'].includes(got.status)) return got;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
+
+test('in the background, polled', async () => {
+  const made = await ask('slowly', { background: true });
+  assert.equal(made.status, 'queued');
+  assert.equal(made.background, true);
+  const got = await settled(made.id);
+  assert.equal(got.status, 'completed');
+  assert.equal(got.id, made.id);
+  assert.equal(got.output_text ?? got.output[0].content[0].text, 'You said: slowly');
+  assert.ok(got.usage.total_tokens > 0);
+  assert.equal((await client.responses.cancel(made.id)).status, 'completed');
+  const next = await ask('and then?', { previous_response_id: made.id, background: true });
+  assert.equal((await settled(next.id)).previous_response_id, made.id);
+});
+
+test('in the background, streamed, and from the middle again', async () => {
+  const events = await collect(await ask('streamed', { background: true, stream: true }));
+  assert.equal(events.at(-1).type, 'response.completed');
+  const { id } = events.at(-1).response;
+  events.forEach((event, at) => assert.equal(event.sequence_number, at, event.type));
+  assert.deepEqual(await collect(await client.responses.retrieve(id, { stream: true })), events);
+  assert.deepEqual(await collect(await client.responses.retrieve(id, { stream: true, starting_after: 3 })), events.slice(4));
+});
+
 test('what cannot be is refused', async () => {
   await fails(ask('x', { conversation: 'conv_a', previous_response_id: 'resp_b' }), OpenAI.BadRequestError, 400);
   await fails(ask('x', { previous_response_id: 'resp_../../x' }), OpenAI.BadRequestError, 400);

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sqlite3
+import threading
 
 from lib import acts, http
 from lib.clients import run_client
@@ -135,6 +136,86 @@ def _():
     eq(gateway.terminate(), 0)
     gateway.start()
     eq(made("go on", previous_response_id=kept)["previous_response_id"], kept)
+
+
+def response(made_id):
+    return call("GET", f"/v1/responses/{made_id}").json()
+
+
+def works(made_id):
+    return response(made_id)["status"] in ("queued", "in_progress")
+
+
+def parsed(answer):
+    return [json.loads(data) for _, data in answer.events()]
+
+
+@test("in the background: its caller may go, and others follow from where they were")
+def _():
+    gate = threading.Event()
+    fake.play(acts.say("one two three four five six", gate=gate))
+    with gateway.conn() as conn:
+        conn.send(http.request_bytes("POST", "/v1/responses", {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"},
+                                     json.dumps({"model": "in-responses", "input": "x", "background": True, "stream": True}).encode()))
+        first = next(conn.pieces(conn.head()))
+    made_id = json.loads(first.decode().split("data: ")[1].split("\n")[0])["response"]["id"]
+    until(lambda: response(made_id)["status"] == "in_progress", "it works", 30)
+    eq(ask("too early", previous_response_id=made_id).status, 400)
+    gate.set()
+    until(lambda: response(made_id)["status"] == "completed", "it is completed", 30)
+    everything = parsed(call("GET", f"/v1/responses/{made_id}?stream=true"))
+    eq([event["sequence_number"] for event in everything], list(range(len(everything))))
+    eq(everything[-1]["response"]["output"], response(made_id)["output"])
+    for after in (0, 2, len(everything) - 2):
+        eq(parsed(call("GET", f"/v1/responses/{made_id}?stream=true&starting_after={after}")), everything[after + 1:])
+    eq(call("GET", f"/v1/responses/{made_id}?stream=true&starting_after=x").status, 400)
+    eq(call("GET", "/v1/responses/resp_unknown?stream=true").status, 404)
+    eq(call("GET", f"/v1/responses/{made('x')['id']}?stream=true").status, 400)
+
+
+@test("cancelled in the background: the provider's call ends, and it stays cancelled")
+def _():
+    fake.play(acts.hang_after(3))
+    made_id = made("x", background=True)["id"]
+    until(lambda: response(made_id)["status"] == "in_progress", "it works", 30)
+    got = call("POST", f"/v1/responses/{made_id}/cancel").json()
+    eq((got["id"], got["status"]), (made_id, "cancelled"))
+    until(lambda: fake.requests[-1].closed_at is not None, "the provider's call is closed", 30)
+    eq(call("POST", f"/v1/responses/{made_id}/cancel").json()["status"], "cancelled")
+    eq(response(made_id)["status"], "cancelled")
+
+
+@test("failed in the background, before and after it began")
+def _():
+    for act in (acts.status(400), acts.cut(4)):
+        fake.play(act)
+        made_id = made("x", background=True)["id"]
+        until(lambda made_id=made_id: not works(made_id), "it ends", 30)
+        got = response(made_id)
+        eq((got["status"], bool(got["error"]["message"])), ("failed", True), repr(got))
+
+
+@test("control killed while it runs in the background: nothing of it is lost")
+def _():
+    gate = threading.Event()
+    fake.play(acts.say("one two three four five six", gate=gate))
+    made_id = made("x", background=True, stream=False)["id"]
+    until(lambda: response(made_id)["status"] == "in_progress", "it works", 30)
+    os.kill(gateway.pids("aquifer-control")[0], signal.SIGKILL)
+    gate.set()
+    until(lambda: call("GET", f"/v1/responses/{made_id}").status == 200 and response(made_id)["status"] == "completed", "it is whole", 60)
+
+
+@test("a gateway killed while it runs in the background: failed, with a word, and never for ever in progress")
+def _():
+    fake.play(acts.hang_after(3))
+    made_id = made("x", background=True)["id"]
+    until(lambda: response(made_id)["status"] == "in_progress", "it works", 30)
+    os.kill(gateway.pids("role-gateway")[0], signal.SIGKILL)
+    until(gateway.is_ready, "there is another gateway", 60)
+    until(lambda: not works(made_id), "it is given up", 30)
+    got = response(made_id)
+    eq((got["status"], got["error"]["code"]), ("failed", "server_error"))
 
 
 @test("what is too old goes, and with retention 0 nothing is kept")

@@ -287,3 +287,49 @@ enum err responses_view_put(const struct json_tape *t, uint32_t response, const 
     if (edits_n == JSON_TWICE) return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's response object has a member twice");
     return over ? FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider's response is too long to be kept") : OK;
 }
+
+/* ---- taken in, not begun -------------------------------------------------------------------------------------------------------- */
+
+void responses_queued_put(const struct json_tape *request, const struct responses_view *v, int64_t created_s, struct buf *out)
+{
+    /* Members that the vendor's types demand, with what the request said or the vendor's default. */
+    static const struct {
+        struct str name, otherwise;
+    } REPEATED[] = {
+        {{"model", 5}, {"null", 4}},
+        {{"instructions", 12}, {"null", 4}},
+        {{"max_output_tokens", 17}, {"null", 4}},
+        {{"metadata", 8}, {"{}", 2}},
+        {{"parallel_tool_calls", 19}, {"true", 4}},
+        {{"temperature", 11}, {"1", 1}},
+        {{"tool_choice", 11}, {"\"auto\"", 6}},
+        {{"tools", 5}, {"[]", 2}},
+        {{"top_p", 5}, {"1", 1}},
+        {{"truncation", 10}, {"\"disabled\"", 10}},
+    };
+    struct json_writer w;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_str(&w, S("id"), v->id);
+    json_add_str(&w, S("object"), S("response"));
+    json_add_i64(&w, S("created_at"), created_s);
+    json_add_str(&w, S("status"), S("queued"));
+    json_add_bool(&w, S("background"), v->background);
+    json_add_bool(&w, S("store"), v->store);
+    if (v->previous.n) json_add_str(&w, S("previous_response_id"), v->previous);
+    else json_add_null(&w, S("previous_response_id"));
+    if (v->conversation.n) {
+        json_add_object(&w, S("conversation"));
+        json_add_str(&w, S("id"), v->conversation);
+        json_put_end(&w);
+    }
+    json_add_null(&w, S("error"));
+    json_add_null(&w, S("incomplete_details"));
+    json_add_raw(&w, S("output"), S("[]"));
+    json_add_null(&w, S("usage"));
+    for (unsigned i = 0; i < COUNTOF(REPEATED); i++) {
+        uint32_t said = json_find(request, 0, REPEATED[i].name);
+        json_add_raw(&w, REPEATED[i].name, is_there(request, said) ? json_raw(request, said) : REPEATED[i].otherwise);
+    }
+    json_put_end(&w);
+}

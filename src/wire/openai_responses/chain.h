@@ -78,3 +78,7 @@ struct responses_view {
  * place of an empty or missing output (STR_NONE: as it is). ERR_UPSTREAM_GARBAGE: a member stands twice. */
 MUST_USE enum err responses_view_put(const struct json_tape *t, uint32_t response, const struct responses_view *v,
                                      struct str output, struct buf *out, struct fault *why);
+
+/* The object of a response that has only been taken in: `request`'s model, tools and all that it repeats are told once it is
+ * worked on. created_s: Unix seconds. */
+void responses_queued_put(const struct json_tape *request, const struct responses_view *v, int64_t created_s, struct buf *out);

@@ -1,0 +1,402 @@
+/* Responses that go on without their caller. The caller's exchange stores the queued response and opens a local stream with the
+ * same request; the exchange behind that does the work as any other, and what it answers is stored piece by piece. Who wants to
+ * see it, the first caller included, follows what is stored. A run is its loop's; it ends with its local stream, or when it is
+ * told that nobody wants it any more. */
+#include "gateway/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { POLL_MS = 500, PENDING_HIGH = 1024 * 1024, ERROR_MAX = 64 * 1024 };
+
+struct run {
+    struct inside inside;
+    struct gateway_loop *gl;
+    struct run *next, **at; /* of the loop */
+    struct exchange *waits; /* the caller's, until it has its answer */
+    struct http_local *local;
+    char id[64], key_id[KEY_ID_LEN + 1], project[PROJECT_NAME_MAX + 1];
+    bool streams; /* its events are kept */
+    uint32_t wait_ms;
+    struct sse_reader reader;
+    struct responses_gather gather;
+    struct buf object;  /* the response as it is known by now */
+    struct buf pending; /* events that are not stored yet, commas between them */
+    size_t sending;     /* bytes of it that are under way */
+    struct buf error;   /* what an exchange that never began to answer said */
+    int status;
+    bool progressed, tells_progress, ended;
+    bool keeps;  /* what is under way stores the object, not only events */
+    bool stored; /* its end is: on_local_end() frees */
+    struct state_call call;
+    struct timer timer;
+};
+
+struct str run_id(const struct run *r) { return str_z(r->id); }
+
+static void run_free(struct run *r)
+{
+    *r->at = r->next;
+    if (r->next) r->next->at = r->at;
+    timer_cancel(r->gl->loop, &r->timer);
+    state_call_stop(&r->call);
+    state_call_done(&r->call);
+    sse_done(&r->reader);
+    responses_gather_done(&r->gather);
+    buf_done(&r->object);
+    buf_done(&r->pending);
+    buf_done(&r->error);
+    free(r);
+}
+
+/* ---- storing ---------------------------------------------------------------------------------------------------------------- */
+
+static void flush(struct run *r);
+static void on_stored(struct state_call *c, enum err got);
+static void on_end_stored(struct state_call *c, enum err got);
+
+static void on_poll(struct timer *t) { flush(CONTAINER_OF(t, struct run, timer)); }
+
+static void put_list(struct json_writer *w, const char *name, struct str list)
+{
+    json_put_name(w, str_z(name));
+    json_put_raw(w, S("["));
+    buf_str(w->out, list);
+    buf_char(w->out, ']');
+}
+
+/* Who runs it, so that control can tell when nobody does any more. */
+static void put_runner(const struct run *r, struct json_writer *w)
+{
+    char text[48];
+    const struct gateway *g = r->gl->gateway;
+    snprintf(text, sizeof text, "%u:%lld", g->slot_number, (long long)atomic_load(&g->slot->started_ms));
+    json_add_str(w, S("runs"), str_z(text));
+}
+
+static void put_keep(struct run *r, struct buf *out)
+{
+    struct json_writer w;
+    struct buf items;
+    buf_init(&items, SIZE_MAX / 4);
+    if (r->ended) responses_gather_items(&r->gather, &items);
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_str(&w, S("id"), str_z(r->id));
+    json_add_bool(&w, S("background"), true);
+    json_add_bool(&w, S("streams"), r->streams);
+    if (!r->ended) put_runner(r, &w);
+    put_list(&w, "events", buf_view(&r->pending));
+    put_list(&w, "output", buf_view(&items));
+    json_add_raw(&w, S("response"), buf_view(&r->object));
+    json_put_end(&w);
+    buf_done(&items);
+    r->sending = r->pending.n;
+}
+
+static void ask(struct run *r, const char *target)
+{
+    const struct state_request q = {S("POST"), str_z(target), str_z(r->project), r->wait_ms, KIB(64)};
+    state_ask(r->gl, &r->call, &q);
+}
+
+/* One question at a time; what comes meanwhile goes with the next. An empty one asks whether it shall go on. */
+static void flush(struct run *r)
+{
+    char target[96];
+    if (r->call.call) return;
+    timer_cancel(r->gl->loop, &r->timer);
+    buf_clear(&r->call.request);
+    r->call.on_done = r->ended ? on_end_stored : on_stored;
+    r->keeps = r->ended || r->tells_progress;
+    if (r->keeps) {
+        r->tells_progress = false;
+        put_keep(r, &r->call.request);
+        ask(r, "/keep");
+        return;
+    }
+    if (r->pending.n) {
+        buf_char(&r->call.request, '[');
+        buf_str(&r->call.request, buf_view(&r->pending));
+        buf_char(&r->call.request, ']');
+    }
+    r->sending = r->pending.n;
+    snprintf(target, sizeof target, "/events/%s", r->id);
+    ask(r, target);
+}
+
+/* The comma behind what was sent goes with it. */
+static void drop_sent(struct run *r)
+{
+    size_t n = r->sending < r->pending.n ? r->sending + 1 : r->sending;
+    buf_drop_head(&r->pending, n);
+    r->sending = 0;
+}
+
+static void resume(struct run *r)
+{
+    if (r->local && r->pending.n < PENDING_HIGH && !r->ended) http_local_resume(r->local);
+}
+
+/* Nobody wants it any more: cancelled, deleted, or given up. */
+static void stop(struct run *r)
+{
+    struct http_local *local = r->local;
+    r->local = NULL;
+    if (local) http_local_cancel(local);
+    run_free(r);
+}
+
+static bool goes_on(const struct state_call *c) { return str_eq(buf_view(&c->answer), S("{\"runs\":true}")); }
+
+static void on_stored(struct state_call *c, enum err got)
+{
+    struct run *r = CONTAINER_OF(c, struct run, call);
+    if (got != OK) { /* control is away: it waits, and so does the provider once enough has come */
+        r->tells_progress |= r->keeps;
+        timer_set(r->gl->loop, &r->timer, POLL_MS, on_poll);
+        return;
+    }
+    if (!r->keeps && !goes_on(c)) {
+        stop(r);
+        return;
+    }
+    drop_sent(r);
+    resume(r);
+    timer_set(r->gl->loop, &r->timer, r->pending.n || r->ended ? 0 : POLL_MS, on_poll);
+}
+
+static void on_end_stored(struct state_call *c, enum err got)
+{
+    struct run *r = CONTAINER_OF(c, struct run, call);
+    if (got != OK) {
+        timer_set(r->gl->loop, &r->timer, POLL_MS, on_poll);
+        return;
+    }
+    if (r->local) {
+        r->stored = true; /* on_end() comes, and frees */
+        http_local_resume(r->local);
+        return;
+    }
+    run_free(r);
+}
+
+/* ---- what the working exchange says -------------------------------------------------------------------------------------------- */
+
+static void end(struct run *r)
+{
+    r->ended = true;
+    if (r->local) http_local_pause(r->local); /* a drain waits for it, and so for the store */
+}
+
+static void take_object(struct run *r)
+{
+    const struct json_tape *t = &r->gl->tape;
+    buf_clear(&r->object);
+    buf_str(&r->object, json_raw(t, json_find(t, 0, S("response"))));
+}
+
+static void take_event(struct run *r, const struct sse_event *e)
+{
+    if (!e->has_data || r->ended) return;
+    enum responses_event means = responses_gather_event(&r->gather, e->data, &r->gl->tape);
+    if (r->streams) {
+        if (r->pending.n) buf_char(&r->pending, ',');
+        buf_str(&r->pending, e->data);
+    }
+    if (means == RESPONSES_EVENT_PLAIN) return;
+    take_object(r);
+    if (!r->progressed) r->tells_progress = true;
+    r->progressed = true;
+    if (means == RESPONSES_EVENT_LAST) end(r);
+}
+
+static void on_local_head(struct http_local *l, int status, struct http_fields fields, void *user)
+{
+    struct run *r = user;
+    r->status = status;
+}
+
+static void on_local_body(struct http_local *l, struct str bytes, void *user)
+{
+    struct run *r = user;
+    struct sse_event e;
+    struct fault why;
+    if (r->status >= 300) {
+        buf_str(&r->error, bytes);
+        return;
+    }
+    if (sse_feed(&r->reader, bytes, &why) == OK)
+        while (sse_next(&r->reader, &e)) take_event(r, &e);
+    if (r->pending.n > PENDING_HIGH) http_local_pause(l);
+    if (r->ended || r->tells_progress || r->pending.n) flush(r);
+}
+
+/* It never came to an end of its own: the object as it was, failed. */
+static void fail_object(struct run *r)
+{
+    struct json_tape *t = &r->gl->tape;
+    struct buf error, text;
+    struct json_writer w;
+    struct json_edit edits[JSON_EDITS(2)];
+    struct str pieces[JSON_PIECES(JSON_EDITS(2))], message = S("the exchange broke off before the response was whole");
+    buf_init(&error, ERROR_MAX * 2);
+    buf_init(&text, SIZE_MAX / 4);
+    if (json_scan(t, buf_view(&r->error), &WIRE_LIMITS, NULL) == OK) {
+        uint32_t at = json_path(t, 0, "error", "message");
+        if (at && json_is(t, at, JSON_STRING)) message = json_text(t, at);
+    }
+    json_write(&w, &error);
+    json_put_object(&w);
+    json_add_str(&w, S("code"), S("server_error"));
+    json_put_name(&w, S("message"));
+    json_put_span(&w, message);
+    json_put_end(&w);
+    const struct json_change changes[] = {{JSON_SET, S("status"), S("\"failed\"")}, {JSON_SET, S("error"), buf_view(&error)}};
+    must(json_scan(t, buf_view(&r->object), &JSON_LIMITS_TOP, NULL) == OK); /* ours, or read before */
+    size_t n = json_splice(t->src, edits, json_plan(t, 0, changes, COUNTOF(changes), edits), pieces);
+    for (size_t i = 0; i < n; i++) buf_str(&text, pieces[i]);
+    buf_done(&r->object);
+    r->object = text;
+    buf_done(&error);
+}
+
+static void on_local_end(struct http_local *l, bool complete, void *user)
+{
+    struct run *r = user;
+    r->local = NULL;
+    if (r->stored) {
+        run_free(r);
+        return;
+    }
+    if (!r->ended) fail_object(r);
+    r->ended = true;
+    flush(r);
+}
+
+static const struct http_local_handler local_handler = {on_local_head, on_local_body, on_local_end};
+
+/* ---- the beginning --------------------------------------------------------------------------------------------------------------- */
+
+static void answer_queued(struct run *r, struct exchange *x)
+{
+    struct http_field *fields = arena_alloc(&x->arena, (OUR_FIELDS_MAX + 1) * sizeof *fields);
+    if (!fields) {
+        FAIL(&x->fault, ERR_INTERNAL, "the answer does not fit its bounds");
+        x->outcome = OUTCOME_FAULT;
+        return;
+    }
+    fields[0] = (struct http_field){S("content-type"), S("application/json")};
+    x->down = fields;
+    x->n_down = 1 + our_fields(x, (struct http_fields){NULL, 0}, fields + 1);
+    x->status = 200;
+    buf_clear(&x->held);
+    buf_str(&x->held, buf_view(&r->object));
+    x->outcome = OUTCOME_ANSWER;
+}
+
+static void work(struct run *r, struct exchange *x)
+{
+    struct http_request request = *x->stream->request;
+    request.opener = &r->inside;
+    r->local = http_local_open(r->gl->server, &request, &local_handler, r);
+    timer_set(r->gl->loop, &r->timer, POLL_MS, on_poll);
+}
+
+static void on_begun(struct state_call *c, enum err got)
+{
+    struct run *r = CONTAINER_OF(c, struct run, call);
+    struct exchange *x = r->waits;
+    r->waits = NULL;
+    if (x) x->kept->starts = NULL;
+    if (got == OK && c->status >= 400)
+        got = FAIL(&c->why, ERR_RECALL, "the response could not be kept: its conversation is gone");
+    if (got != OK) {
+        if (x) x->fault = c->why;
+        if (x) x->outcome = OUTCOME_FAULT;
+        run_free(r);
+    } else if (!x) { /* the caller left before anything was begun */
+        fail_object(r);
+        r->ended = true;
+        flush(r);
+    } else {
+        work(r, x);
+        if (x->kept->ask.stream) {
+            follow(x, str_z(r->id), -1);
+            return;
+        }
+        answer_queued(r, x);
+    }
+    if (x) exchange_jump(x, STEP_SETTLE);
+}
+
+static struct run *run_new(struct exchange *x)
+{
+    struct gateway_loop *gl = x->gl;
+    struct run *r = mem_alloc(sizeof *r);
+    size_t most = x->generation->settings.state_max;
+    r->gl = gl;
+    r->next = gl->runs;
+    r->at = &gl->runs;
+    if (r->next) r->next->at = &r->next;
+    gl->runs = r;
+    r->waits = x;
+    r->streams = x->kept->ask.stream;
+    r->wait_ms = x->generation->settings.state_wait_ms;
+    snprintf(r->id, sizeof r->id, "%.*s", STR_ARG(x->kept->id));
+    snprintf(r->key_id, sizeof r->key_id, "%s", x->key->id);
+    snprintf(r->project, sizeof r->project, "%.*s", STR_ARG(x->key->project));
+    r->inside = (struct inside){.key_id = r->key_id, .run = r};
+    sse_init(&r->reader, x->generation->settings.event_max + KIB(4));
+    responses_gather_init(&r->gather, most);
+    buf_init(&r->object, SIZE_MAX / 4);
+    buf_init(&r->pending, SIZE_MAX / 4);
+    buf_init(&r->error, ERROR_MAX);
+    buf_init(&r->call.request, SIZE_MAX / 4);
+    buf_init(&r->call.answer, 0);
+    return r;
+}
+
+static void put_begin(struct run *r, struct exchange *x, struct str input)
+{
+    struct json_writer w;
+    const struct responses_ask *a = &x->kept->ask;
+    json_write(&w, &r->call.request);
+    json_put_object(&w);
+    json_add_str(&w, S("id"), str_z(r->id));
+    if (a->previous.n) json_add_str(&w, S("previous"), a->previous);
+    if (a->conversation.n) json_add_str(&w, S("conversation"), a->conversation);
+    json_add_bool(&w, S("background"), true);
+    json_add_bool(&w, S("streams"), r->streams);
+    put_runner(r, &w);
+    put_list(&w, "input", input);
+    json_add_raw(&w, S("response"), buf_view(&r->object));
+    json_put_end(&w);
+}
+
+enum err background_start(struct exchange *x)
+{
+    struct kept *k = x->kept;
+    struct buf input;
+    const struct responses_view view = kept_view(k, true);
+    TRY(json_scan(&x->gl->tape, x->stream->request->body, &WIRE_LIMITS, &x->fault));
+    buf_init(&input, x->stream->request->body.n + KIB(1));
+    enum err e = responses_chain_input(&x->gl->tape, &input, &x->fault);
+    if (e == OK) {
+        struct run *r = run_new(x);
+        k->starts = r;
+        responses_queued_put(&x->gl->tape, &view, clock_wall_ms() / 1000, &r->object);
+        put_begin(r, x, buf_view(&input));
+        r->call.on_done = on_begun;
+        ask(r, "/keep");
+    }
+    buf_done(&input);
+    return e;
+}
+
+void background_leave(struct run *r) { r->waits = NULL; }
+
+void background_close(struct gateway_loop *gl)
+{
+    while (gl->runs) stop(gl->runs);
+}
