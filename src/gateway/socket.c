@@ -195,6 +195,7 @@ static void take_create(struct socket *k, struct strand *s, struct str text)
     }
     http_ws_busy(k->ws, true);
     begin_what_may(k);
+    socket_account(k);
 }
 
 static void on_message(struct http_ws *w, struct str text, void *user)

@@ -54,6 +54,13 @@ def _():
         check("connection" not in headers and "transfer-encoding" not in headers and headers["x-request-id"], headers)
 
 
+@test("no WebSocket begins on HTTP/2: 426 says so")
+def _():
+    for way in WAYS:
+        status, _protocol, _headers, body = curl(way, "/v1/responses")
+        eq((status, json.loads(body)["error"]["code"]), (426, "upgrade_required"), way)
+
+
 @test("Chat, streamed, plain and TLS")
 def _():
     for way in WAYS:

@@ -12,6 +12,7 @@ from lib.http import Conn
 from lib.proxy import Proxy
 from lib.tap import check, eq, run, test
 from lib.tls import Authority
+from lib.websocket import WebSocket, text_of
 
 good, stranger = Authority(), Authority("a stranger")
 fakes = {"good": Fake(tls=good.server()), "strange": Fake(tls=stranger.server()),
@@ -70,6 +71,13 @@ def _():
 
 def listener(context):
     return Conn(("127.0.0.1", tls_port), tls=context)
+
+
+@test("a WebSocket over TLS")
+def _():
+    with WebSocket(("127.0.0.1", tls_port), headers={"Authorization": f"Bearer {KEY}"}, tls=good.client()) as ws:
+        eq(text_of(ws.ask("good")), "You said: hello")
+        eq(text_of(ws.ask("good", "x" * 200_000)), "You said: " + "x" * 200_000)
 
 
 @test("the listener speaks TLS 1.3 and 1.2, HTTP/1.1 by ALPN, and answers over it")

@@ -6,6 +6,7 @@ the end of the gateway. The official clients are in test_codex.py and, at the en
 import signal
 import struct
 import threading
+import time
 
 from lib import acts, http
 from lib.clients import run_client
@@ -296,6 +297,55 @@ def _():
         eq(text_of(ws.events()), words)
 
 
+PIECE = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"%s"}\n\n' % (b"x" * 60_000)
+
+
+def memory():
+    """What bodies, queues and remembered conversations hold, in bytes."""
+    lines = gateway.admin("GET", "/metrics").body.decode().splitlines()
+    return sum(int(line.split()[-1]) for line in lines if line.startswith("aquifer_memory_bytes{"))
+
+
+@test("a flood that nobody reads: the provider stops, memory stays small, and all of it comes when it is read")
+def _():
+    sent, most = [0], 500
+
+    async def flood(x):
+        await x.stream_head()
+        for event in x.vendor.events(x.json, acts.Reply("Hello there"))[:3]:
+            await x.chunk(event)
+        for _piece in range(most):
+            await x.chunk(PIECE)
+            sent[0] += 1
+        await x.until_gone()
+    fake.play_model("responses-long", flood)
+    with WebSocket(gateway.address, "/v1/responses", {"Authorization": f"Bearer {KEY}"}, receive_buffer=4096) as ws:
+        ws.create("long")
+        until(lambda: sent[0] and [sent[0]] * 20 == [time.sleep(0.02) or sent[0] for _look in range(20)], "the provider stops")
+        check(sent[0] < most, "the provider was never stopped")
+        check(memory() < 2_000_000, f"{memory()} bytes are held")
+        got = 0
+        while got < most:
+            got += ws.event()["type"] == "response.output_text.delta"
+        eq(sent[0], most)
+
+
+@test("what a connection remembers is counted, bounded by limits.body, and given back")
+def _():
+    before = memory()
+    fake.play_model("responses-other", *[acts.say("short")] * 2)
+    with connect() as ws:
+        kept = last_id(ws.ask("other", [user("y" * 6_000_000)], store=False))
+        check(memory() - before > 5_000_000, f"{memory() - before} bytes for a conversation of six million")
+        ws.create("other", [user("z" * 34_000_000)], store=False, previous_response_id=kept)
+        eq(ws.wait_closed(), 1009)
+    with connect() as ws:
+        kept = last_id(ws.ask("other", [user("y" * 17_000_000)], store=False))
+        event = ws.ask("other", [user("z" * 17_000_000)], store=False, previous_response_id=kept)[-1]
+        eq((event["type"], event["status"]), ("error", 413))
+    until(lambda: memory() - before < 500_000, "the memory is given back")
+
+
 @test("frames that break the rules end the connection with their code")
 def _():
     for first, payload, code in ((0xc1, b"x", 1002), (0x82, b"x", 1003), (0x81, b"\xff", 1007), (0x83, b"", 1002), (0x89, b"x" * 126, 1002)):
@@ -337,6 +387,24 @@ def _():
                 eq(closed.code, 1001)
     finally:
         own.stop()
+
+
+@test("a takeover by a new binary: the response under way ends in the old one, new connections go to the new one")
+def _():
+    gate = threading.Event()
+    fake.play_model("responses-held", acts.say("held over", gate=gate))
+    old, ws = gateway.pids("role-gateway"), connect()
+    ws.create("held")
+    eq(ws.event()["type"], "response.created")
+    gateway.process.send_signal(signal.SIGUSR2)
+    until(lambda: "gateway.draining" in gateway.log(), "the old one drains", 30)
+    with connect() as fresh:
+        eq(text_of(fresh.ask("in-main")), "You said: hello")
+    gate.set()
+    eq(ws.events()[-1]["type"], "response.completed")
+    eq(ws.wait_closed(), 1012)
+    ws.conn.close()
+    until(lambda: not set(old) & set(gateway.pids("role-gateway")), "the old one ends", 30)
 
 
 @test("a drain: the response under way ends, no other begins, and the connection closes with 1012")

@@ -58,7 +58,7 @@ class WebSocket:
     def frame(self, first, payload=b"", mask=b"\x01\x02\x03\x04"):
         size = len(payload)
         length = bytes([128 | size]) if size < 126 else b"\xfe" + struct.pack(">H", size) if size < 65536 else b"\xff" + struct.pack(">Q", size)
-        masked = bytes(byte ^ mask[at & 3] for at, byte in enumerate(payload))
+        masked = (int.from_bytes(payload, "big") ^ int.from_bytes((mask * (size // 4 + 1))[:size], "big")).to_bytes(size, "big")
         self.conn.send(bytes([first]) + length + mask + masked)
 
     def send(self, event):
