@@ -324,11 +324,11 @@ struct log_field {
 /* One line: time, level, process, event ("exchange.done"), text for a person, fields. Control characters are escaped. */
 #define LOG(level, event, text, ...)                                                                    \
     do {                                                                                                \
-        if ((level) >= log_threshold)                                                                   \
+        if ((level) >= atomic_load_explicit(&log_threshold, memory_order_relaxed))                      \
             log_write((level), (event), (text),                                                         \
                       (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){NULL, FIELD_STR, {0}, 0}}); \
     } while (0)
-extern enum log_level log_threshold;
+extern _Atomic(enum log_level) log_threshold; /* written by one thread while all read it */
 void log_setup(const char *process, enum log_format format, enum log_level threshold, int fd);
 void log_write(enum log_level level, const char *event, const char *text, const struct log_field *fields);
 bool log_parse_level(struct str name, enum log_level *ret_level);

@@ -9,7 +9,7 @@
 
 enum { LINE_MAX_BYTES = 8192, TAIL_BYTES = 64 }; /* the tail is kept free to close what a cut line has open */
 
-enum log_level log_threshold = LOG_INFO;
+_Atomic(enum log_level) log_threshold = LOG_INFO;
 static const char *log_process = "aquifer";
 static enum log_format log_format_now = LOG_TEXT;
 static int log_fd = STDERR_FILENO;
