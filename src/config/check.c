@@ -133,6 +133,8 @@ static void check_provider(struct reader *r, struct config_provider *p)
     p->quirk_bits = read_quirks(r, p->quirks.at, p->quirks.n, p->line, p->how->quirks);
     if (p->api_version.n && !p->how->has_versions)
         config_complain(r, line, "api_version is for azure; kind %s has none", p->how->name);
+    if (p->files.n && !p->how->keeps)
+        config_complain(r, line, "files: kind %s keeps none; openai, azure and anthropic do", p->how->name);
     if (p->how->needs_url && p->url.n == 0) config_complain(r, line, "url is missing: what the vendor's SDK takes as base URL");
     if (p->how->needs_key && p->key.n == 0) config_complain(r, line, "key is missing: write env:NAME or file:path");
     if (p->service_account.n && !p->how->has_google_tokens)

@@ -42,6 +42,8 @@ struct config_timeouts {
 };
 struct config_provider {
     struct str name, kind, url, key, api_version, ca_file, proxy, jurisdiction;
+    struct str files; /* whose project's files and batches the account keeps; "" nobody's */
+    uint64_t batches; /* enum provider_batches */
     struct str region, access_key, secret_key, session_token, profile; /* AWS */
     struct str service_account;                                        /* Google: reference to a key file */
     uint64_t credentials;                                              /* enum found_source */
@@ -90,7 +92,7 @@ struct config_engine {
     CONFIG_LIST(struct config_engine_model) models;
 };
 struct config_limits {
-    uint64_t body, head, fields, inflate_ratio, h2_streams, answer, event, attempts, websocket_age;
+    uint64_t body, upload, head, fields, inflate_ratio, h2_streams, answer, event, attempts, websocket_age;
 };
 struct config_client_timeouts { /* towards our clients */
     uint64_t head, body, idle, write;

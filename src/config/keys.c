@@ -63,6 +63,8 @@ static const struct config_key KEYS[] = {
     {"limits", CONFIG_SECTION, .since = "0.1", .help = "What a single request or answer may take."},
     {"limits.body", CONFIG_SIZE, C(limits.body), .fallback = "32MiB", .min = KIB(1), .max = MIB(1024), LIVE, .since = "0.1",
      .help = "Longest request body, counted after decompression."},
+    {"limits.upload", CONFIG_SIZE, C(limits.upload), .fallback = "512MiB", .min = KIB(1), .max = MIB(65536), LIVE, .since = "0.1",
+     .help = "Longest body of those that pass through as they come: files, parts of uploads, batches."},
     {"limits.head", CONFIG_SIZE, C(limits.head), .fallback = "64KiB", .min = KIB(4), .max = MIB(1), LIVE, .since = "0.1",
      .help = "Longest request line with all header fields."},
     {"limits.fields", CONFIG_COUNT, C(limits.fields), .fallback = "128", .min = 16, .max = 1024, LIVE, .since = "0.1",
@@ -207,6 +209,15 @@ static const struct config_key KEYS[] = {
      .help = "As `timeouts.gap`, which is the default."},
     {"providers[].timeouts.total", CONFIG_DURATION, PROVIDER(timeouts.total), .min = 0, .max = 7 * DAY, LIVE, .since = "0.1",
      .help = "As `timeouts.total`, which is the default."},
+    {"providers[].files", CONFIG_NAME, PROVIDER(files), .max = 64, LIVE, .since = "0.1",
+     .help = "Kinds openai, azure and anthropic: the project whose files and batches this account keeps. Its keys, and no "
+             "others, reach "
+             "`/v1/files`, `/v1/uploads`, `/v1/batches` and `/v1/messages/batches` there."},
+    {"providers[].batches", CONFIG_WORD, PROVIDER(batches), .words = PROVIDER_BATCHES, .fallback = "uncapped", LIVE,
+     .since = "0.1",
+     .help = "Who may start batches where `files` is set; their cost is not known then and recorded as unknown. off: nobody; "
+             "uncapped: "
+             "keys without a spend cap; all: also those with one, which does not hold for batches."},
     {"providers[].jurisdiction", CONFIG_TEXT, PROVIDER(jurisdiction), .max = 64, LIVE, .since = "0.1",
      .help = "Where its data is processed, for reports."},
 

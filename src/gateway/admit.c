@@ -189,8 +189,17 @@ static enum next answered(struct exchange *x)
     return MOVED;
 }
 
+static enum err check_journal(struct exchange *x)
+{
+    if (journal_has_space(x->gl->writer)) return OK;
+    FAIL(&x->fault, ERR_JOURNAL_FULL, "the ledger's journal has no space left: free the disk or raise ledger.max_bytes");
+    x->fault.retry_after_s = 5;
+    return x->fault.code;
+}
+
 enum next step_admit(struct exchange *x)
 {
+    if (x->opaque) return check_journal(x) == OK && account_admit(x) == OK ? NEXT : FAILED;
     if (x->endpoint->operation == WIRE_LIST_MODELS) {
         models_answer(x);
         return answered(x);
@@ -200,11 +209,7 @@ enum next step_admit(struct exchange *x)
     if (wire_read_path(x->endpoint, x->stream->request->path, &x->arena, &x->request, &x->fault) != OK) return FAILED;
     if (keep_names(x) != OK || find_route(x) != OK) return FAILED;
     if (socket_warms(x)) return socket_warm(x) == OK ? answered(x) : FAILED;
-    if (!journal_has_space(x->gl->writer)) {
-        FAIL(&x->fault, ERR_JOURNAL_FULL, "the ledger's journal has no space left: free the disk or raise ledger.max_bytes");
-        x->fault.retry_after_s = 5;
-        return FAILED;
-    }
+    if (check_journal(x) != OK) return FAILED;
     if (reserve(x) != OK) return FAILED;
     if (x->route->total_ms) x->deadline_ns = x->arrived_ns + (uint64_t)x->route->total_ms * 1000000;
     return NEXT;

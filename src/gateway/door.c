@@ -162,8 +162,11 @@ enum next step_authenticate(struct exchange *x)
 /* The body comes by itself; on_request() resumes. */
 enum next step_read(struct exchange *x)
 {
-    (void)x;
-    return WAIT;
+    if (!account_is(x)) return WAIT;
+    x->opaque = true; /* it goes up while it comes */
+    http_stream_pass_body(x->stream);
+    x->step = STEP_ADMIT;
+    return MOVED;
 }
 
 /* ---- the server's calls -------------------------------------------------------------------------------------------------- */
@@ -202,6 +205,14 @@ static void not_found(const struct http_request *r, bool wrong_method, struct fa
              (int)(r->path.n < 100 ? r->path.n : 100), r->path.p);
 }
 
+/* Some paths are those of two vendors: then the fields of the head tell. */
+static enum wire_format format_of(const struct wire_endpoint *e, const struct http_request *r)
+{
+    enum wire_format guess = wire_guess(r->path, r->fields);
+    if (e->operation == WIRE_LIST_MODELS) return guess;
+    return wire_manner(e->operation)->opaque && guess == WIRE_ANTHROPIC_MESSAGES ? guess : e->format;
+}
+
 static bool on_head(struct http_stream *s, void *user)
 {
     struct gateway_loop *gl = loop_of(user);
@@ -221,17 +232,25 @@ static bool on_head(struct http_stream *s, void *user)
     struct exchange *x = exchange_new(gl, s);
     x->endpoint = e;
     x->wants_array = e->format == WIRE_GEMINI_GENERATE && wire_wants_array(s->request->path, s->request->query);
-    x->wire = wire_ops_get(e->operation == WIRE_LIST_MODELS ? wire_guess(s->request->path, s->request->fields) : e->format);
+    x->wire = wire_ops_get(format_of(e, s->request));
     atomic_fetch_add_explicit(&gl->gateway->board->counters.requests, 1, memory_order_relaxed);
     exchange_begin(x);
-    return x->step == STEP_READ; /* x stands as long as its stream does, and on_closed() comes from the loop */
+    bool goes_up = x->opaque && x->step == STEP_RELAY;
+    return x->step == STEP_READ || goes_up; /* x stands as long as its stream does, and on_closed() comes from the loop */
 }
 
 static void on_request(struct http_stream *s, void *user)
 {
     (void)user;
     struct exchange *x = s->user;
-    if (x) exchange_resume(x);
+    if (x && x->opaque) account_end(x);
+    else if (x) exchange_resume(x);
+}
+
+static void on_body(struct http_stream *s, struct str bytes, void *user)
+{
+    (void)user;
+    if (s->user) account_feed(s->user, bytes);
 }
 
 static void on_bad(struct http_stream *s, const struct fault *why, void *user)
@@ -275,4 +294,5 @@ const struct http_handler gateway_door = {
     .on_bad = on_bad,
     .on_writable = on_writable,
     .on_closed = on_closed,
+    .on_body = on_body,
 };

@@ -182,6 +182,7 @@ struct exchange {
     unsigned char body_proof; /* enum body_proof: what the body must still show */
     bool wants_array;         /* of a stream: array.c */
     struct wire_array array;
+    bool opaque;     /* neither its body nor the answer is read: account.c */
     bool relay_done; /* the last event is here; only the call's end may still come */
     int status;      /* of the held answer */
     struct wire_request request;
@@ -326,6 +327,16 @@ struct str kept_events(struct exchange *x, struct str bytes);
 void background_close(struct gateway_loop *gl); /* the loop ends: what still runs is given up */
 /* x->held is a whole good answer: it is told as the caller asked. */
 MUST_USE enum err kept_answer(struct exchange *x);
+
+/* ---- account.c: what a vendor's account keeps; bodies that pass as they come ------------------------------------------------- */
+bool account_is(const struct exchange *x);
+MUST_USE enum err account_admit(struct exchange *x);                      /* chooses the account, in the place of a route */
+void account_fill(const struct exchange *x, struct http_call_request *r); /* method and length of the call */
+void account_feed(struct exchange *x, struct str bytes);                  /* a piece of the body has come */
+void account_end(struct exchange *x);
+void account_hungry(struct exchange *x); /* the upstream can take more */
+/* May this attempt's request name files that its provider keeps? */
+MUST_USE enum err account_check_files(struct exchange *x);
 
 /* ---- settle.c -------------------------------------------------------------------------------------------------------- */
 /* Ends the attempt under way: usage, cost, journal, metrics, breaker. Idempotent. */

@@ -17,7 +17,7 @@ enum next step_relay(struct exchange *x)
 /* The call is over or cancelled; the attempt is settled; what now? */
 static void go_on(struct exchange *x, bool may_try_next)
 {
-    exchange_jump(x, may_try_next && !x->head_sent ? STEP_ROUTE : STEP_SETTLE);
+    exchange_jump(x, may_try_next && !x->head_sent && !x->opaque ? STEP_ROUTE : STEP_SETTLE);
 }
 
 static void drop_call(struct exchange *x)
@@ -83,6 +83,7 @@ static void begin_passing(struct exchange *x);
 /* Sound, and events that nobody here reads. */
 static bool passes(const struct exchange *x)
 {
+    if (x->opaque) return true;
     return !x->attempt.wire->event && (x->request.stream || wire_manner(x->request.operation)->passes);
 }
 
@@ -378,7 +379,7 @@ static void pass(struct exchange *x, struct str bytes)
 /* It came whole, as far as its transfer tells. Without a usage in its tail the estimate stays. */
 static void end_passing(struct exchange *x)
 {
-    if (wire_manner(x->request.operation)->meter != WIRE_METER_NONE)
+    if (!x->opaque && wire_manner(x->request.operation)->meter != WIRE_METER_NONE)
         wire_read_tail(x->wire, buf_view(&x->held), &x->gl->tape, &x->gl->room, &x->usage);
     succeeded(x);
     attempt_settle(x, ATTEMPT_OK, OK);
@@ -571,9 +572,16 @@ static void on_fail(struct http_call *c, const struct fault *why, void *user)
     fail(x, sent ? end_of(why->code) : ATTEMPT_NOT_SENT);
 }
 
+static void on_hungry(struct http_call *c, void *user)
+{
+    (void)c;
+    account_hungry(exchange_of(user));
+}
+
 const struct http_call_handler gateway_relay = {
     .on_head = on_head,
     .on_body = on_body,
     .on_end = on_end,
     .on_fail = on_fail,
+    .on_hungry = on_hungry,
 };

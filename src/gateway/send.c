@@ -255,7 +255,7 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
         if (goes_up(theirs.at[i].name) && !(versioned && str_eq(theirs.at[i].name, S(VERSION_FIELD))))
             put_field(up, theirs.at[i].name, theirs.at[i].value);
     if (!versioned && !x->attempt.crossing) put_body_fields(x, up);
-    if (!has_field(up, S("content-type"))) put_field(up, S("content-type"), S("application/json"));
+    if (!x->opaque && !has_field(up, S("content-type"))) put_field(up, S("content-type"), S("application/json"));
     if (x->attempt.crossing && translate_betas(x->attempt.translation).n)
         put_field(up, S("anthropic-beta"), translate_betas(x->attempt.translation));
     put_field(up, S("accept-encoding"), S("identity")); /* usage is read from the answer */
@@ -419,20 +419,23 @@ static enum err start_call(struct exchange *x, const struct destination *to)
     struct json_edit edits[EDITS_MAX];
     struct str pieces[JSON_PIECES(EDITS_MAX)];
     struct buf *room = &x->gl->room;
-    const struct provider_call call = {a->wire->format, a->operation, upstream_model(x), x->request.stream,
-                                       a->deployment->provider->api_version};
+    const struct provider_call call = {
+        a->wire->format, a->operation, upstream_model(x), x->request.stream, a->deployment->provider->api_version,
+        x->request.rest};
     char target_room[1024]; /* a model's name with all its bytes escaped, and the path around it */
     struct buf target = {.p = target_room, .cap = sizeof target_room, .max = sizeof target_room};
     buf_str(&target, to->base_path);
     if (!a->deployment->provider->kind->path(&call, &target))
         return FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED, "a provider of kind %s cannot do this call",
                     a->deployment->provider->kind->name);
-    size_t n_pieces = splice(x, pieces, edits);
+    size_t n_pieces = x->opaque ? 0 : splice(x, pieces, edits);
     buf_clear(room);
     up.n = 0;
     put_fields(x, to->key, &up);
-    if (target.over || room->over || n_pieces == 0) return FAIL(&x->fault, ERR_INTERNAL, "the call does not fit its bounds");
-    struct http_call_request r = {S("POST"), buf_view(&target), {up.at, 0}, pieces, n_pieces};
+    if (target.over || room->over || (!x->opaque && n_pieces == 0))
+        return FAIL(&x->fault, ERR_INTERNAL, "the call does not fit its bounds");
+    struct http_call_request r = {S("POST"), buf_view(&target), {up.at, 0}, pieces, n_pieces, false, 0};
+    if (x->opaque) account_fill(x, &r);
     struct sigv4_signed signature;
     if (a->deployment->provider->aws.access_key.n) TRY(sign(x, to, &r, &up, &signature));
     r.fields.n = up.n;
@@ -489,7 +492,8 @@ enum next step_send(struct exchange *x)
         x->step = STEP_ROUTE;
         return MOVED;
     }
-    if (choose_road(x) != OK) {
+    if (account_check_files(x) != OK) return FAILED;
+    if (!x->opaque && choose_road(x) != OK) {
         if (x->fault.code != ERR_FORMAT_UNSUPPORTED) return FAILED;
         x->outcome = OUTCOME_FAULT; /* unless another deployment can express it */
         x->step = STEP_ROUTE;

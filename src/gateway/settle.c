@@ -97,7 +97,8 @@ void attempt_settle(struct exchange *x, enum attempt_end end, enum err code)
     if (end != ATTEMPT_NOT_SENT) complete_usage(x, end);
     r.usage = x->usage;
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
-    r.cost_known = end == ATTEMPT_NOT_SENT || meter == WIRE_METER_NONE || is_priced(a->price, &r.usage, meter);
+    bool is_refused = x->opaque && end == ATTEMPT_FAILED; /* nothing was begun that could cost */
+    r.cost_known = end == ATTEMPT_NOT_SENT || meter == WIRE_METER_NONE || is_refused || is_priced(a->price, &r.usage, meter);
     if (r.cost_known && a->price && end != ATTEMPT_NOT_SENT) r.cost = price_cost(a->price, &r.usage);
     journal_settle(x->gl->writer, &a->place, &r);
     x->tokens_used += usage_input(&r.usage) + usage_output(&r.usage);

@@ -44,6 +44,8 @@ struct provider {
     struct str region;
     struct sigv4_credentials aws; /* access_key "" : calls are not signed */
     bool awaited;                 /* control finds the credentials: without them no call can be made */
+    struct str files;             /* the project whose files and batches it keeps; "" nobody's */
+    enum provider_batches batches;
     struct http_deadlines deadlines;
     struct header *headers; /* extra ones, on every call */
     unsigned n_headers;
@@ -78,6 +80,8 @@ struct deployment {
     const struct map *models;  /* model "*": name → struct model_facts of its provider's kind; NULL otherwise */
     struct engine_row *engine; /* provider kind local: NULL until the engine keeper has named its row; ask the board again */
 };
+
+#define KEPT_MODEL "files" /* route and model of what an account keeps, in the ledger and the metrics */
 
 struct route {
     struct str name; /* may end in '*' : a pattern */
@@ -149,7 +153,9 @@ struct generation {
     unsigned n_providers;
     struct route *routes; /* file order */
     unsigned n_routes;
-    struct map seals;        /* project → struct chat_seal; empty: there is no key to seal with */
+    struct map seals;   /* project → struct chat_seal; empty: there is no key to seal with */
+    struct route *kept; /* of each provider that keeps files, in file order: named KEPT_MODEL, with one deployment */
+    unsigned n_kept;
     struct map exact;        /* name or alias → struct route */
     struct route **patterns; /* longest first */
     unsigned n_patterns;

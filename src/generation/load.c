@@ -138,6 +138,7 @@ static enum err load_all(struct load *l)
     load_catalogs(l);
     if (!l->bad && !l->full) TRY(load_providers(l));
     if (!l->bad && !l->full) load_routes(l);
+    if (!l->bad && !l->full) load_kept(l);
     if (!l->bad && !l->full) load_keys(l);
     if (l->why && l->why->code != OK) return l->why->code;
     if (l->full) return FAIL(l->why, ERR_CONFIG, "the generation is too large");

@@ -40,6 +40,7 @@ static void load_limits(struct load *l, uint32_t o, struct http_limits *limits)
     limits->head_max = load_u64(l, o, "head", limits->head_max);
     limits->fields_max = (unsigned)load_u64(l, o, "fields", limits->fields_max);
     limits->body_max = load_u64(l, o, "body", limits->body_max);
+    limits->pass_max = load_u64(l, o, "upload", limits->pass_max);
     limits->inflate_ratio = (unsigned)load_u64(l, o, "inflate_ratio", limits->inflate_ratio);
     limits->h2_streams_max = (unsigned)load_u64(l, o, "h2_streams", limits->h2_streams_max);
     limits->head_ms = (uint32_t)load_u64(l, o, "client_head_ms", limits->head_ms);
@@ -244,6 +245,8 @@ static enum err load_provider(struct load *l, uint32_t o, struct provider *p)
         .total_ms = (uint32_t)load_u64(l, o, "total_ms", 0),
     };
     p->api_version = load_str(l, o, "api_version");
+    p->files = load_str(l, o, "files");
+    p->batches = (enum provider_batches)load_u64(l, o, "batches", BATCHES_UNCAPPED);
     TRY(load_secret(l, o, "key", &p->key.value));
     TRY(load_signing(l, o, p));
     if (!http_field_value_is_valid(p->key.value))
@@ -368,6 +371,21 @@ void load_routes(struct load *l)
         if (r->is_pattern) g->patterns[g->n_patterns++] = r;
     }
     if (g->n_patterns) qsort(g->patterns, g->n_patterns, sizeof *g->patterns, longer_first);
+}
+
+/* What an account keeps has no model: a route of its own stands for it, so that it is counted and rests like others. */
+void load_kept(struct load *l)
+{
+    struct generation *g = l->g;
+    g->kept = load_alloc(l, g->n_providers * sizeof *g->kept);
+    struct deployment *d = load_alloc(l, g->n_providers * sizeof *d);
+    for (unsigned i = 0; g->kept && d && i < g->n_providers; i++, d++) {
+        const struct provider *p = &g->providers[i];
+        if (!p->files.n) continue;
+        *d = (struct deployment){.provider = p, .model = S(KEPT_MODEL), .allow_unpriced = true};
+        wire_formats_add(&d->formats, p->kind->has_tasks ? WIRE_OPENAI_TASKS : (enum wire_format)p->kind->formats.at[0]);
+        g->kept[g->n_kept++] = (struct route){.name = S(KEPT_MODEL), .deployments = d, .n_deployments = 1};
+    }
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------------------------- */

@@ -41,6 +41,7 @@ MUST_USE enum err load_providers(struct load *l);
 void load_catalogs(struct load *l);
 void load_routes(struct load *l);
 MUST_USE enum err load_deployment(struct load *l, uint32_t object, struct deployment *d);
+void load_kept(struct load *l);
 void load_keys(struct load *l);
 
 const struct model_facts *deployment_facts(const struct deployment *d, struct str asked);

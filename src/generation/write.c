@@ -35,6 +35,7 @@ static void put_settings(struct json_writer *w, const struct config *c)
         {"head", c->limits.head},
         {"fields", c->limits.fields},
         {"body", c->limits.body},
+        {"upload", c->limits.upload},
         {"inflate_ratio", c->limits.inflate_ratio},
         {"h2_streams", c->limits.h2_streams},
         {"client_head_ms", c->client_timeouts.head},
@@ -144,6 +145,8 @@ static void put_provider(struct json_writer *w, const struct generation_source *
     add_url(w, p);
     add_text(w, "key", p->key);
     add_text(w, "api_version", p->api_version);
+    add_text(w, "files", p->files);
+    if (p->files.n) json_add_u64(w, S("batches"), p->batches);
     add_text(w, "region", p->region);
     add_text(w, "access_key", p->access_key);
     add_text(w, "secret_key", p->secret_key);

@@ -127,6 +127,7 @@ void http_server_drain(struct http_server *s, void (*on_empty)(void *user));
 void http_server_free(struct http_server *s); /* aborts what is left */
 const struct http_server_stats *http_server_stats_get(const struct http_server *s);
 
+#define HTTP_BODY_UNKNOWN UINT64_MAX
 #define HTTP_QUEUE_HIGH KIB(64) /* feed no more while more than this is queued */
 #define HTTP_QUEUE_LOW KIB(16)  /* on_writable() comes when the queue falls below */
 
@@ -146,6 +147,7 @@ size_t http_stream_queued(const struct http_stream *s);
 /* Within on_head(), which then returns true: the body is not collected but handed over as it comes, to on_body(), as long as
  * nothing was answered; a compressed one is refused. */
 void http_stream_pass_body(struct http_stream *s);
+uint64_t http_stream_body_length(const struct http_stream *s); /* as announced; HTTP_BODY_UNKNOWN: it is not */
 /* No more of it is read (what was received already may still come), and no deadline of its arrival runs; the answer ends it. */
 void http_stream_rest_body(struct http_stream *s, bool rests);
 /* Frees head and body of the request early; s->request becomes NULL. */
@@ -259,7 +261,6 @@ struct http_call_handler {
     /* Of a call whose body is fed: the upstream has taken so much that less than HTTP_QUEUE_LOW waits. From the loop. */
     void (*on_hungry)(struct http_call *c, void *user);
 };
-#define HTTP_BODY_UNKNOWN UINT64_MAX
 struct http_call_request {
     struct str method;
     struct str target;         /* path and query */

@@ -76,6 +76,12 @@ enum err stream_pass(struct stream *s, struct str bytes, struct fault *why)
 
 void http_stream_pass_body(struct http_stream *s) { stream_of(s)->passes = true; }
 
+uint64_t http_stream_body_length(const struct http_stream *pub)
+{
+    const struct stream *s = (const struct stream *)(const void *)pub; /* pub is its first member */
+    return s->body.expected == BODY_UNKNOWN ? HTTP_BODY_UNKNOWN : s->body.expected;
+}
+
 void http_stream_rest_body(struct http_stream *pub, bool rests)
 {
     struct stream *s = stream_of(pub);

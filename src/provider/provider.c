@@ -19,8 +19,17 @@ static bool put_fixed(const struct fixed_path *paths, size_t n, const struct pro
     return false;
 }
 
+static bool is_kept(const struct provider_call *c, enum wire_format f)
+{
+    return c->format == f && (c->operation == WIRE_KEEP || c->operation == WIRE_BATCH);
+}
+
 static bool openai_path(const struct provider_call *c, struct buf *out)
 {
+    if (is_kept(c, WIRE_OPENAI_TASKS)) {
+        buf_str(out, c->rest);
+        return true;
+    }
     static const struct fixed_path PATHS[] = {
         {WIRE_OPENAI_TASKS, WIRE_EMBED, "/embeddings"},
         {WIRE_OPENAI_TASKS, WIRE_IMAGE, "/images/generations"},
@@ -46,6 +55,13 @@ static bool anthropic_path(const struct provider_call *c, struct buf *out)
         {WIRE_ANTHROPIC_MESSAGES, WIRE_COUNT_TOKENS, "/v1/messages/count_tokens"},
     };
     return put_fixed(PATHS, COUNTOF(PATHS), c, out);
+}
+
+static bool anthropic_own_path(const struct provider_call *c, struct buf *out)
+{
+    if (!is_kept(c, WIRE_ANTHROPIC_MESSAGES)) return anthropic_path(c, out);
+    buf_fmt(out, "/v1%.*s", STR_ARG(c->rest));
+    return true;
 }
 
 /* llama.cpp's server speaks both; its address is the engine's and has no base path. */
@@ -167,9 +183,11 @@ static bool azure_path(const struct provider_call *c, struct buf *out)
 {
     if (c->operation == WIRE_COUNT_TOKENS) return false; /* answered with 404, state of May 2026 */
     if (!c->api_version.n) return openai_path(c, out);
-    if (c->format != WIRE_OPENAI_RESPONSES) buf_fmt(out, "/deployments/%.*s", STR_ARG(c->model));
+    size_t at;
+    bool kept = is_kept(c, WIRE_OPENAI_TASKS), asks = kept && str_find(c->rest, S("?"), &at);
+    if (c->format != WIRE_OPENAI_RESPONSES && !kept) buf_fmt(out, "/deployments/%.*s", STR_ARG(c->model));
     if (!openai_path(c, out)) return false;
-    buf_fmt(out, "?api-version=%.*s", STR_ARG(c->api_version));
+    buf_fmt(out, "%capi-version=%.*s", asks ? '&' : '?', STR_ARG(c->api_version));
     return true;
 }
 
@@ -222,6 +240,7 @@ static const struct provider_kind KINDS[] = {
         .name = "openai",
         .formats = {1, {WIRE_OPENAI_CHAT}},
         .has_tasks = true,
+        .keeps = true,
         .needs_url = true,
         .otel_name = "openai",
         .path = openai_path,
@@ -232,6 +251,7 @@ static const struct provider_kind KINDS[] = {
         .name = "azure",
         .formats = {1, {WIRE_OPENAI_CHAT}},
         .has_tasks = true,
+        .keeps = true,
         .needs_url = true,
         .has_versions = true,
         .otel_name = "azure.ai.openai",
@@ -244,7 +264,8 @@ static const struct provider_kind KINDS[] = {
         .formats = {1, {WIRE_ANTHROPIC_MESSAGES}},
         .needs_url = true,
         .otel_name = "anthropic",
-        .path = anthropic_path,
+        .keeps = true,
+        .path = anthropic_own_path,
         .credentials = x_api_key,
         .required = ANTHROPIC_REQUIRED,
     },

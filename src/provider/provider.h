@@ -15,6 +15,7 @@ struct provider_call {
     struct str model; /* the upstream's id */
     bool stream;
     struct str api_version; /* Azure: of its older paths; "" the current ones */
+    struct str rest;        /* of what an account keeps: the path below /v1, with its query */
 };
 
 struct provider_kind {
@@ -23,6 +24,7 @@ struct provider_kind {
     bool has_tasks;              /* serves OpenAI's calls that are no conversation, whatever `formats` says */
     bool needs_url, needs_key;
     bool has_versions;     /* takes api_version */
+    bool keeps;            /* files and batches, in the first of its formats (OpenAI's: WIRE_OPENAI_TASKS) */
     const char *otel_name; /* gen_ai.provider.name */
     /* Appends the path below the base URL for this call; false: the kind cannot do it. */
     bool (*path)(const struct provider_call *c, struct buf *out);
@@ -37,6 +39,10 @@ struct provider_kind {
     bool has_google_tokens; /* calls carry an access token of Google's, given as key or found */
     const char *aws_url;    /* REGION stands for the region: "https://bedrock-mantle.REGION.api.aws" */
 };
+
+/* Who may start a batch at an account that keeps them: its cost is not known then. */
+enum provider_batches { BATCHES_OFF, BATCHES_UNCAPPED, BATCHES_ALL };
+#define PROVIDER_BATCHES "off|uncapped|all"
 
 const struct provider_kind *provider_kind_find(struct str name); /* NULL: unknown */
 const struct provider_kind *provider_kind_at(unsigned i);        /* NULL: past the last */

@@ -47,6 +47,7 @@ void route_bind(struct generation *g, struct board *b)
     if (!registry.n_slots) map_init(&registry);
     for (unsigned i = 0; i < g->n_routes; i++)
         for (unsigned k = 0; k < g->routes[i].n_deployments; k++) bind(&g->routes[i], &g->routes[i].deployments[k], b);
+    for (unsigned i = 0; i < g->n_kept; i++) bind(&g->kept[i], &g->kept[i].deployments[0], b);
     pthread_mutex_unlock(&registry_lock);
 }
 

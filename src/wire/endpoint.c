@@ -20,6 +20,10 @@
         "POST", place "/publishers/anthropic/models/{m}:streamRawPredict", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, PATH_STREAM \
     }
 
+/* Anthropic's files lie under the same paths: wire_guess(). */
+#define OF_ACCOUNT(path) \
+    {"GET", path, WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_FIXED}, { "GET", path "/{id}", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE }
+
 static const struct wire_endpoint ENDPOINTS[] = {
     {"POST", "/v1/chat/completions", WIRE_OPENAI_CHAT, WIRE_GENERATE, PATH_FIXED},
     {"POST", "/v1/responses", WIRE_OPENAI_RESPONSES, WIRE_GENERATE, PATH_FIXED},
@@ -61,6 +65,23 @@ static const struct wire_endpoint ENDPOINTS[] = {
     {"POST", "/v1/audio/translations", WIRE_OPENAI_TASKS, WIRE_TRANSLATE_AUDIO, PATH_FIXED},
     {"POST", "/v1/rerank", WIRE_OPENAI_TASKS, WIRE_RERANK, PATH_FIXED},
     {"POST", "/v1/moderations", WIRE_OPENAI_TASKS, WIRE_MODERATE, PATH_FIXED},
+    OF_ACCOUNT("/v1/files"),
+    {"POST", "/v1/files", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_FIXED},
+    {"DELETE", "/v1/files/{id}", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE},
+    {"GET", "/v1/files/{id}/content", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE},
+    {"POST", "/v1/uploads", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_FIXED},
+    {"POST", "/v1/uploads/{id}/parts", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE},
+    {"POST", "/v1/uploads/{id}/complete", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE},
+    {"POST", "/v1/uploads/{id}/cancel", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE},
+    OF_ACCOUNT("/v1/batches"),
+    {"POST", "/v1/batches", WIRE_OPENAI_TASKS, WIRE_BATCH, PATH_FIXED},
+    {"POST", "/v1/batches/{id}/cancel", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE},
+    {"GET", "/v1/messages/batches", WIRE_ANTHROPIC_MESSAGES, WIRE_KEEP, PATH_FIXED},
+    {"POST", "/v1/messages/batches", WIRE_ANTHROPIC_MESSAGES, WIRE_BATCH, PATH_FIXED},
+    {"GET", "/v1/messages/batches/{id}", WIRE_ANTHROPIC_MESSAGES, WIRE_KEEP, PATH_PLACE},
+    {"DELETE", "/v1/messages/batches/{id}", WIRE_ANTHROPIC_MESSAGES, WIRE_KEEP, PATH_PLACE},
+    {"POST", "/v1/messages/batches/{id}/cancel", WIRE_ANTHROPIC_MESSAGES, WIRE_KEEP, PATH_PLACE},
+    {"GET", "/v1/messages/batches/{id}/results", WIRE_ANTHROPIC_MESSAGES, WIRE_KEEP, PATH_PLACE},
     /* the shape follows anthropic-version: wire_guess() */
     {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS, PATH_FIXED},
     {"POST", "/model/{+id}/converse", WIRE_BEDROCK_CONVERSE, WIRE_GENERATE, PATH_MODEL},
@@ -102,7 +123,8 @@ bool wire_path_match(struct str template, struct str path, struct str *ret_hole)
 static struct str without_alias(struct str path)
 {
     if (str_starts(path, S("/openai/v1/"))) return str_from(path, S("/openai").n);
-    bool messages = str_starts(path, S("/anthropic/v1/messages")) || str_eq(path, S("/anthropic/v1/models"));
+    bool messages = str_starts(path, S("/anthropic/v1/messages")) || str_starts(path, S("/anthropic/v1/files")) ||
+                    str_eq(path, S("/anthropic/v1/models"));
     return messages ? str_from(path, S("/anthropic").n) : path;
 }
 
@@ -191,9 +213,6 @@ static const struct {
 } NOT_SERVED[] = {
     {WIRE_STR("/v1beta/interactions"), "Google's Interactions API is not served: call models/{model}:generateContent"},
     {WIRE_STR("/v1/interactions"), "Google's Interactions API is not served: call models/{model}:generateContent"},
-    {WIRE_STR("/v1/files"), "files are kept by one account and not served here: upload them to the provider itself"},
-    {WIRE_STR("/v1/uploads"), "files are kept by one account and not served here: upload them to the provider itself"},
-    {WIRE_STR("/v1/batches"), "batches are kept by one account and not served here: send the requests one by one"},
     {WIRE_STR("/v1/fine_tuning"), "models are not trained here: train them at the provider itself"},
     {WIRE_STR("/v1/vector_stores"), "vector stores are kept by one account and not served here: use the provider itself"},
     {WIRE_STR("/v1/assistants"), "assistants are not served: call /v1/responses or /v1/chat/completions"},

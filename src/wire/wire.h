@@ -46,6 +46,9 @@ enum wire_operation {
     WIRE_TRANSLATE_AUDIO,
     WIRE_RERANK,
     WIRE_MODERATE,
+    /* What a vendor's account keeps; not read: */
+    WIRE_KEEP,  /* files, uploads, and what became of a batch */
+    WIRE_BATCH, /* the start of one */
     WIRE_OPERATIONS
 };
 
@@ -60,6 +63,7 @@ struct wire_manner {
     enum wire_meter meter;
     bool form;   /* the body is multipart/form-data, not JSON */
     bool passes; /* a good answer goes to the client as it comes: it is no JSON */
+    bool opaque; /* the body goes up as it comes, and so does the answer come down: nobody reads either */
 };
 const struct wire_manner *wire_manner(enum wire_operation op);
 
@@ -74,6 +78,7 @@ struct wire_request {
     uint64_t input_bound;        /* no tokenizer makes more input tokens of this body */
     bool marked;                 /* it may hold state that we sealed: wire_holds_seal() */
     bool wants_usage;            /* Chat: the caller asked for stream_options.include_usage himself */
+    struct str rest;             /* WIRE_KEEP, WIRE_BATCH: the path below /v1, with its query */
     struct json_edit usage_edit; /* Chat: what makes the provider tell the usage; with.n == 0: nothing to do */
     struct str version, betas;   /* Messages as Vertex AI has it: anthropic_version and anthropic_beta of the body; "" none */
 };
@@ -231,6 +236,9 @@ void wire_models_anthropic(const struct wire_model *m, size_t n, struct str quer
 /* Amazon Bedrock's ListInferenceProfiles and ListFoundationModels. */
 void wire_models_profiles(const struct wire_model *m, size_t n, struct buf *out);
 void wire_models_foundation(const struct wire_model *m, size_t n, struct buf *out);
+
+/* Appends what of a query may go up with its path, as "?limit=20": a table of names, plain values. */
+void wire_put_query(struct str query, struct buf *out);
 
 /* Headers by table: which of the caller's go up, which of the provider's come down. */
 bool wire_header_goes_up(struct str name);

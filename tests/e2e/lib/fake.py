@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 
-from . import acts, anthropic, bedrock, gemini, openai, responses, tasks, vertex
+from . import acts, anthropic, bedrock, gemini, keep, openai, responses, tasks, vertex
 from .gateway import UPSTREAM_KEY
 from .sigv4 import Refused
 
@@ -39,6 +39,8 @@ class Request:
 
 
 def vendor_of(path):
+    if keep.serves(path):
+        return keep
     if path.startswith("/v1/messages"):
         return anthropic
     if path.startswith("/model/"):
@@ -299,7 +301,7 @@ class Fake:
             return bedrock.operation(x.request)[0]
         if x.vendor is gemini:
             return gemini.model_of(x.request)
-        return tasks.model_of(x.request) if x.vendor is tasks else (x.json or {}).get("model")
+        return x.vendor.model_of(x.request) if x.vendor in (tasks, keep) else (x.json or {}).get("model")
 
     def _choose(self, x):
         plain = x.vendor.plain_answer(self, x.request)
