@@ -16,6 +16,7 @@ enum {
 struct kept {
     char id[RESPONSE_ID_MAX]; /* "" none */
     struct buf items;         /* an item list: all input and output up to here */
+    bool stored;              /* it says so itself: whoever stored it knows its id */
 };
 
 /* Requests with one stream_id, or with none: answered one after the other; strands run side by side. */
@@ -62,6 +63,7 @@ struct turn {
     bool streaming;
     bool ended; /* its last event came */
     bool good;  /* … and may be continued */
+    bool stored;
 };
 
 /* ---- socket.c ---- */

@@ -84,6 +84,12 @@ static void note_id(struct turn *t, const struct json_tape *tape)
     if (!t->id[0] && text.n < sizeof t->id) snprintf(t->id, sizeof t->id, "%.*s", STR_ARG(text));
 }
 
+static bool is_stored(const struct json_tape *tape)
+{
+    uint32_t store = json_path(tape, 0, "response", "store");
+    return store && json_is(tape, store, JSON_TRUE);
+}
+
 static bool may_be_continued(const struct json_tape *tape)
 {
     uint32_t type = json_find(tape, 0, S("type"));
@@ -100,6 +106,7 @@ static void take_event(struct turn *t, struct str data)
     if (means == RESPONSES_EVENT_LAST) {
         t->ended = true;
         t->good = may_be_continued(tape);
+        t->stored = is_stored(tape);
     }
     if (json_eq(tape, type, S("error"))) {
         t->ended = true;
@@ -138,6 +145,7 @@ static void keep(struct turn *t)
     kept->id[0] = 0;
     if (t->gather.over || t->items.over || !t->id[0]) return;
     memcpy(kept->id, t->id, sizeof kept->id);
+    kept->stored = t->stored;
     kept->items = t->items;
     buf_init(&t->items, 0);
 }
@@ -263,7 +271,8 @@ static bool prepare(struct turn *t, struct buf *body)
     if (e == OK && !find_previous(t, &ask, &kept)) return false;
     if (kept) memcpy(t->continues, kept->id, sizeof t->continues);
     if (e == OK) e = gather_items(t, tape, kept, &why);
-    if (e == OK) e = compose(t, tape, kept, body, &why);
+    bool is_known_there = kept && kept->stored && !ask.unkept; /* then the whole chain stays one where it is stored */
+    if (e == OK) e = compose(t, tape, is_known_there ? NULL : kept, body, &why);
     if (e == OK) t->inside.warm = ask.warm;
     else say_fault(t->socket, t->strand, &why);
     return e == OK;

@@ -115,6 +115,20 @@ def _():
         last_id(ws.ask("in-main", "anew", store=False))
 
 
+@test("a chain that is stored is the same one over HTTP and on another connection")
+def _():
+    with connect() as ws:
+        first = last_id(ws.ask("in-main", "one"))
+        events = ws.ask("in-main", "two", previous_response_id=first)
+        second = last_id(events)
+        eq(events[-1]["response"]["previous_response_id"], first)
+    with connect() as ws:
+        eq(text_of(ws.ask("in-main", "three", previous_response_id=second)), "You said: three")
+        eq([message["content"] for message in fake.last().json["messages"]], ["one", "You said: one", "two", "You said: two", "three"])
+    got = http.call(gateway.address, "GET", f"/v1/responses/{second}", {"Authorization": f"Bearer {KEY}"})
+    eq((got.status, got.json()["previous_response_id"]), (200, first))
+
+
 @test("an id that nobody knows, and one that a newer response has pushed out")
 def _():
     with connect() as ws:
