@@ -277,7 +277,7 @@ endpoint_fn restore_check, restore_take;                                        
 endpoint_fn show_config, show_status, show_models, show_health, show_ready, show_openapi; /* api_show.c */
 endpoint_fn show_providers, show_routes, refuse_provider, refuse_route;                   /* api_show.c */
 endpoint_fn show_metrics;                                                                 /* metrics.c */
-endpoint_fn state_recall, state_keep, state_events, state_follow;                         /* state_keep.c */
+endpoint_fn state_recall, state_resolve, state_keep, state_events, state_follow;          /* state_keep.c */
 endpoint_fn state_get, state_delete, state_cancel, state_input_items;                     /* state_responses.c */
 endpoint_fn talk_create, talk_get, talk_update, talk_delete;                              /* state_talks.c */
 endpoint_fn talk_list, talk_add, talk_item, talk_item_delete;                             /* state_talks.c */

@@ -13,6 +13,7 @@
 
 const struct endpoint state_endpoints[] = {
     {"GET", "/recall", state_recall, LANE_STATE},
+    {"POST", "/resolve", state_resolve, LANE_STATE},
     {"POST", "/keep", state_keep, LANE_STATE},
     {"POST", "/events/{}", state_events, LANE_STATE},
     {"GET", "/follow/{}", state_follow, LANE_STATE},

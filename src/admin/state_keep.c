@@ -93,6 +93,46 @@ enum err state_recall(struct call *c, struct fault *why)
     return response.n ? recall_response(c, s, response, why) : recall_conversation(c, s, conversation, why);
 }
 
+/* ---- items named by their ids -------------------------------------------------------------------------------------------------- */
+
+static enum err put_named(struct call *c, struct store *s, const struct json_tape *t, uint32_t item, struct fault *why)
+{
+    CLEANUP(store_rows_done) struct store_rows rows = {0};
+    uint32_t at = json_find(t, item, S("id"));
+    bool more;
+    if (!at || !json_is(t, at, JSON_STRING)) return FAIL(why, ERR_BAD_REQUEST, "input: an item_reference has no id");
+    struct str id = json_text(t, at);
+    TRY(store_query(
+        s,
+        "SELECT i.body FROM state_items i LEFT JOIN responses r ON r.place = i.response"
+        " LEFT JOIN conversations c ON c.place = i.conversation WHERE i.id = ?1 AND (r.project = ?2 OR c.project = ?2)",
+        BINDS(V_TEXT(id), V_TEXT(c->project)), &rows, why));
+    TRY(store_next(&rows, &more, why));
+    if (!more) return FAIL(why, ERR_NOT_FOUND, "Item with id '%.*s' not found.", (int)(id.n < 100 ? id.n : 100), id.p);
+    buf_str(&c->out, store_blob(&rows, 0));
+    return OK;
+}
+
+/* The request's input with kept items in the place of their references. */
+enum err state_resolve(struct call *c, struct fault *why)
+{
+    static const struct json_limits limits = {.max_depth = 600, .record_depth = 2};
+    struct json_tape *t = &c->control->state.tape;
+    struct store *s;
+    uint32_t item;
+    TRY(state_store(c->control, &s, why));
+    TRY(json_scan(t, c->body, &limits, why));
+    buf_char(&c->out, '[');
+    for (struct json_iter it = json_each(t, 0); json_next(t, &it, &item);) {
+        uint32_t type = json_is(t, item, JSON_OBJECT) ? json_find(t, item, S("type")) : 0;
+        if (c->out.n > 1) buf_char(&c->out, ',');
+        if (type && json_eq(t, type, S("item_reference"))) TRY(put_named(c, s, t, item, why));
+        else buf_str(&c->out, json_raw(t, item));
+    }
+    buf_char(&c->out, ']');
+    return OK;
+}
+
 /* ---- keep ------------------------------------------------------------------------------------------------------------------ */
 
 /* One response as its gateway tells it; spans into the tape. */

@@ -10,6 +10,7 @@ struct kept *kept_new(struct exchange *x)
     struct kept *k = mem_alloc(sizeof *k);
     size_t most = x->generation->settings.state_max;
     k->exchange = x;
+    buf_init(&k->named, x->generation->settings.server.limits.body_max);
     buf_init(&k->body, x->generation->settings.server.limits.body_max);
     buf_init(&k->input, x->generation->settings.server.limits.body_max);
     buf_init(&k->out, SIZE_MAX / 4);
@@ -29,6 +30,7 @@ void kept_free(struct exchange *x)
     x->kept = NULL;
     memory_take(x->gl->gateway, -(int64_t)k->counted);
     state_call_done(&k->call);
+    buf_done(&k->named);
     buf_done(&k->body);
     buf_done(&k->input);
     buf_done(&k->out);
@@ -158,7 +160,7 @@ static enum err compose(struct exchange *x, struct str earlier)
     TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
     if (k->keeps) TRY(responses_chain_input(&x->gl->tape, &k->input, &x->fault));
     TRY(responses_chain_compose(&x->gl->tape, &how, &k->body, &x->fault));
-    size_t bytes = k->body.cap + k->input.cap;
+    size_t bytes = k->named.cap + k->body.cap + k->input.cap;
     if (!memory_take(x->gl->gateway, (int64_t)bytes)) {
         FAIL(&x->fault, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
         x->fault.retry_after_s = 2;
@@ -223,6 +225,61 @@ static enum next ask_earlier(struct exchange *x)
     return WAIT;
 }
 
+static enum next go_on(struct exchange *x)
+{
+    const struct kept *k = x->kept;
+    if (k->ask.previous.n || k->ask.conversation.n) return ask_earlier(x);
+    if (begins(k)) return background_start(x) == OK ? WAIT : FAILED;
+    return compose(x, STR_NONE) == OK ? NEXT : FAILED;
+}
+
+/* ---- requests that name kept items ------------------------------------------------------------------------------------------- */
+
+/* Inside a text its quotes would have backslashes. */
+static bool names_items(struct str body) { return memmem(body.p, body.n, "\"item_reference\"", 16) != NULL; }
+
+static enum err put_named(struct exchange *x, struct state_call *c)
+{
+    struct kept *k = x->kept;
+    struct http_request *r = x->stream->request;
+    const struct json_change change = {JSON_SET, S("input"), buf_view(&c->answer)};
+    struct json_edit edits[JSON_EDITS(1)];
+    struct str pieces[JSON_PIECES(JSON_EDITS(1))], text;
+    if (c->status != 200) {
+        text = state_message(c, &x->gl->tape);
+        return FAIL(&x->fault, c->status == 404 ? ERR_NOT_FOUND : ERR_BAD_REQUEST, "%.*s", (int)(text.n < 200 ? text.n : 200),
+                    text.p);
+    }
+    TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
+    size_t n = json_splice(r->body, edits, json_plan(&x->gl->tape, 0, &change, 1, edits), pieces);
+    for (size_t i = 0; i < n; i++) buf_str(&k->named, pieces[i]);
+    if (k->named.over) return FAIL(&x->fault, ERR_BODY_TOO_LARGE, "the conversation with its earlier items is too long");
+    r->body = buf_view(&k->named);
+    return OK;
+}
+
+static void on_named(struct state_call *c, enum err got)
+{
+    struct exchange *x = CONTAINER_OF(c, struct kept, call)->exchange;
+    if (got != OK) x->fault = c->why;
+    else got = put_named(x, c);
+    enum next next = got == OK ? go_on(x) : FAILED;
+    if (next == NEXT) exchange_resume(x);
+    else if (next == FAILED) give_up(x);
+}
+
+static enum next ask_named(struct exchange *x)
+{
+    struct buf *out = &x->kept->call.request;
+    if (json_scan(&x->gl->tape, x->stream->request->body, &WIRE_LIMITS, &x->fault) != OK) return FAILED;
+    buf_char(out, '[');
+    if (responses_chain_input(&x->gl->tape, out, &x->fault) != OK) return FAILED;
+    buf_char(out, ']');
+    x->kept->call.on_done = on_named;
+    ask(x, S("POST"), S("/resolve"));
+    return WAIT;
+}
+
 /* The body and the tape go before the exchange does. */
 static bool keep_ids(struct exchange *x, struct responses_ask *a)
 {
@@ -270,9 +327,7 @@ static enum next recall(struct exchange *x, struct responses_ask *a)
         return FAILED;
     }
     x->gl->scanned = NULL; /* the body is another one from here on */
-    if (a->previous.n || a->conversation.n) return ask_earlier(x);
-    if (begins(k)) return background_start(x) == OK ? WAIT : FAILED;
-    return compose(x, STR_NONE) == OK ? NEXT : FAILED;
+    return names_items(x->stream->request->body) ? ask_named(x) : go_on(x);
 }
 
 /* What a provider keeps is its account's, not the caller's: without knowing whose an id is, none goes up. */

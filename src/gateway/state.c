@@ -28,7 +28,7 @@ static bool on_body(struct http_call *call, struct str bytes, void *user)
 static void tell(struct state_call *c, enum err got)
 {
     c->call = NULL;
-    buf_done(&c->request);
+    buf_done(&c->request); /* on_done() may ask the next one */
     c->on_done(c, got);
 }
 

@@ -47,6 +47,7 @@ struct kept {
     struct run *run;    /* this is the exchange that works in the background; NULL: it has a caller */
     struct run *starts; /* the one that is being stored for this caller; NULL: none */
     struct state_call call;
+    struct buf named; /* the request with kept items in the place of their ids */
     struct buf body;  /* what goes up instead of the request's */
     struct buf input; /* the request's own items */
     size_t counted;   /* bytes told to the memory ceiling */

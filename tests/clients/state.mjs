@@ -48,6 +48,15 @@ test('a tool loop over previous_response_id', async () => {
   assert.match(two.output_text, /sunny 0.*sunny 1/);
 });
 
+test('items named by their ids', async () => {
+  const one = await ask('remember me');
+  const [said] = (await client.responses.inputItems.list(one.id)).data;
+  const two = await ask([{ type: 'item_reference', id: said.id }, { role: 'user', content: 'who is it?' }]);
+  const items = await client.responses.inputItems.list(two.id, { order: 'asc' });
+  assert.deepEqual(items.data.map(textOf), ['remember me', 'who is it?']);
+  await fails(ask([{ type: 'item_reference', id: 'msg_unknown' }]), OpenAI.NotFoundError, 404);
+});
+
 test('what is deleted is gone', async () => {
   const made = await ask('short-lived');
   await client.responses.delete(made.id);
