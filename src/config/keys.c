@@ -192,7 +192,8 @@ static const struct config_key KEYS[] = {
     {"providers[].quirks", CONFIG_TEXTS, PROVIDER(quirks), .max = 8, LIVE, .since = "0.1",
      .help =
          "What its dialect is like, beside what comes with the kind: max_tokens (instead of max_completion_tokens), no_developer "
-         "(knows role system alone), reasoning_content (gives and takes reasoning there), no_call_id, no_compact. For translated "
+         "(knows role system alone), reasoning_content (gives and takes reasoning there), no_call_id, schema_subset (Gemini), "
+         "no_compact. For translated "
          "requests."},
     {"providers[].ca_file", CONFIG_PATH, PROVIDER(ca_file), LIVE, .since = "0.1",
      .help = "PEM file with the authorities to trust instead of the system's."},

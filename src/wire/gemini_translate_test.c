@@ -113,6 +113,57 @@ static const struct pair REQUESTS[] = {
      "{\"contents\":[{\"role\":\"owner\",\"parts\":[{\"text\":\"hi\"}]}]}",
      {"contents[0].role: must be user or model"},
      {"messages\""}},
+    /* G10: for models that know no JSON schema */
+    {WIRE_OPENAI_CHAT,
+     WIRE_GEMINI_GENERATE,
+     QUIRK_SCHEMA_SUBSET,
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"tools\":[{\"type\":\"function\",\"function\":{"
+     "\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"$schema\":\"x\",\"additionalProperties\":false,\"$defs\":{\"C\":{"
+     "\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"integer\",\"format\":\"int32\"}},\"required\":[\"x\",\"gone\"]}},"
+     "\"properties\":{\"a\":{\"$ref\":\"#/$defs/"
+     "C\",\"description\":\"d\"},\"b\":{\"type\":[\"string\",\"null\"],\"format\":\"uri\"},\"c\":{\"const\":\"k\"},\"d\":{"
+     "\"type\":\"array\"},\"e\":{\"anyOf\":[{\"type\":\"number\"},{\"type\":\"null\"}]}},\"required\":[\"a\"]}}}]}",
+     {"\"parameters\":{\"type\":\"OBJECT\",\"properties\":{\"a\":{\"type\":\"OBJECT\",\"description\":\"d\",\"properties\":{"
+      "\"x\":{\"type\":\"INTEGER\",\"format\":\"int32\"}},\"required\":[\"x\"]},",
+      "\"b\":{\"type\":\"STRING\",\"nullable\":true},\"c\":{\"type\":\"STRING\",\"enum\":[\"k\"]},\"d\":{\"type\":\"ARRAY\","
+      "\"items\":{\"type\":\"STRING\"}},\"e\":{\"type\":\"NUMBER\",\"nullable\":true}},\"required\":[\"a\"]}"},
+     {"parametersJsonSchema", "additionalProperties", "$defs"}},
+    {WIRE_OPENAI_CHAT,
+     WIRE_GEMINI_GENERATE,
+     QUIRK_SCHEMA_SUBSET,
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"tools\":[{\"type\":\"function\",\"function\":{"
+     "\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"a\":{\"allOf\":[{\"type\":\"object\",\"properties\":{"
+     "\"x\":{\"type\":\"string\"}}},{\"properties\":{\"y\":{\"type\":\"boolean\"}},\"required\":[\"y\"]}]},\"b\":{\"oneOf\":[{"
+     "\"type\":\"string\"},{\"type\":\"array\",\"items\":{\"type\":\"number\",\"minimum\":0}}]},\"c\":{\"enum\":[\"r\",null]},"
+     "\"d\":{\"type\":\"integer\",\"enum\":[1,2]},\"e\":{\"type\":[\"string\",\"number\"]}}}}}]}",
+     {"\"a\":{\"type\":\"OBJECT\",\"properties\":{\"x\":{\"type\":\"STRING\"},\"y\":{\"type\":\"BOOLEAN\"}},\"required\":[\"y\"]"
+      "}",
+      "\"b\":{\"anyOf\":[{\"type\":\"STRING\"},{\"type\":\"ARRAY\",\"items\":{\"type\":\"NUMBER\",\"minimum\":0}}]}",
+      "\"c\":{\"type\":\"STRING\",\"enum\":[\"r\"]},\"d\":{\"type\":\"INTEGER\"},\"e\":{\"anyOf\":[{\"type\":\"STRING\"},{"
+      "\"type\":\"NUMBER\"}]}"},
+     {}},
+    {WIRE_OPENAI_CHAT,
+     WIRE_GEMINI_GENERATE,
+     QUIRK_SCHEMA_SUBSET,
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"tools\":[{\"type\":\"function\",\"function\":{"
+     "\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{}}}}]}",
+     {"{\"functionDeclarations\":[{\"name\":\"f\"}]}"},
+     {"\"parameters"}},
+    {WIRE_OPENAI_CHAT,
+     WIRE_GEMINI_GENERATE,
+     QUIRK_SCHEMA_SUBSET,
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"tools\":[{\"type\":\"function\",\"function\":{"
+     "\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"$defs\":{\"N\":{\"type\":\"object\",\"properties\":{\"next\":{\"$"
+     "ref\":\"#/$defs/N\"}}}},\"properties\":{\"n\":{\"$ref\":\"#/$defs/N\"}}}}}]}",
+     {"refers to itself (#/$defs/N)"},
+     {}},
+    {WIRE_OPENAI_CHAT,
+     WIRE_GEMINI_GENERATE,
+     QUIRK_SCHEMA_SUBSET,
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}],\"tools\":[{\"type\":\"function\",\"function\":{"
+     "\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"n\":{\"$ref\":\"https://example.com/x\"}}}}}]}",
+     {"is not in it"},
+     {}},
 };
 
 static void requests(void **state)

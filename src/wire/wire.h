@@ -267,6 +267,7 @@ struct wire_target {
     X(QUIRK_NO_DEVELOPER, "no_developer", "Chat: knows role system, not developer")                         \
     X(QUIRK_REASONING_CONTENT, "reasoning_content", "Chat: gives and takes reasoning as reasoning_content") \
     X(QUIRK_NO_CALL_ID, "no_call_id", "Gemini: refuses ids on calls and results, pairs them by order")      \
+    X(QUIRK_SCHEMA_SUBSET, "schema_subset", "Gemini: knows its own schema alone, no JSON schema")           \
     X(QUIRK_BARE_COUNT, "bare_count", "Gemini: countTokens takes a bare request (Vertex AI)")               \
     X(QUIRK_NO_COMPACT, "no_compact", "Responses: has no call that compacts: its model is asked for a summary")
 enum wire_quirk_bit {

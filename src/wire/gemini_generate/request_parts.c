@@ -56,13 +56,33 @@ void gemini_put_part(struct gemini_writing *w, struct chat_part *p)
 
 /* ---- tools ---------------------------------------------------------------------------------------------------------------- */
 
-static void put_function(struct gemini_writing *w, struct chat_tool *t)
+/* G10: the first generation, and the second before 2.5, know the vendor's own schema alone. */
+static bool takes_subset(const struct gemini_writing *w)
+{
+    size_t at;
+    if (w->to->quirks & QUIRK_SCHEMA_SUBSET) return true;
+    return str_find(w->to->model, S("gemini-1."), &at) || str_find(w->to->model, S("gemini-2.0"), &at);
+}
+
+static enum err put_schema(struct gemini_writing *w, const char *json_name, const char *own_name, struct str raw)
+{
+    struct str own;
+    if (!takes_subset(w)) {
+        json_add_raw(&w->o.w, str_z(json_name), raw);
+        return OK;
+    }
+    TRY(gemini_schema_write(w, raw, &own));
+    if (own.n) json_add_raw(&w->o.w, str_z(own_name), own);
+    return OK;
+}
+
+static enum err put_function(struct gemini_writing *w, struct chat_tool *t)
 {
     json_put_object(&w->o.w);
     wire_put_field(&w->o, &t->node, TOOL_HAS_NAME, "name", t->name);
     wire_put_field(&w->o, &t->node, TOOL_HAS_DESCRIPTION, "description", t->description);
-    wire_put_field_raw(&w->o, &t->node, TOOL_HAS_SCHEMA, "parametersJsonSchema", t->schema);
-    wire_put_field_raw(&w->o, &t->node, TOOL_HAS_OUTPUT, "responseJsonSchema", t->output_schema);
+    if (chat_told(&t->node, TOOL_HAS_SCHEMA)) TRY(put_schema(w, "parametersJsonSchema", "parameters", t->schema));
+    if (chat_told(&t->node, TOOL_HAS_OUTPUT)) TRY(put_schema(w, "responseJsonSchema", "response", t->output_schema));
     if (t->strict == FLAG_YES) chat_lose(w->o.losses, &t->node, TOOL_HAS_STRICT, LOSS_STRICT);
     chat_told(&t->node, TOOL_HAS_STRICT);
     if (t->deferred == FLAG_YES) chat_lose(w->o.losses, &t->node, TOOL_HAS_DEFERRED, LOSS_HINT);
@@ -70,21 +90,22 @@ static void put_function(struct gemini_writing *w, struct chat_tool *t)
     chat_lose(w->o.losses, &t->node, TOOL_HAS_CACHE, LOSS_CACHE);
     wire_put_extra(&w->o, &t->node, STR_NONE, LOSS_EXTRA);
     json_put_end(&w->o.w);
+    return OK;
 }
 
 /* All functions are one tool, each of the vendor's own is another. */
-void gemini_put_tools(struct gemini_writing *w)
+enum err gemini_put_tools(struct gemini_writing *w)
 {
     struct json_writer *j = &w->o.w;
     bool any = false;
-    if (!w->c->tools) return;
+    if (!w->c->tools) return OK;
     json_add_array(j, S("tools"));
     for (struct chat_tool *t = w->c->tools; t; t = t->next) {
         if (t->kind != TOOL_FUNCTION) continue;
         if (!any) json_put_object(j);
         if (!any) json_add_array(j, S("functionDeclarations"));
         any = true;
-        put_function(w, t);
+        TRY(put_function(w, t));
     }
     if (any) json_put_end(j);
     if (any) json_put_end(j);
@@ -96,6 +117,7 @@ void gemini_put_tools(struct gemini_writing *w)
         json_put_end(j);
     }
     json_put_end(j);
+    return OK;
 }
 
 static void put_calling(struct gemini_writing *w)
@@ -198,7 +220,7 @@ static enum err put_output(struct gemini_writing *w)
     if (c->output != OUTPUT_SCHEMA || !c->schema.text.p) return OK;
     TRY(chat_json_raw(&c->schema, w->o.a, w->to->tape, &schema, w->why));
     if (named) w->o.losses->n[LOSS_HINT]++; /* schemas have no name here */
-    json_add_raw(j, S("responseJsonSchema"), schema);
+    TRY(put_schema(w, "responseJsonSchema", "responseSchema", schema));
     wire_put_extra(&w->o, &c->node, S("format"), LOSS_EXTRA);
     return OK;
 }

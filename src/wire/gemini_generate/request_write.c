@@ -342,7 +342,7 @@ static enum err put_root(struct gemini_writing *w)
     json_put_object(j);
     TRY(put_system(w));
     TRY(put_contents(w));
-    gemini_put_tools(w);
+    TRY(gemini_put_tools(w));
     gemini_put_choice(w);
     TRY(gemini_put_config(w));
     wire_put_settings(j, w->c, gemini_settings, 0);

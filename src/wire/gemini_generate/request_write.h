@@ -14,8 +14,11 @@ struct gemini_writing {
     bool called;        /* this turn has a call already */
 };
 
+/* schema_write.c: JSON schema as the vendor's own, in the arena; "" : it describes nothing. For models that know only that one. */
+MUST_USE enum err gemini_schema_write(struct gemini_writing *w, struct str raw, struct str *ret_schema);
+
 bool gemini_can_put(const struct gemini_writing *w, const struct chat_part *p);
 void gemini_put_part(struct gemini_writing *w, struct chat_part *p); /* its members, into the open object */
-void gemini_put_tools(struct gemini_writing *w);
+MUST_USE enum err gemini_put_tools(struct gemini_writing *w);
 void gemini_put_choice(struct gemini_writing *w);
 MUST_USE enum err gemini_put_config(struct gemini_writing *w);
