@@ -2,11 +2,13 @@
  * format must hold is in the law tests. */
 #include "wire/test.h"
 
+static const char *target_model = "gemini-3-pro";
+
 static struct str translated(struct bench *b, enum wire_format f, enum wire_format g, const char *body, uint32_t quirks)
 {
     struct chat c = {.arena = &b->arena, .source = str_z(body)};
     struct wire_name *names = NULL;
-    struct wire_target to = {.model = S("gemini-3-pro"),
+    struct wire_target to = {.model = str_z(target_model),
                              .origin = {str_z(ops_of(g)->family), 7},
                              .quirks = quirks,
                              .max_output = 4096,
@@ -164,6 +166,28 @@ static const struct pair REQUESTS[] = {
      "\"name\":\"f\",\"parameters\":{\"type\":\"object\",\"properties\":{\"n\":{\"$ref\":\"https://example.com/x\"}}}}}]}",
      {"is not in it"},
      {}},
+    /* documents of plain text, and media in results */
+    {WIRE_ANTHROPIC_MESSAGES,
+     WIRE_GEMINI_GENERATE,
+     0,
+     "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{"
+     "\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":\"All of "
+     "it.\"},\"title\":\"T\"}]},{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":\"f\","
+     "\"input\":{}}]},{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"c1\",\"content\":[{\"type\":"
+     "\"text\",\"text\":\"see\"},{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/"
+     "png\",\"data\":\"AAAA\"}},{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":\"text/"
+     "plain\",\"data\":\"plain\"}}]}]}]}",
+     {"{\"text\":\"T\\n\\nAll of it.\"}", "\"response\":{\"output\":[\"see\",\"plain\"]},\"parts\":[{\"inlineData\":{"
+                                          "\"mimeType\":\"image/png\",\"data\":\"AAAA\"}}]}"}},
+    {WIRE_GEMINI_GENERATE,
+     WIRE_ANTHROPIC_MESSAGES,
+     0,
+     "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]},{\"role\":\"model\",\"parts\":[{\"functionCall\":{"
+     "\"name\":\"f\",\"args\":{}}}]},{\"role\":\"user\",\"parts\":[{\"functionResponse\":{\"name\":\"f\",\"parts\":[{\"inline_"
+     "data\":{\"mime_type\":\"image/"
+     "png\",\"data\":\"AAAA\"}}],\"response\":{\"output\":\"see\"}}}]}],\"generationConfig\":{\"maxOutputTokens\":9}}",
+     {"{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/png\",\"data\":\"AAAA\"}}",
+      "\"text\":\"see\""}},
 };
 
 static void requests(void **state)
@@ -181,6 +205,29 @@ static void requests(void **state)
             if (str_find(out, str_z(p->never[k]), &at)) broken(p->from, p->to, p->never[k], str_z(p->body), out);
         bench_stop(&b);
     }
+}
+
+/* Before the third generation a result holds no media: refused by its path. */
+static void no_media_in_results(void **state)
+{
+    struct bench b;
+    size_t at;
+    (void)state;
+    bench_start(&b);
+    target_model = "gemini-2.5-pro";
+    struct str out = translated(
+        &b, WIRE_ANTHROPIC_MESSAGES, WIRE_GEMINI_GENERATE,
+        "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"document\",\"source\":{"
+        "\"type\":\"text\",\"media_type\":\"text/plain\",\"data\":\"All of "
+        "it.\"},\"title\":\"T\"}]},{\"role\":\"assistant\",\"content\":[{\"type\":\"tool_use\",\"id\":\"c1\",\"name\":\"f\","
+        "\"input\":{}}]},{\"role\":\"user\",\"content\":[{\"type\":\"tool_result\",\"tool_use_id\":\"c1\",\"content\":[{\"type\":"
+        "\"text\",\"text\":\"see\"},{\"type\":\"image\",\"source\":{\"type\":\"base64\",\"media_type\":\"image/"
+        "png\",\"data\":\"AAAA\"}},{\"type\":\"document\",\"source\":{\"type\":\"text\",\"media_type\":\"text/"
+        "plain\",\"data\":\"plain\"}}]}]}]}",
+        0);
+    target_model = "gemini-3-pro";
+    if (!str_find(out, S("messages[2].content[0].content[1]"), &at)) fail_msg("%.*s", STR_ARG(out));
+    bench_stop(&b);
 }
 
 /* However deep a schema is, it is read or passed on as it stands. */
@@ -359,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests),
         cmocka_unit_test(deep_schemas),
+        cmocka_unit_test(no_media_in_results),
         cmocka_unit_test(a_signature_comes_back_to_its_call),
         cmocka_unit_test(foreign_state_travels_in_a_signature),
         cmocka_unit_test(answers),

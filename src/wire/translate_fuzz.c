@@ -42,6 +42,7 @@ static void request(struct pair *p, struct str body)
     const struct wire_target to = {.model = S("m"),
                                    .origin = {str_z(p->to->family), 7},
                                    .stream = c.stream,
+                                   .quirks = body.n & 2 ? QUIRK_SCHEMA_SUBSET : 0,
                                    .max_output = 99,
                                    .losses = &p->losses,
                                    .tape = &second,

@@ -5,10 +5,31 @@
 
 static bool is_media(const struct chat_part *p) { return p->kind >= PART_IMAGE && p->kind <= PART_DOCUMENT; }
 
+/* Documents of plain text are told as text, under their title. */
+static bool is_plain_document(const struct chat_part *p) { return p->kind == PART_DOCUMENT && p->media.form == MEDIA_TEXT; }
+
+bool gemini_is_text(const struct chat_part *p) { return p->kind == PART_TEXT || p->kind == PART_REFUSAL || is_plain_document(p); }
+
+void gemini_put_text(struct gemini_writing *w, struct chat_part *p)
+{
+    if (is_plain_document(p)) chat_lose(w->o.losses, &p->node, PART_HAS_NAME, LOSS_NAME);
+    if (is_plain_document(p)) wire_put_plain_document(&w->o.w, p);
+    else json_put_span(&w->o.w, chat_told(&p->node, PART_HAS_TEXT) ? p->text : S(""));
+}
+
+/* Since the third generation; a file of a bucket's is no part of a result. */
+bool gemini_takes_in_result(const struct gemini_writing *w, const struct chat_part *p)
+{
+    size_t at;
+    bool old = str_find(w->to->model, S("gemini-1."), &at) || str_find(w->to->model, S("gemini-2"), &at);
+    bool shown = p->kind == PART_IMAGE || p->kind == PART_DOCUMENT;
+    return (w->same_format && is_media(p) && gemini_can_put(w, p)) || (!old && shown && p->media.form == MEDIA_BASE64);
+}
+
 /* G16: what stands somewhere on the web is not fetched; a file of another vendor's store is not there at all. */
 bool gemini_can_put(const struct gemini_writing *w, const struct chat_part *p)
 {
-    if (p->kind == PART_TEXT || p->kind == PART_REFUSAL) return true;
+    if (gemini_is_text(p)) return true;
     if (!is_media(p)) return false;
     enum chat_media_form form = p->media.form;
     bool here = form == MEDIA_BASE64 || (form == MEDIA_OBJECT && str_starts(p->media.value, S("gs://")));
@@ -44,8 +65,12 @@ static void put_media(struct gemini_writing *w, struct chat_part *p)
 void gemini_put_part(struct gemini_writing *w, struct chat_part *p)
 {
     struct chat_losses *l = w->o.losses;
-    if (is_media(p)) put_media(w, p);
-    else wire_put_field(&w->o, &p->node, PART_HAS_TEXT, "text", p->text);
+    if (!gemini_is_text(p)) {
+        put_media(w, p);
+    } else {
+        json_put_name(&w->o.w, S("text"));
+        gemini_put_text(w, p);
+    }
     chat_lose(l, &p->node, PART_HAS_DETAIL, LOSS_DETAIL);
     chat_lose(l, &p->node, PART_HAS_TITLE, LOSS_NAME);
     chat_lose(l, &p->node, PART_HAS_CITATIONS, LOSS_CITATION);

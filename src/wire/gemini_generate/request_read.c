@@ -123,17 +123,22 @@ static enum chat_media_form form_of(struct str uri)
     return str_find(uri, S("googleapis.com/"), &at) ? MEDIA_FILE : MEDIA_URL;
 }
 
+static enum err end_media(struct wire_in *in, struct chat_part *p, uint32_t at)
+{
+    if (!(p->node.has & 1ull << PART_HAS_MEDIA)) return wire_bad(in, at, "has no data");
+    bool inline_data = gemini_find(in->t, at, "inlineData", "inline_data") != 0;
+    p->kind = kind_of(p->media.type);
+    p->media.form = inline_data ? MEDIA_BASE64 : form_of(p->media.value);
+    return OK;
+}
+
 static enum err take_media(struct wire_in *in, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(MEDIA);
     struct chat_part *p = message_part(in, PART_DOCUMENT, at);
     if (!p) return wire_full(in);
     TRY(wire_walk(in, at, &shape, p));
-    if (!(p->node.has & 1ull << PART_HAS_MEDIA)) return wire_bad(in, at, "has no data");
-    bool inline_data = gemini_find(in->t, at, "inlineData", "inline_data") != 0;
-    p->kind = kind_of(p->media.type);
-    p->media.form = inline_data ? MEDIA_BASE64 : form_of(p->media.value);
-    return OK;
+    return end_media(in, p, at);
 }
 
 /* ---- calls and results (G5) --------------------------------------------------------------------------------------------------- */
@@ -186,11 +191,12 @@ static struct chat_item *find_call(struct reading *r, const struct chat_item *re
     return NULL;
 }
 
-static enum err result_text(struct wire_in *in, struct chat_item *i, uint32_t at, struct str span)
+static enum err result_text(struct wire_in *in, struct chat_item *i, uint32_t at, const struct chat_part *like)
 {
     struct chat_part *p = wire_new_part(in, i, PART_TEXT, at);
     if (!p) return wire_full(in);
-    p->text = span;
+    p->text = like->text;
+    p->raw = like->raw;
     chat_has(&p->node, PART_HAS_TEXT);
     return OK;
 }
@@ -201,25 +207,47 @@ static enum err take_response(struct wire_in *in, void *into, uint32_t at)
     struct chat_item *i = into;
     uint32_t output = json_find(in->t, at, S("output")), error = json_find(in->t, at, S("error"));
     uint32_t only = json_count(in->t, at) == 1 ? output ? output : error : 0;
-    struct str span;
+    struct chat_part like = {.kind = PART_TEXT};
     TRY(wire_once(in, at));
     i->shape = SHAPE_ARRAY;
     chat_has(&i->node, ITEM_HAS_PARTS);
     if (only && json_is(in->t, only, JSON_STRING)) {
         i->error = only == error ? FLAG_YES : FLAG_ABSENT;
         if (only == error) chat_has(&i->node, ITEM_HAS_ERROR);
-        return result_text(in, i, only, json_text(in->t, only));
+        like.text = json_text(in->t, only);
+        return result_text(in, i, only, &like);
     }
     const struct chat_json raw = {json_raw(in->t, at), false};
-    if (!chat_json_span(&raw, in->a, &span)) return wire_full(in);
-    TRY(result_text(in, i, at, span));
-    i->parts->raw = raw.text;
-    return OK;
+    if (!chat_json_span(&raw, in->a, &like.text)) return wire_full(in);
+    like.raw = raw.text;
+    return result_text(in, i, at, &like);
+}
+
+/* Since the third generation: pictures and documents beside the response. */
+static const struct wire_member RESULT_MEDIA[] = {
+    WIRE_CALL("inlineData", WANT_OBJECT, take_blob),
+    WIRE_CALL("fileData", WANT_OBJECT, take_file_data),
+};
+static enum err take_result_part(struct wire_in *in, void *into, uint32_t at)
+{
+    static const struct wire_shape shape = WIRE_SHAPE(RESULT_MEDIA);
+    struct chat_part *p = wire_new_part(in, into, PART_DOCUMENT, at);
+    if (!p) return wire_full(in);
+    TRY(wire_want(in, at, WANT_OBJECT));
+    TRY(wire_walk(in, at, &shape, p));
+    return end_media(in, p, at);
+}
+static enum err take_result_parts(struct wire_in *in, void *into, uint32_t at)
+{
+    struct chat_item *i = into;
+    chat_has(&i->node, ITEM_HAS_PARTS);
+    return wire_each(in, at, take_result_part, into);
 }
 static const struct wire_member RESPONSE[] = {
     WIRE_MUST_SPAN("name", struct chat_item, name, ITEM_HAS_NAME),
     WIRE_SPAN("id", struct chat_item, call_id, ITEM_HAS_CALL_ID),
     WIRE_MUST_CALL("response", WANT_OBJECT, take_response),
+    WIRE_CALL("parts", WANT_ARRAY, take_result_parts),
 };
 static enum err take_response_inside(struct wire_in *in, void *into, uint32_t at)
 {

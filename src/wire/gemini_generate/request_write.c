@@ -138,29 +138,55 @@ static enum err put_call(struct gemini_writing *w, struct chat_item *i)
     return OK;
 }
 
-static void put_output(struct gemini_writing *w, struct chat_item *i)
+/* The result as the caller's own object, where it was one. */
+static bool put_raw_response(struct gemini_writing *w, struct chat_item *i)
+{
+    struct chat_part *p = i->parts;
+    while (p && !p->raw.p) p = p->next;
+    if (!p || !w->same_format) return false;
+    chat_told(&p->node, PART_HAS_TEXT);
+    json_put_raw(&w->o.w, p->raw);
+    return true;
+}
+
+static void put_response(struct gemini_writing *w, struct chat_item *i)
 {
     struct json_writer *j = &w->o.w;
-    struct chat_part *p = i->parts;
+    unsigned n = 0;
     json_put_name(j, S("response"));
-    if (p && w->same_format && p->raw.p) {
-        chat_told(&p->node, PART_HAS_TEXT);
-        json_put_raw(j, p->raw);
-        return;
-    }
+    if (put_raw_response(w, i)) return;
+    for (struct chat_part *p = i->parts; p; p = p->next) n += gemini_is_text(p);
     json_put_object(j);
     json_put_name(j, i->error == FLAG_YES ? S("error") : S("output"));
-    if (p && p->next) json_put_array(j);
-    if (!p) json_put_str(j, S(""));
-    for (; p; p = p->next) {
-        if (p->kind != PART_TEXT && p->kind != PART_REFUSAL) json_put_str(j, S("")); /* left for chat_account() */
-        else json_put_span(j, chat_told(&p->node, PART_HAS_TEXT) ? p->text : S(""));
+    if (n > 1) json_put_array(j);
+    if (!n) json_put_str(j, S(""));
+    for (struct chat_part *p = i->parts; p; p = p->next) {
+        if (!gemini_is_text(p)) continue;
+        gemini_put_text(w, p);
         chat_lose(w->o.losses, &p->node, PART_HAS_CACHE, LOSS_CACHE);
         chat_lose(w->o.losses, &p->node, PART_HAS_ANNOTATIONS, LOSS_CITATION);
+        chat_lose(w->o.losses, &p->node, PART_HAS_CITATIONS, LOSS_CITATION);
         if (!w->o.same_family) chat_lose_extra(w->o.losses, &p->node, LOSS_EXTRA);
     }
-    if (i->parts && i->parts->next) json_put_end(j);
+    if (n > 1) json_put_end(j);
     json_put_end(j);
+}
+
+/* Pictures and documents beside the response; what the model does not take there is left for chat_account(). */
+static void put_result_media(struct gemini_writing *w, struct chat_item *i)
+{
+    bool any = false;
+    for (struct chat_part *p = i->parts; p; p = p->next) {
+        if (gemini_is_text(p) || !gemini_takes_in_result(w, p)) continue;
+        if (!any) json_add_array(&w->o.w, S("parts"));
+        any = true;
+        json_put_object(&w->o.w);
+        gemini_put_part(w, p);
+        chat_lose(w->o.losses, &p->node, PART_HAS_CACHE, LOSS_CACHE);
+        wire_put_extra(&w->o, &p->node, STR_NONE, LOSS_EXTRA);
+        json_put_end(&w->o.w);
+    }
+    if (any) json_put_end(&w->o.w);
 }
 
 static enum err put_result(struct gemini_writing *w, struct chat_item *i)
@@ -181,7 +207,8 @@ static enum err put_result(struct gemini_writing *w, struct chat_item *i)
     json_put_span(&w->o.w, name);
     chat_told(&i->node, ITEM_HAS_PARTS);
     chat_told(&i->node, ITEM_HAS_ERROR);
-    put_output(w, i);
+    put_response(w, i);
+    put_result_media(w, i);
     wire_put_extra(&w->o, &i->node, S("functionResponse"), LOSS_EXTRA);
     json_put_end(&w->o.w);
     wire_lose_marked_item(&w->o, i);

@@ -17,6 +17,9 @@ struct gemini_writing {
 /* schema_write.c: JSON schema as the vendor's own, in the arena; "" : it describes nothing. For models that know only that one. */
 MUST_USE enum err gemini_schema_write(struct gemini_writing *w, struct str raw, struct str *ret_schema);
 
+bool gemini_is_text(const struct chat_part *p);                      /* or is told as such */
+void gemini_put_text(struct gemini_writing *w, struct chat_part *p); /* a value */
+bool gemini_takes_in_result(const struct gemini_writing *w, const struct chat_part *p);
 bool gemini_can_put(const struct gemini_writing *w, const struct chat_part *p);
 void gemini_put_part(struct gemini_writing *w, struct chat_part *p); /* its members, into the open object */
 MUST_USE enum err gemini_put_tools(struct gemini_writing *w);

@@ -81,6 +81,9 @@ def _part(where, role, part):
         return _wrong(f"Invalid value at '{where}.function_call'")
     if kind == "functionResponse" and (role != "user" or not isinstance(part[kind].get("response"), dict) or not part[kind].get("name")):
         return _wrong(f"Invalid value at '{where}.function_response'")
+    if kind == "functionResponse" and (set(part[kind]) - {"id", "name", "response", "parts"}
+                                       or any(set(one) != {"inlineData"} for one in part[kind].get("parts", []))):
+        return _wrong(f"Invalid value at '{where}.function_response.parts'")
     if kind == "inlineData" and not ("mimeType" in part[kind] and "data" in part[kind]):
         return _wrong(f"Invalid value at '{where}.inline_data'")
     return _signature(where, part)
