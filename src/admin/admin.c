@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 enum { POLL_MS = 500, INGEST_MS = 200, LISTENERS_MAX = 20, BODY_MAX = MIB(1), STATE_BODY_MAX = MIB(128), ANSWER_MS = 5000 };
+enum { DRAIN_MS = 20 }; /* its clients are few and try again: a restart waits for none that only keeps a connection */
 
 struct arguments {
     const char *config, *board, *admin_fds, *metrics_fds;
@@ -235,6 +236,7 @@ static enum err open_face(struct control *c, struct face *f, const char *fds_tex
     struct http_server_options options = {0};
     http_limits_default(&options.limits);
     options.limits.body_max = f->is_state ? STATE_BODY_MAX : BODY_MAX;
+    options.limits.drain_ms = DRAIN_MS;
     f->control = c;
     f->server = http_server_new(c->loop, &api_handler, &options, f);
     if (!fds_text) return OK;

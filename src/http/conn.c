@@ -99,7 +99,7 @@ static void on_open(struct link *k)
     struct str alpn = link_alpn(k);
     if (str_eq(alpn, S("h2"))) speak(c, &H2);
     else if (alpn.n) speak(c, &H1);
-    else conn_deadline(c, c->server->draining ? DRAIN_GRACE_MS : c->options->o.limits.idle_ms);
+    else conn_deadline(c, c->server->draining ? c->options->o.limits.drain_ms : c->options->o.limits.idle_ms);
 }
 
 static void on_data(struct link *k, struct str bytes)
@@ -269,5 +269,5 @@ void conn_renew_options(struct conn *c)
 void conn_drain(struct conn *c)
 {
     if (c->proto) c->proto->drain(c);
-    else conn_deadline(c, DRAIN_GRACE_MS);
+    else conn_deadline(c, c->options->o.limits.drain_ms);
 }

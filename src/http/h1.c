@@ -373,7 +373,10 @@ static void take_carried(struct conn *c)
     h->carry_at = 0;
 }
 
-static uint32_t idle_ms(const struct conn *c) { return c->server->draining ? DRAIN_GRACE_MS : c->options->o.limits.idle_ms; }
+static uint32_t idle_ms(const struct conn *c)
+{
+    return c->server->draining ? c->options->o.limits.drain_ms : c->options->o.limits.idle_ms;
+}
 
 static void wait_for_request(struct conn *c)
 {

@@ -334,7 +334,7 @@ static void drain(struct conn *c)
     struct h2 *h = c->h2;
     if (h->lingers) return;
     nghttp2_submit_shutdown_notice(h->session);
-    h->leave_at = now(c) + DRAIN_GRACE_MS;
+    h->leave_at = now(c) + c->options->o.limits.drain_ms;
     h->ticks = true;
     conn_deadline(c, tick_ms(c));
     conn_later(c);

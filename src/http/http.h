@@ -48,6 +48,7 @@ struct http_limits {
     uint32_t body_gap_ms;    /* longest silence inside a body (default 30 s) */
     uint32_t idle_ms;        /* kept-alive connection without a request (default 10 min) */
     uint32_t write_gap_ms;   /* a client that takes nothing for so long is gone (default 5 min) */
+    uint32_t drain_ms;       /* a draining server's idle connection waits so long for a request on its way (default 500 ms) */
     unsigned h2_streams_max; /* concurrent per connection (default 256) */
 };
 void http_limits_default(struct http_limits *l);

@@ -28,6 +28,7 @@ void http_limits_default(struct http_limits *l)
         .body_gap_ms = 30 * 1000,
         .idle_ms = 10 * 60 * 1000,
         .write_gap_ms = 5 * 60 * 1000,
+        .drain_ms = 500,
         .h2_streams_max = 256,
     };
 }

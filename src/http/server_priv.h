@@ -162,8 +162,6 @@ void stream_close(struct stream *s, bool complete);
 
 /* ---- connections -------------------------------------------------------------------------------------------------------- */
 
-#define DRAIN_GRACE_MS 500 /* an idle connection of a draining server waits so long for a request on its way */
-
 /* A protocol on a connection. Handlers of the gateway are called from these; freeing is always left to settle(). */
 struct proto {
     void (*start)(struct conn *c);

@@ -481,6 +481,25 @@ static void test_drain_serves_what_is_on_its_way(void **state)
     bench_free(b);
 }
 
+static void test_drain_waits_as_long_as_its_options_say(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    b->options.limits.drain_ms = 600000;
+    http_server_set_options(b->server, &b->options);
+    bench_connect(b);
+    bench_send(b, S("GET /a HTTP/1.1\r\n" HOST "\r\n"));
+    http_server_drain(b->server, bench_on_empty);
+    usleep(700000); /* more than the default */
+    bench_read(b);
+    assert_false(b->emptied || b->saw_end);
+    buf_clear(&b->got);
+    bench_send(b, S("GET /a HTTP/1.1\r\n" HOST "\r\n"));
+    bench_read(b);
+    assert_str(bench_undated(b), OK_HEAD "connection: close\r\ncontent-length: 6\r\n\r\nhello\n");
+    bench_free(b);
+}
+
 static void test_new_options_hold_for_the_next_request(void **state)
 {
     (void)state;
@@ -556,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_closes_idle_connections),
         cmocka_unit_test(test_drain_serves_what_is_on_its_way),
+        cmocka_unit_test(test_drain_waits_as_long_as_its_options_say),
         cmocka_unit_test(test_drain_lets_an_open_stream_end),
         cmocka_unit_test(test_new_options_hold_for_the_next_request),
         cmocka_unit_test(test_free_aborts_what_is_left),
