@@ -51,34 +51,37 @@
     X(SET_MORE_PATHS, "additional response paths", J)                                     \
     X(SET_MEDIA_RESOLUTION, "media resolution", S)
 /* X(code, word in headers, metrics and docs, what it is, what becomes of it) */
-#define CHAT_LOSSES(X)                                                                                                     \
-    X(LOSS_EXTRA, "extra_field", "a member that only the caller's own format family knows", "dropped")                     \
-    X(LOSS_ANSWER_FIELD, "answer_field", "a member of the provider's answer that the caller's format has no place for",    \
-      "dropped")                                                                                                           \
-    X(LOSS_CACHE, "cache_mark", "a mark for prompt caching where the target caches by itself", "dropped")                  \
-    X(LOSS_OPAQUE_FOREIGN, "opaque_foreign", "encrypted state of another vendor, account or model", "dropped")             \
-    X(LOSS_REASONING, "reasoning_text", "earlier reasoning that the target does not take back", "dropped")                 \
-    X(LOSS_ITEM_ID, "item_id", "an id, status or phase of an item where the target has none", "dropped")                   \
-    X(LOSS_NAME, "participant_name", "the name of a message's author", "dropped")                                          \
-    X(LOSS_HINT, "hint", "a setting that asks for nothing in the answer itself (user, metadata, cache key …)", "dropped")  \
-    X(LOSS_TIER, "service_tier", "a service tier that the target does not sell", "dropped")                                \
-    X(LOSS_SAMPLING, "sampling", "a sampling setting that the target does not know (seed, top_k, penalties)", "dropped")   \
-    X(LOSS_EFFORT, "effort", "reasoning effort told as a budget, or the other way round, by the table", "approximated")    \
-    X(LOSS_SYSTEM_PLACE, "system_place", "a system message from mid-conversation moved to where the target takes it",      \
-      "approximated")                                                                                                      \
-    X(LOSS_ORDER, "order", "text from behind a tool call moved in front of it", "approximated")                            \
-    X(LOSS_RESULT_ERROR, "result_error", "a tool result's error flag told in its text", "approximated")                    \
-    X(LOSS_RESULT_MEDIA, "result_media", "an image in a tool result moved behind it", "approximated")                      \
-    X(LOSS_SCHEMA, "schema", "a JSON schema reduced to the subset that the target takes", "approximated")                  \
-    X(LOSS_STRICT, "strict", "strict schema adherence asked of a target that has no such switch", "dropped")               \
-    X(LOSS_CITATION, "citation", "citations and annotations that the target cannot hold", "dropped")                       \
-    X(LOSS_DETAIL, "detail", "image detail or media resolution", "dropped")                                                \
-    X(LOSS_TOOL_NAME, "tool_name", "a tool's name respelled for the target and back again", "approximated")                \
-    X(LOSS_LIMIT, "output_limit", "an output limit below the least that the target takes, raised to that", "approximated") \
-    X(LOSS_GRAMMAR, "tool_grammar", "the grammar of a free-text tool, told in its description", "approximated")            \
-    X(LOSS_SERVER_TOOL, "server_tool", "a tool that only the other vendor runs (web search, tool search)", "dropped")      \
-    X(LOSS_PARALLEL, "parallel_calls", "parallel calls forbidden of a target that has no such switch", "dropped")          \
-    X(LOSS_VERBOSITY, "verbosity", "verbosity where the target has no such setting", "dropped")                            \
-    X(LOSS_CHOICE, "tool_choice", "tools left out where none may be called, since the target has no such choice",          \
-      "approximated")                                                                                                      \
-    X(LOSS_OPENING, "opening_turn", "a turn of the user put before a conversation that the assistant begins", "approximated")
+#define CHAT_LOSSES(X)                                                                                                           \
+    X(LOSS_EXTRA, "extra_field", "a member that only the caller's own format family knows", "dropped")                           \
+    X(LOSS_ANSWER_FIELD, "answer_field", "a member of the provider's answer that the caller's format has no place for",          \
+      "dropped")                                                                                                                 \
+    X(LOSS_CACHE, "cache_mark", "a mark for prompt caching where the target caches by itself", "dropped")                        \
+    X(LOSS_OPAQUE_FOREIGN, "opaque_foreign", "encrypted state of another vendor, account or model", "dropped")                   \
+    X(LOSS_REASONING, "reasoning_text", "earlier reasoning that the target does not take back", "dropped")                       \
+    X(LOSS_ITEM_ID, "item_id", "an id, status or phase of an item where the target has none", "dropped")                         \
+    X(LOSS_NAME, "participant_name", "the name of a message's author", "dropped")                                                \
+    X(LOSS_HINT, "hint", "a setting that asks for nothing in the answer itself (user, metadata, cache key …)", "dropped")        \
+    X(LOSS_TIER, "service_tier", "a service tier that the target does not sell", "dropped")                                      \
+    X(LOSS_SAMPLING, "sampling", "a sampling setting that the target does not know (seed, top_k, penalties)", "dropped")         \
+    X(LOSS_EFFORT, "effort", "reasoning effort told as a budget, or the other way round, by the table", "approximated")          \
+    X(LOSS_SYSTEM_PLACE, "system_place", "a system message from mid-conversation moved to where the target takes it",            \
+      "approximated")                                                                                                            \
+    X(LOSS_ORDER, "order", "what stood between a tool's call and result moved behind them, or text from behind a call in front", \
+      "approximated")                                                                                                            \
+    X(LOSS_RESULT_ERROR, "result_error", "a tool result's error flag told in its text", "approximated")                          \
+    X(LOSS_RESULT_MEDIA, "result_media", "an image in a tool result moved behind it", "approximated")                            \
+    X(LOSS_SCHEMA, "schema", "a JSON schema reduced to the subset that the target takes", "approximated")                        \
+    X(LOSS_STRICT, "strict", "strict schema adherence asked of a target that has no such switch", "dropped")                     \
+    X(LOSS_CITATION, "citation", "citations and annotations that the target cannot hold", "dropped")                             \
+    X(LOSS_DETAIL, "detail", "image detail or media resolution", "dropped")                                                      \
+    X(LOSS_TOOL_NAME, "tool_name", "a tool's name respelled for the target and back again", "approximated")                      \
+    X(LOSS_LIMIT, "output_limit", "an output limit below the least that the target takes, raised to that", "approximated")       \
+    X(LOSS_GRAMMAR, "tool_grammar", "the grammar of a free-text tool, told in its description", "approximated")                  \
+    X(LOSS_SERVER_TOOL, "server_tool", "a tool that only the other vendor runs (web search, tool search)", "dropped")            \
+    X(LOSS_PARALLEL, "parallel_calls", "parallel calls forbidden of a target that has no such switch", "dropped")                \
+    X(LOSS_VERBOSITY, "verbosity", "verbosity where the target has no such setting", "dropped")                                  \
+    X(LOSS_CHOICE, "tool_choice", "tools left out where none may be called, since the target has no such choice",                \
+      "approximated")                                                                                                            \
+    X(LOSS_OPENING, "opening_turn",                                                                                              \
+      "words of ours where the target demands some: a turn before the assistant's first, a text beside a document",              \
+      "approximated")

@@ -303,6 +303,7 @@ enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_t
     bool same_format = str_eq(c->format, str_z(wire_format_name(target)));
     if (same_format) return c->compact && to->sums_up ? ask_for_summary(&w) : OK;
     TRY(wire_rejoin(c, why));
+    if (target != WIRE_OPENAI_RESPONSES) TRY(wire_tidy(c, target, to, why));
     names_start(&w);
     enum err e = adapt(&w);
     names_stop(&w);

@@ -36,6 +36,11 @@ void wire_blame(struct str body, struct json_tape *t, struct buf *out);
 /* Of a chat in another format than the target's: thoughts whose signature came as a part of its own get it back. */
 MUST_USE enum err wire_rejoin(struct chat *c, struct fault *why);
 
+/* ---- tidy.c ----------------------------------------------------------------------------------------------------------------- */
+/* Of a chat in another format than the target's: no blank texts, no empty messages, results right behind their calls.
+ * ERR_BAD_REQUEST: nothing is left. */
+MUST_USE enum err wire_tidy(struct chat *c, enum wire_format target, const struct wire_target *to, struct fault *why);
+
 /* ---- error.c ---------------------------------------------------------------------------------------------------------------- */
 void wire_error_status(struct chat_error *e, int status); /* completes what the body told */
 void wire_error_reason(struct chat_error *e); /* from its word and message; where there is no status, after the class */

@@ -363,9 +363,115 @@ static void answers_have_the_subset_of_schemas(void **state)
     hold(ROWS, COUNTOF(ROWS));
 }
 
+/* ---- what says nothing, and what stands in another order ---------------------------------------------------------------------- */
+
+#define CHAT_MESSAGES(list) "{\"model\":\"m\",\"messages\":[" list "]}"
+#define SAYS(role, text) "{\"role\":\"" role "\",\"content\":\"" text "\"}"
+#define CHAT_CALLS(text)                                                                    \
+    "{\"role\":\"assistant\",\"content\":\"" text                                           \
+    "\",\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\"," \
+    "\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"one\"}"
+#define ASKED(id) "{\"type\":\"function_call\",\"call_id\":\"" id "\",\"name\":\"f\",\"arguments\":\"{}\"}"
+#define TOLD(id) "{\"type\":\"function_call_output\",\"call_id\":\"" id "\",\"output\":\"of " id "\"}"
+#define ASIDE "{\"role\":\"user\",\"content\":\"aside\"}"
+
+/* Models of the open kind say "\n\n" before a call; Anthropic and Bedrock refuse a text of that. */
+static void blank_texts_do_not_go_up(void **state)
+{
+    static const struct row ROWS[] = {
+        {WIRE_OPENAI_CHAT,
+         WIRE_ANTHROPIC_MESSAGES,
+         CHAT_MESSAGES(SAYS("system", "") "," SAYS("user", "hi") "," CHAT_CALLS("\\n\\n ")),
+         {"\"content\":[{\"type\":\"tool_use\""},
+         {"\\n", "\"system\""},
+         LOSS_ORDER,
+         0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_BEDROCK_CONVERSE,
+         CHAT_MESSAGES(SAYS("user", "one") "," SAYS("assistant", "") "," SAYS("user", "two")),
+         {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"one\"},{\"text\":\"two\"}]}]"},
+         {NULL},
+         LOSS_ORDER,
+         0},
+        {WIRE_OPENAI_CHAT,
+         WIRE_GEMINI_GENERATE,
+         CHAT_MESSAGES(SAYS("system", "") "," SAYS("user", "hi")),
+         {"\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"hi\"}]}]"},
+         {"systemInstruction"},
+         LOSS_ORDER,
+         0},
+        {WIRE_ANTHROPIC_MESSAGES, /* Chat takes them */
+         WIRE_OPENAI_CHAT,
+         "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":\" \"}]}",
+         {"\"content\":\" \""},
+         {NULL},
+         LOSS_ORDER,
+         0},
+        {WIRE_GEMINI_GENERATE, /* Converse wants a text beside it */
+         WIRE_BEDROCK_CONVERSE,
+         "{\"contents\":[{\"parts\":[{\"inlineData\":{\"mimeType\":\"application/pdf\",\"data\":\"QUJD\"}}]}]}",
+         {"\"document\"", "{\"text\":\"(See the document.)\"}"},
+         {NULL},
+         LOSS_OPENING,
+         1},
+    };
+    (void)state;
+    hold(ROWS, COUNTOF(ROWS));
+}
+
+static void results_stand_behind_their_calls(void **state)
+{
+    static const struct row ROWS[] = {
+        {WIRE_OPENAI_RESPONSES,
+         WIRE_OPENAI_CHAT,
+         "{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"}," ASKED("a") "," ASIDE "," TOLD("a") "]}",
+         {"},{\"role\":\"tool\",\"tool_call_id\":\"a\",\"content\":\"of a\"},{\"role\":\"user\",\"content\":\"aside\"}]"},
+         {NULL},
+         LOSS_ORDER,
+         1},
+        {WIRE_OPENAI_RESPONSES,
+         WIRE_ANTHROPIC_MESSAGES,
+         "{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"}," ASKED("a") "," ASKED("b") "," TOLD(
+             "a") ",{\"role\":\"assistant\",\"content\":\"said\"}," TOLD("b") "]}",
+         {"\"tool_use_id\":\"a\",\"content\":\"of a\"},{\"type\":\"tool_result\",\"tool_use_id\":\"b\"",
+          "\"of b\"}]},{\"role\":\"assistant\",\"content\":\"said\"}"},
+         {NULL},
+         LOSS_ORDER,
+         1},
+        {WIRE_OPENAI_RESPONSES, /* each round by itself */
+         WIRE_OPENAI_CHAT,
+         "{\"model\":\"m\",\"input\":[{\"role\":\"user\",\"content\":\"hi\"}," ASKED("a") "," TOLD("a") "," ASIDE "," ASKED(
+             "b") "," TOLD("b") "]}",
+         {"of a\"},{\"role\":\"user\",\"content\":\"aside\"},{\"role\":\"assistant\""},
+         {NULL},
+         LOSS_ORDER,
+         0},
+    };
+    (void)state;
+    hold(ROWS, COUNTOF(ROWS));
+}
+
+static void a_conversation_of_nothing_is_refused(void **state)
+{
+    static const unsigned TO[] = {WIRE_ANTHROPIC_MESSAGES, WIRE_BEDROCK_CONVERSE, WIRE_BEDROCK_INVOKE, WIRE_GEMINI_GENERATE};
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(TO); i++) {
+        struct bench b;
+        struct wire_name *names;
+        bench_start(&b);
+        assert_null(
+            through(&b, WIRE_OPENAI_CHAT, TO[i], S(CHAT_MESSAGES(SAYS("system", "be brief") "," SAYS("user", ""))), &names).p);
+        assert_int_equal(b.why.code, ERR_BAD_REQUEST);
+        bench_stop(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blank_texts_do_not_go_up),
+        cmocka_unit_test(results_stand_behind_their_calls),
+        cmocka_unit_test(a_conversation_of_nothing_is_refused),
         cmocka_unit_test(names_are_what_the_target_takes),
         cmocka_unit_test(ids_are_what_the_target_takes),
         cmocka_unit_test(respelled_names_come_back),

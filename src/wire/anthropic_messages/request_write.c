@@ -132,6 +132,18 @@ static void put_group(struct anthropic_messages_writing *w, struct chat_group *g
     wire_put_extra(&w->o, &g->node, STR_NONE, LOSS_EXTRA);
 }
 
+static void tick_groups(struct anthropic_messages_writing *w, struct chat_item *first, const struct chat_item *end)
+{
+    for (struct chat_item *i = first; i != end; i = i->next) {
+        struct chat_group *g = i->group;
+        chat_told(&g->node, GROUP_HAS_ROLE);
+        chat_lose(w->o.losses, &g->node, GROUP_HAS_NAME, LOSS_NAME);
+        chat_lose(w->o.losses, &g->node, GROUP_HAS_ID, LOSS_ITEM_ID);
+        chat_lose(w->o.losses, &g->node, GROUP_HAS_CACHE, LOSS_CACHE);
+        chat_lose_extra(w->o.losses, &g->node, LOSS_EXTRA);
+    }
+}
+
 static enum err put_system(struct anthropic_messages_writing *w)
 {
     struct chat_item *first = NULL;
@@ -160,14 +172,8 @@ static enum err put_system(struct anthropic_messages_writing *w)
     for (struct chat_item *i = first; i; i = i->next)
         if (goes_up(w, i)) TRY(put_message(w, i));
     json_put_end(&w->o.w);
-    for (struct chat_item *i = first; i; i = i->next) {
-        if (!goes_up(w, i)) continue;
-        chat_told(&i->group->node, GROUP_HAS_ROLE);
-        chat_lose(w->o.losses, &i->group->node, GROUP_HAS_NAME, LOSS_NAME);
-        chat_lose(w->o.losses, &i->group->node, GROUP_HAS_ID, LOSS_ITEM_ID);
-        chat_lose(w->o.losses, &i->group->node, GROUP_HAS_CACHE, LOSS_CACHE);
-        chat_lose_extra(w->o.losses, &i->group->node, LOSS_EXTRA);
-    }
+    for (struct chat_item *i = first; i; i = i->next)
+        if (goes_up(w, i)) tick_groups(w, i, i->next);
     return OK;
 }
 
@@ -224,7 +230,7 @@ static enum err put_run(struct anthropic_messages_writing *w, struct chat_item *
     *at = end;
     if (!speaks && !w->same_format) { /* counted, not written */
         for (struct chat_item *i = first; i != end; i = i->next) TRY(PUT_ITEM[i->kind](w, i));
-        for (struct chat_item *i = first; i != end; i = i->next) i->group->node.told = i->group->node.has;
+        tick_groups(w, first, end);
         return OK;
     }
     json_put_object(&w->o.w);
@@ -238,14 +244,7 @@ static enum err put_run(struct anthropic_messages_writing *w, struct chat_item *
         TRY(put_blocks(w, first, end));
     }
     put_group(w, first->group);
-    for (struct chat_item *i = first; i != end; i = i->next) {
-        struct chat_group *g = i->group;
-        chat_told(&g->node, GROUP_HAS_ROLE);
-        chat_lose(w->o.losses, &g->node, GROUP_HAS_NAME, LOSS_NAME);
-        chat_lose(w->o.losses, &g->node, GROUP_HAS_ID, LOSS_ITEM_ID);
-        chat_lose(w->o.losses, &g->node, GROUP_HAS_CACHE, LOSS_CACHE);
-        chat_lose_extra(w->o.losses, &g->node, LOSS_EXTRA);
-    }
+    tick_groups(w, first, end);
     json_put_end(&w->o.w);
     return OK;
 }
