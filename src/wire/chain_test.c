@@ -209,6 +209,50 @@ static void test_refuses_doubled_members(void **state)
                      ERR_UPSTREAM_GARBAGE);
 }
 
+/* The data of the n-th event, scanned. */
+static void scan_event(struct str events, unsigned n)
+{
+    struct sse_reader r;
+    struct sse_event e = {0};
+    sse_init(&r, MIB(1));
+    assert_int_equal(sse_feed(&r, events, &why), OK);
+    for (unsigned i = 0; i <= n; i++) assert_true(sse_next(&r, &e));
+    assert_int_equal(json_scan(&other, e.data, NULL, &why), OK);
+    assert_str_is(json_text(&other, json_find(&other, 0, S("type"))), e.name, __FILE__, __LINE__);
+    sse_done(&r);
+}
+
+static struct str said(const char *const *path)
+{
+    uint32_t at = json_find_path(&other, 0, path);
+    assert_true(at != 0);
+    return json_raw(&other, at);
+}
+#define SAID(...) said((const char *const[]){__VA_ARGS__, NULL})
+
+static void test_warms(void **state)
+{
+    struct wire_reply to = {.model = S("m \"1\""), .id = S("x1"), .now_s = 1700000000};
+    static const char *const STATUS[] = {"\"in_progress\"", "\"completed\""};
+    assert_int_equal(
+        json_scan(&tape, S("{\"model\":\"m\",\"instructions\":\"Be brief.\",\"tools\":[{\"type\":\"web_search\"}]}"), NULL, &why),
+        OK);
+    responses_warm_put(&tape, &arena, &to, &out);
+    for (unsigned n = 0; n < 2; n++) {
+        scan_event(buf_view(&out), n);
+        assert_str(SAID("response", "id"), "\"resp_x1\"");
+        assert_str(SAID("response", "model"), "\"m \\\"1\\\"\"");
+        assert_str(SAID("response", "created_at"), "1700000000");
+        assert_str(SAID("response", "output"), "[]");
+        assert_str(SAID("response", "instructions"), "\"Be brief.\"");
+        assert_str(SAID("response", "tools"), "[{\"type\":\"web_search\"}]");
+        assert_str_is(SAID("response", "status"), str_z(STATUS[n]), __FILE__, __LINE__);
+        assert_int_equal(SAID("sequence_number").p[0], '0' + (int)n);
+    }
+    assert_str(SAID("response", "usage", "total_tokens"), "0");
+    assert_str(SAID("response", "usage", "input_tokens_details", "cached_tokens"), "0");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tells_as_asked, start, stop),
         cmocka_unit_test_setup_teardown(test_tells_events, start, stop),
         cmocka_unit_test_setup_teardown(test_refuses_doubled_members, start, stop),
+        cmocka_unit_test_setup_teardown(test_warms, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
