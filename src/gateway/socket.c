@@ -81,10 +81,10 @@ static struct strand *strand_of(struct socket *k, const struct json_tape *t)
     return NULL;
 }
 
-const struct kept *socket_find_kept(const struct socket *k, struct str id)
+const struct remembered *socket_find_kept(const struct socket *k, struct str id)
 {
     for (unsigned i = 0; i < k->n_strands; i++) {
-        const struct kept *kept = &k->strands[i]->kept;
+        const struct remembered *kept = &k->strands[i]->kept;
         if (kept->id[0] && str_eq(str_z(kept->id), id)) return kept;
     }
     return NULL;
@@ -93,7 +93,7 @@ const struct kept *socket_find_kept(const struct socket *k, struct str id)
 void socket_forget(struct socket *k, struct str id)
 {
     for (unsigned i = 0; i < k->n_strands && id.n; i++) {
-        struct kept *kept = &k->strands[i]->kept;
+        struct remembered *kept = &k->strands[i]->kept;
         if (!str_eq(str_z(kept->id), id)) continue;
         kept->id[0] = '\0';
         buf_done(&kept->items);

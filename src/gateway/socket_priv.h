@@ -13,7 +13,7 @@ enum {
 };
 
 /* The newest response of a strand, for previous_response_id. */
-struct kept {
+struct remembered {
     char id[RESPONSE_ID_MAX]; /* "" none */
     struct buf items;         /* an item list: all input and output up to here */
     bool stored;              /* it says so itself: whoever stored it knows its id */
@@ -24,7 +24,7 @@ struct strand {
     char id[STREAM_ID_MAX + 1]; /* "": the one without */
     struct turn *first, **end;  /* in order; the first one is under way when `running` */
     bool running;
-    struct kept kept;
+    struct remembered kept;
 };
 
 struct socket {
@@ -69,7 +69,7 @@ struct turn {
 /* ---- socket.c ---- */
 void socket_turn_over(struct turn *t); /* frees it and lets the next one begin */
 void socket_account(struct socket *k);
-const struct kept *socket_find_kept(const struct socket *k, struct str id);
+const struct remembered *socket_find_kept(const struct socket *k, struct str id);
 void socket_forget(struct socket *k, struct str id); /* what could not be continued; unknown ids are fine */
 void socket_relieve(struct socket *k);               /* something was sent: do the answers have to wait? */
 

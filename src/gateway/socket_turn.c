@@ -135,7 +135,7 @@ static void on_body(struct http_local *l, struct str bytes, void *user)
 /* The strand remembers it, unless it is too long to. */
 static void keep(struct turn *t)
 {
-    struct kept *kept = &t->strand->kept;
+    struct remembered *kept = &t->strand->kept;
     size_t before = t->items.n;
     if (before) buf_char(&t->items, ',');
     size_t from = t->items.n;
@@ -198,7 +198,7 @@ static enum err read_ask(const struct json_tape *tape, struct ask *ret_ask, stru
 }
 
 /* False: told. An id that may be kept elsewhere is passed on as it is. */
-static bool find_previous(struct turn *t, const struct ask *ask, const struct kept **ret_kept)
+static bool find_previous(struct turn *t, const struct ask *ask, const struct remembered **ret_kept)
 {
     char text[RESPONSE_ID_MAX + 64];
     *ret_kept = ask->previous.n ? socket_find_kept(t->socket, ask->previous) : NULL;
@@ -211,7 +211,7 @@ static bool find_previous(struct turn *t, const struct ask *ask, const struct ke
 }
 
 /* t->items: what was before and what comes now. */
-static enum err gather_items(struct turn *t, const struct json_tape *tape, const struct kept *kept, struct fault *why)
+static enum err gather_items(struct turn *t, const struct json_tape *tape, const struct remembered *kept, struct fault *why)
 {
     if (kept) buf_str(&t->items, buf_view(&kept->items));
     size_t before = t->items.n;
@@ -223,7 +223,8 @@ static enum err gather_items(struct turn *t, const struct json_tape *tape, const
 }
 
 /* Without what only a WebSocket has; with the whole conversation in place of the id of its beginning. */
-static enum err compose(struct turn *t, const struct json_tape *tape, const struct kept *kept, struct buf *out, struct fault *why)
+static enum err compose(struct turn *t, const struct json_tape *tape, const struct remembered *kept, struct buf *out,
+                        struct fault *why)
 {
     struct json_change changes[CHANGES] = {
         {JSON_DROP, S("type"), STR_NONE},
@@ -263,7 +264,7 @@ static void send(struct turn *t, struct str body)
 static bool prepare(struct turn *t, struct buf *body)
 {
     struct json_tape *tape = &t->socket->gl->tape;
-    const struct kept *kept = NULL;
+    const struct remembered *kept = NULL;
     struct fault why = {0};
     struct ask ask = {0};
     enum err e = json_scan(tape, buf_view(&t->text), &WIRE_LIMITS, &why);

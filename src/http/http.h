@@ -83,7 +83,7 @@ struct http_request {
     struct http_fields fields; /* without pseudo-fields */
     struct str body;           /* whole and decoded; "" before on_request() */
     bool is_head, is_tls, is_h2;
-    void *opener; /* of a local stream: what http_local_open() was given; NULL: the request came over the network */
+    void *opener; /* of a local stream: what http_local_open() was given, until it is cancelled; NULL: came over the network */
 };
 
 struct http_stream {

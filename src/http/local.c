@@ -220,6 +220,8 @@ void http_local_resume(struct http_local *l)
 
 void http_local_cancel(struct http_local *l)
 {
+    struct http_request *r = l->stream ? l->stream->pub.request : NULL;
+    if (r) r->opener = NULL; /* it may be gone before the handler hears of it */
     l->cancelled = true;
     conn_later(&l->conn);
 }

@@ -56,6 +56,7 @@ static struct http_request request_to(struct str path, struct str body)
 static void open_to(struct bench *b, struct opener *o, struct str path, struct str body)
 {
     struct http_request r = request_to(path, body);
+    r.opener = o;
     if (!o->told.max) buf_init(&o->told, MIB(1));
     buf_clear(&o->told);
     buf_clear(&b->events);
@@ -225,7 +226,9 @@ static void test_cancel_while_the_handler_works(void **state)
     open_to(b, &o, S("/hold"), S("x"));
     bench_turn(b);
     struct http_stream *held = b->held;
+    assert_ptr_equal(held->request->opener, &o);
     http_local_cancel(o.local);
+    assert_null(held->request->opener);
     http_stream_head(held, 200, bench_fields(), -1); /* in the same turn the handler still may speak */
     http_stream_write(held, S("to nobody"));
     assert_ptr_equal(b->held, held); /* never inside the call */

@@ -2,7 +2,7 @@
  * Called by the gateway while it has the request; the answer goes out here, websocket.c takes over when it is out. */
 #include <openssl/evp.h>
 
-#include "server_priv.h"
+#include "h1_priv.h"
 
 enum { KEY_CHARS = 24, SHA1_BYTES = 20 };
 
@@ -100,6 +100,7 @@ struct http_ws *http_ws_accept(struct http_stream *pub, struct http_fields field
     switch_head(&head, s, fields);
     (void)link_send(&c->link, &(struct iovec){head.p, head.n}, 1); /* broken: on_closed() comes from the loop */
     buf_done(&head);
+    h1_watch_queue(c);
     s->answer = ANSWER_ENDED;
     s->left = 0;
     c->ws = ws_new(c, h, o, user);
