@@ -99,7 +99,7 @@ enum err state_delete(struct call *c, struct fault *why)
     struct json_writer w;
     TRY(state_store(c->control, &s, why));
     TRY(state_find(c, s, c->parameter, &row, why));
-    ignore_err(is_pinned(c, &row) ? OK : OK);
+    if (is_pinned(c, &row)) return OK;
     TRY(remove_at_once(s, row.place, why));
     json_write(&w, &c->out);
     json_put_object(&w);

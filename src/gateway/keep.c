@@ -3,6 +3,8 @@
  * relies on it, having asked for it by name or continued something kept. */
 #include "gateway/state.h"
 
+#include <stdio.h>
+
 struct responses_view kept_view(const struct kept *k, bool stored)
 {
     return (struct responses_view){
@@ -28,6 +30,10 @@ void kept_put_event(struct buf *out, struct str name, struct str data)
 /* The response in the tape's event, as the caller shall see it. */
 static enum err put_view(struct kept *k, bool stored, struct str output, struct buf *out)
 {
+    if (k->pins) { /* the provider's own word */
+        buf_str(out, k->exchange->gl->tape.src);
+        return OK;
+    }
     const struct json_tape *t = &k->exchange->gl->tape;
     const struct responses_view view = kept_view(k, stored);
     return responses_view_put(t, json_find(t, 0, S("response")), &view, output, out, &k->exchange->fault);
@@ -96,7 +102,8 @@ static enum err take_answer(struct kept *k)
     const struct responses_view view = kept_view(k, k->keeps);
     TRY(json_scan(t, buf_view(&x->held), &WIRE_LIMITS, &x->fault));
     responses_gather_answer(&k->gather, t, 0);
-    TRY(responses_view_put(t, 0, &view, STR_NONE, &k->terminal, &x->fault));
+    if (k->pins) buf_str(&k->terminal, buf_view(&x->held));
+    else TRY(responses_view_put(t, 0, &view, STR_NONE, &k->terminal, &x->fault));
     k->has_terminal = true;
     return OK;
 }
@@ -135,6 +142,24 @@ static struct str object_of(struct kept *k)
     if (!k->is_event) return buf_view(&k->terminal);
     must(json_scan(t, buf_view(&k->terminal), &limits, NULL) == OK); /* it was, before its members were changed */
     return json_raw(t, json_find(t, 0, S("response")));
+}
+
+/* Which deployment has it, under the id that its provider gave. */
+static void put_pin(struct kept *k, struct buf *out)
+{
+    struct json_writer w;
+    char hex[32];
+    struct json_tape *t = &k->exchange->gl->tape;
+    snprintf(hex, sizeof hex, "%016llx", (unsigned long long)k->exchange->attempt.deployment->identity);
+    must(json_scan(t, buf_view(&k->terminal), &WIRE_LIMITS, NULL) == OK); /* it was read before */
+    uint32_t id = json_find(t, k->is_event ? json_find(t, 0, S("response")) : 0, S("id"));
+    json_write(&w, out);
+    json_put_object(&w);
+    json_put_name(&w, S("id"));
+    if (id && json_is(t, id, JSON_STRING)) json_put_span(&w, json_text(t, id));
+    else json_put_null(&w);
+    json_add_str(&w, S("deployment"), str_z(hex));
+    json_put_end(&w);
 }
 
 static void put_request(struct kept *k, struct buf *out)
@@ -225,7 +250,8 @@ static enum next keep(struct exchange *x)
         put_last(x);
         return NEXT;
     }
-    put_request(k, &k->call.request);
+    if (k->pins) put_pin(k, &k->call.request);
+    else put_request(k, &k->call.request);
     k->call.on_done = on_kept;
     state_ask(x->gl, &k->call, &r);
     return WAIT;

@@ -68,6 +68,12 @@ static void give_up(struct exchange *x)
 
 static void answer_with(struct exchange *x, struct state_call *c)
 {
+    if (c->deployment[0]) {
+        FAIL(&x->fault, ERR_BAD_REQUEST,
+             "this response is kept by its provider (state: upstream): it can be continued here, not read");
+        give_up(x);
+        return;
+    }
     struct http_field *fields = arena_alloc(&x->arena, (OUR_FIELDS_MAX + 1) * sizeof *fields);
     x->outcome = OUTCOME_FAULT;
     if (!fields) {
@@ -209,7 +215,7 @@ static void on_recalled(struct state_call *c, enum err got)
     give_up(x);
 }
 
-static enum next ask_earlier(struct exchange *x)
+static enum next ask_earlier(struct exchange *x, void (*on_done)(struct state_call *, enum err))
 {
     char target[192];
     const struct responses_ask *a = &x->kept->ask;
@@ -220,7 +226,7 @@ static enum next ask_earlier(struct exchange *x)
         return FAILED;
     }
     int n = snprintf(target, sizeof target, "/recall?%s=%.*s", a->previous.n ? "response" : "conversation", STR_ARG(id));
-    x->kept->call.on_done = on_recalled;
+    x->kept->call.on_done = on_done;
     ask(x, S("GET"), str_make(target, (size_t)n));
     return WAIT;
 }
@@ -228,7 +234,7 @@ static enum next ask_earlier(struct exchange *x)
 static enum next go_on(struct exchange *x)
 {
     const struct kept *k = x->kept;
-    if (k->ask.previous.n || k->ask.conversation.n) return ask_earlier(x);
+    if (k->ask.previous.n || k->ask.conversation.n) return ask_earlier(x, on_recalled);
     if (begins(k)) return background_start(x) == OK ? WAIT : FAILED;
     return compose(x, STR_NONE) == OK ? NEXT : FAILED;
 }
@@ -330,13 +336,52 @@ static enum next recall(struct exchange *x, struct responses_ask *a)
     return names_items(x->stream->request->body) ? ask_named(x) : go_on(x);
 }
 
-/* What a provider keeps is its account's, not the caller's: without knowing whose an id is, none goes up. */
-static enum err refuse_foreign(struct exchange *x, const struct responses_ask *a)
+/* ---- routes whose providers keep ----------------------------------------------------------------------------------------------- */
+
+/* The one deployment that has it is the only one to be tried. */
+static enum err pin(struct exchange *x, struct state_call *c)
 {
-    const char *name = a->previous.n ? "previous_response_id" : a->conversation.n ? "conversation" : NULL;
-    if (!name) return OK;
-    return FAIL(&x->fault, ERR_BAD_REQUEST, "%s: this route's provider keeps its own; send the whole conversation as input",
-                name);
+    const struct kept *k = x->kept;
+    char hex[32];
+    for (unsigned i = 0; c->status == 200 && c->deployment[0] && i < k->route->n_deployments; i++) {
+        snprintf(hex, sizeof hex, "%016llx", (unsigned long long)k->route->deployments[i].identity);
+        if (strcmp(hex, c->deployment) != 0) continue;
+        x->walk.tried = ~(1ull << i);
+        return OK;
+    }
+    return FAIL(&x->fault, ERR_PREVIOUS, "Previous response with id '%.*s' not found.", STR_ARG(k->ask.previous));
+}
+
+static void on_pinned(struct state_call *c, enum err got)
+{
+    struct exchange *x = CONTAINER_OF(c, struct kept, call)->exchange;
+    if (got != OK) x->fault = c->why;
+    else got = pin(x, c);
+    if (got == OK) exchange_resume(x);
+    else give_up(x);
+}
+
+/* Ids of one account say nothing of whose they are: only what this project had made goes up. */
+static enum next recall_upstream(struct exchange *x, const struct responses_ask *a, const struct route *route)
+{
+    if (a->conversation.n) {
+        FAIL(&x->fault, ERR_TALK, "Conversation not found: this route's provider keeps its own, and whose they are is not known");
+        return FAILED;
+    }
+    bool on = x->generation->settings.keeps_state;
+    if (!on && check_off(x, a) != OK) return FAILED;
+    if (!on) return NEXT;
+    struct kept *k = kept_new(x);
+    k->ask = *a;
+    k->route = route;
+    k->pins = k->tells = k->keeps = a->store && !is_bare(x);
+    if (!keep_ids(x, &k->ask)) {
+        FAIL(&x->fault, ERR_LIMIT, "the request's ids are too long");
+        return FAILED;
+    }
+    if (!a->previous.n) return NEXT;
+    x->gl->scanned = NULL; /* others use the tape meanwhile */
+    return ask_earlier(x, on_pinned);
 }
 
 static enum next look(struct exchange *x)
@@ -348,8 +393,8 @@ static enum next look(struct exchange *x)
     bool keeps = a.store && !is_bare(x);
     if (!keeps && !a.previous.n && !a.conversation.n) return NEXT; /* it is whole in itself */
     const struct route *route = route_of(x);
-    if (route && !route->state_upstream) return recall(x, &a);
-    return !route || refuse_foreign(x, &a) == OK ? NEXT : FAILED;
+    if (!route) return NEXT; /* admit refuses it */
+    return route->state_upstream ? recall_upstream(x, &a, route) : recall(x, &a);
 }
 
 enum next step_recall(struct exchange *x)

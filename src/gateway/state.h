@@ -39,10 +39,12 @@ struct run; /* background.c: a response that goes on without its caller */
 
 struct kept {
     struct exchange *exchange;
+    const struct route *route; /* while a pinned one is looked up */
     struct responses_ask ask;
     struct str id;      /* of the response, ours */
     bool tells;         /* the answer is told as the caller asked */
     bool keeps;         /* … and kept */
+    bool pins;          /* … by its provider: what is kept here is which of them has it */
     bool follows;       /* GET ?stream=true: the answer comes from the service piece by piece */
     struct run *run;    /* this is the exchange that works in the background; NULL: it has a caller */
     struct run *starts; /* the one that is being stored for this caller; NULL: none */

@@ -22,6 +22,9 @@ for model in MODELS.values():
 providers = [openai_provider(fake, "responses", "    formats: [openai_responses]\n"), openai_provider(fake), anthropic_provider(fake),
              gemini_provider(fake)]
 routes = [route("in-" + name, deployment(name, model)) for name, model in MODELS.items()]
+twins = [Fake(models=("gpt-4o-mini",)).start() for _ in range(2)]
+providers += [openai_provider(twin, f"twin{n}", "    formats: [openai_responses]\n") for n, twin in enumerate(twins)]
+routes.append(route("theirs", *(deployment(f"twin{n}", "gpt-4o-mini") for n in range(2)), extra="    state: upstream\n"))
 TEXT = config(providers, routes)
 gateway = Gateway(TEXT).start()
 KEY = gateway.key()
@@ -247,6 +250,25 @@ def _():
     gateway.write(TEXT)
 
 
+@test("state: upstream: what follows goes to the account that has it, and to no other project's")
+def _():
+    one = made("one", "theirs")
+    eq((one["id"], "store" in twins[0].requests[-1].json), ("resp_fake", False))
+    two = made("two", "theirs", previous_response_id=one["id"])
+    eq(twins[0].requests[-1].json["previous_response_id"], one["id"])
+    twins[0].play(acts.status(500))
+    eq(ask("three", "theirs", previous_response_id=two["id"]).status, 500)
+    eq(len(twins[1].requests), 0)
+    other = gateway.key("stranger", "--project", "green")
+    eq(ask("four", "theirs", previous_response_id=one["id"], key=other).json()["error"]["code"], "previous_response_not_found")
+    eq(ask("five", previous_response_id=one["id"]).json()["error"]["code"], "previous_response_not_found")
+    eq(ask("six", "theirs", conversation="conv_theirs").status, 404)
+    eq(call("GET", f"/v1/responses/{one['id']}").status, 400)
+    until(lambda: ask("alive", "theirs", store=False).status == 200, "it works again", 30)
+    streamed = parsed(ask("seven", "theirs", stream=True))
+    eq(made("eight", "theirs", previous_response_id=streamed[-1]["response"]["id"])["status"], "completed")
+
+
 @test("pages, and what is wrong with them")
 def _():
     conv = call("POST", "/v1/conversations", {"items": [{"role": "user", "content": f"n{n}"} for n in range(20)]}).json()["id"]
@@ -264,7 +286,8 @@ def _():
 
 def end():
     gateway.stop()
-    fake.stop()
+    for one in (fake, *twins):
+        one.stop()
 
 
 run(end)
