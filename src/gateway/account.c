@@ -107,7 +107,7 @@ void account_fill(const struct exchange *x, struct http_call_request *r)
 {
     r->method = x->stream->request->method;
     if (x->stream->request->is_head) r->method = S("GET");
-    r->is_fed = str_eq(r->method, S("POST"));
+    r->is_fed = !x->kept && str_eq(r->method, S("POST")); /* kept: it is whole, and empty */
     r->fed_length = http_stream_body_length(x->stream);
 }
 

@@ -66,14 +66,48 @@ static void give_up(struct exchange *x)
 
 /* ---- requests about what is kept -------------------------------------------------------------------------------------------- */
 
-static void answer_with(struct exchange *x, struct state_call *c)
+/* A deployment by its identity, behind a route that the key may call: then no other is tried. */
+static bool find_deployment(struct exchange *x, const char *identity)
 {
-    if (c->deployment[0]) {
-        FAIL(&x->fault, ERR_BAD_REQUEST,
-             "this response is kept by its provider (state: upstream): it can be continued here, not read");
-        give_up(x);
+    const struct generation *g = x->generation;
+    char hex[32];
+    for (unsigned r = 0; r < g->n_routes; r++) {
+        const struct route *route = &g->routes[r];
+        for (unsigned i = 0; key_may_call(x->key, route->name) && i < route->n_deployments; i++) {
+            snprintf(hex, sizeof hex, "%016llx", (unsigned long long)route->deployments[i].identity);
+            if (strcmp(hex, identity) != 0) continue;
+            x->route = route;
+            x->walk.tried = ~(1ull << i);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The provider keeps it (state: upstream): it is asked, and its answer passes as it comes. */
+static void forward(struct exchange *x, const struct state_call *c)
+{
+    const struct http_request *r = x->stream->request;
+    struct buf rest;
+    size_t at = 0;
+    buf_init(&rest, KIB(2));
+    if (str_find(r->path, S("/v1/"), &at)) buf_str(&rest, str_from(r->path, at + 3));
+    wire_put_query(r->query, &rest);
+    x->request = (struct wire_request){.operation = WIRE_KEEP, .model = S(KEPT_MODEL), .choices = 1};
+    x->wire = wire_ops_get(WIRE_OPENAI_TASKS);
+    x->opaque = true;
+    bool fits = !rest.over && arena_str(&x->arena, buf_view(&rest), &x->request.rest);
+    buf_done(&rest);
+    if (fits && find_deployment(x, c->deployment)) {
+        exchange_jump(x, STEP_ROUTE);
         return;
     }
+    FAIL(&x->fault, ERR_NOT_FOUND, "the provider that keeps this response is not configured any more, or not for this key");
+    give_up(x);
+}
+
+static void answer_with(struct exchange *x, struct state_call *c)
+{
     struct http_field *fields = arena_alloc(&x->arena, (OUR_FIELDS_MAX + 1) * sizeof *fields);
     x->outcome = OUTCOME_FAULT;
     if (!fields) {
@@ -94,12 +128,14 @@ static void answer_with(struct exchange *x, struct state_call *c)
 static void on_answered(struct state_call *c, enum err got)
 {
     struct exchange *x = CONTAINER_OF(c, struct kept, call)->exchange;
-    if (got == OK) {
+    if (got == OK && c->deployment[0]) {
+        forward(x, c);
+    } else if (got == OK) {
         answer_with(x, c);
-        return;
+    } else {
+        x->fault = c->why;
+        give_up(x);
     }
-    x->fault = c->why;
-    give_up(x);
 }
 
 /* The value of a query's parameter, as it stands; STR_NONE: none. */

@@ -22,7 +22,7 @@ for model in MODELS.values():
 providers = [openai_provider(fake, "responses", "    formats: [openai_responses]\n"), openai_provider(fake), anthropic_provider(fake),
              gemini_provider(fake)]
 routes = [route("in-" + name, deployment(name, model)) for name, model in MODELS.items()]
-twins = [Fake(models=("gpt-4o-mini",)).start() for _ in range(2)]
+twins = [Fake(models=("gpt-4o-mini",), strict=False).start() for _ in range(2)]
 providers += [openai_provider(twin, f"twin{n}", "    formats: [openai_responses]\n") for n, twin in enumerate(twins)]
 routes.append(route("theirs", *(deployment(f"twin{n}", "gpt-4o-mini") for n in range(2)), extra="    state: upstream\n"))
 TEXT = config(providers, routes)
@@ -263,7 +263,13 @@ def _():
     eq(ask("four", "theirs", previous_response_id=one["id"], key=other).json()["error"]["code"], "previous_response_not_found")
     eq(ask("five", previous_response_id=one["id"]).json()["error"]["code"], "previous_response_not_found")
     eq(ask("six", "theirs", conversation="conv_theirs").status, 404)
-    eq(call("GET", f"/v1/responses/{one['id']}").status, 400)
+    for method, path in (("GET", ""), ("GET", "/input_items?limit=3"), ("POST", "/cancel"), ("DELETE", "")):
+        twins[0].play(acts.status(200, body={"id": one["id"], "asked": method + path}))
+        got = call(method, f"/v1/responses/{one['id']}{path}")
+        eq((got.status, got.json().get("asked")), (200, method + path), repr(got))
+        up = twins[0].requests[-1]
+        eq((up.method, up.target, up.body), (method, f"/v1/responses/{one['id']}{path}", b""))
+        eq(call(method, f"/v1/responses/{one['id']}{path}", key=other).status, 404)
     until(lambda: ask("alive", "theirs", store=False).status == 200, "it works again", 30)
     streamed = parsed(ask("seven", "theirs", stream=True))
     eq(made("eight", "theirs", previous_response_id=streamed[-1]["response"]["id"])["status"], "completed")
