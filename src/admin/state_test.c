@@ -1,0 +1,198 @@
+/* The state service without its socket: what is kept, recalled, listed and removed, on a database of its own. */
+#include "admin/priv.h"
+#include "base/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct control control;
+static struct board_fds fds;
+static char path[] = "state_test_XXXXXX";
+
+static int open_world(void **state)
+{
+    struct store *s;
+    struct fault why;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    unlink(path);
+    assert_int_equal(board_create(&control.board, &fds, &why), OK);
+    assert_int_equal(store_open(&(struct store_options){.path = path}, &s, &why), OK);
+    assert_int_equal(store_migrate(s, &why), OK);
+    store_close(s);
+    control.reports_path = path;
+    atomic_store(&control.state.retention_ms, 1000000);
+    atomic_store(&control.state.max_bytes, MIB(1));
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    store_close(control.state.store);
+    json_tape_done(&control.state.tape);
+    json_tape_done(&control.state.item);
+    board_close(control.board);
+    store_remove(path);
+    return 0;
+}
+
+struct said {
+    enum err got;
+    char text[2048], extra[64];
+};
+
+/* One question of project `blue`, or of another. */
+static struct said say(endpoint_fn *run, const char *project, const char *parameter, const char *query, const char *body)
+{
+    struct call c = {.control = &control,
+                     .project = str_z(project),
+                     .parameter = str_z(parameter),
+                     .query = str_z(query),
+                     .body = str_z(body)};
+    struct said said = {0};
+    arena_init(&c.arena, KIB(4), MIB(4));
+    buf_init(&c.out, MIB(4));
+    said.got = run(&c, &c.why);
+    snprintf(said.text, sizeof said.text, "%.*s", (int)c.out.n, c.out.p ? c.out.p : "");
+    snprintf(said.extra, sizeof said.extra, "%.*s", STR_ARG(c.extra.value));
+    buf_done(&c.out);
+    arena_done(&c.arena);
+    return said;
+}
+
+static void keep(const char *id, const char *previous, const char *more)
+{
+    char body[1024];
+    snprintf(body, sizeof body,
+             "{\"id\":\"%s\",%s\"input\":[{\"role\":\"user\",\"content\":\"to "
+             "%s\"}],\"output\":[{\"id\":\"msg_%s\",\"type\":\"message\"}],"
+             "\"response\":{\"id\":\"%s\",\"status\":\"in_progress\",\"output\":[{\"id\":\"msg_%s\"}],\"store\":true}%s}",
+             id, previous, id, id, id, id, more);
+    assert_int_equal(say(state_keep, "blue", "", "", body).got, OK);
+}
+
+static void test_a_chain_is_recalled_in_its_order(void **state)
+{
+    keep("a", "", "");
+    keep("b", "\"previous\":\"a\",", "");
+    assert_string_equal(say(state_recall, "blue", "", "response=b", "").text,
+                        "[{\"role\":\"user\",\"content\":\"to a\"},{\"id\":\"msg_a\",\"type\":\"message\"},"
+                        "{\"role\":\"user\",\"content\":\"to b\"},{\"id\":\"msg_b\",\"type\":\"message\"}]");
+    assert_string_equal(
+        say(state_get, "blue", "b", "", "").text,
+        "{\"id\":\"b\",\"status\":\"in_progress\",\"output\":[{\"id\":\"msg_b\",\"type\":\"message\"}],\"store\":true}");
+}
+
+static void test_nothing_is_another_projects(void **state)
+{
+    keep("mine", "", "");
+    assert_int_equal(say(state_get, "green", "mine", "", "").got, ERR_NOT_FOUND);
+    assert_int_equal(say(state_delete, "green", "mine", "", "").got, ERR_NOT_FOUND);
+    assert_int_equal(say(state_recall, "green", "", "response=mine", "").got, ERR_NOT_FOUND);
+    assert_int_equal(say(state_resolve, "green", "", "", "[{\"type\":\"item_reference\",\"id\":\"msg_mine\"}]").got,
+                     ERR_NOT_FOUND);
+    assert_string_equal(say(state_resolve, "blue", "", "", "[{\"type\":\"item_reference\",\"id\":\"msg_mine\"},7]").text,
+                        "[{\"id\":\"msg_mine\",\"type\":\"message\"},7]");
+}
+
+static void test_a_hole_is_an_error(void **state)
+{
+    keep("one", "", "");
+    keep("two", "\"previous\":\"one\",", "");
+    assert_int_equal(say(state_delete, "blue", "one", "", "").got, OK);
+    assert_int_equal(say(state_recall, "blue", "", "response=two", "").got, ERR_NOT_FOUND);
+}
+
+static void test_thoughts_that_nobody_can_take_up_stay(void **state)
+{
+    const char *body =
+        "{\"id\":\"r\",\"input\":[],\"output\":[{\"type\":\"reasoning\",\"id\":\"rs_1\",\"summary\":[]},{\"type\":\"reasoning\","
+        "\"encrypted_content\":\"x\"}],\"response\":{\"output\":[]}}";
+    assert_int_equal(say(state_keep, "blue", "", "", body).got, OK);
+    assert_string_equal(say(state_recall, "blue", "", "response=r", "").text,
+                        "[{\"type\":\"reasoning\",\"encrypted_content\":\"x\"}]");
+}
+
+static void test_a_pinned_one_is_its_providers(void **state)
+{
+    assert_int_equal(say(state_keep, "blue", "", "", "{\"id\":\"p\",\"deployment\":\"00ff\"}").got, OK);
+    struct said said = say(state_get, "blue", "p", "", "");
+    assert_int_equal(said.got, OK);
+    assert_string_equal(said.extra, "00ff");
+    assert_string_equal(said.text, "");
+}
+
+static void test_a_run_is_followed_and_cancelled(void **state)
+{
+    atomic_store(&control.board->gateways[2].state, GATEWAY_SERVING);
+    atomic_store(&control.board->gateways[2].started_ms, 77);
+    keep("run", "", ",\"runs\":\"2:77\",\"background\":true,\"streams\":true");
+    assert_string_equal(
+        say(state_events, "blue", "run", "", "[{\"type\":\"x\",\"sequence_number\":0},{\"type\":\"y\",\"sequence_number\":1}]")
+            .text,
+        "{\"runs\":true}");
+    struct said said = say(state_follow, "blue", "run", "after=0", "");
+    assert_string_equal(said.text, "event: y\ndata: {\"type\":\"y\",\"sequence_number\":1}\n\n");
+    assert_string_equal(said.extra, "1 more");
+    assert_int_equal(say(state_cancel, "blue", "run", "", "").got, OK);
+    assert_string_equal(say(state_events, "blue", "run", "", "").text, "{\"runs\":false}");
+    assert_string_equal(say(state_follow, "blue", "run", "after=1", "").extra, "1 over");
+    keep("run", "", ""); /* too late: it stays cancelled */
+    assert_non_null(strstr(say(state_get, "blue", "run", "", "").text, "\"cancelled\""));
+}
+
+static void test_what_nobody_runs_is_given_up(void **state)
+{
+    struct fault why;
+    keep("lost", "", ",\"runs\":\"2:76\",\"background\":true");
+    assert_int_equal(state_sweep(&control, &why), OK);
+    assert_non_null(strstr(say(state_get, "blue", "lost", "", "").text, "\"failed\""));
+}
+
+static int64_t count(const char *sql)
+{
+    struct fault why;
+    int64_t n;
+    assert_int_equal(store_get_i64(control.state.store, sql, NULL, &n, &why), OK);
+    return n;
+}
+
+static void test_the_oldest_goes_first(void **state)
+{
+    struct fault why;
+    int64_t all = count("SELECT count(*) FROM responses"), bytes = count("SELECT bytes FROM state_size");
+    atomic_store(&control.state.max_bytes, (uint64_t)bytes - 1);
+    assert_int_equal(state_sweep(&control, &why), OK);
+    assert_true(count("SELECT bytes FROM state_size") < bytes);
+    assert_true(count("SELECT count(*) FROM responses") < all);
+    assert_true(count("SELECT count(*) FROM responses") > 0);
+}
+
+static void test_retention_0_removes_all(void **state)
+{
+    struct fault why;
+    atomic_store(&control.state.retention_ms, 0);
+    assert_int_equal(state_sweep(&control, &why), OK);
+    assert_int_equal(count("SELECT count(*) FROM responses"), 0);
+    assert_int_equal(count("SELECT count(*) FROM state_items"), 0);
+    assert_int_equal(count("SELECT count(*) FROM response_events"), 0);
+    assert_int_equal(count("SELECT bytes FROM state_size"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_chain_is_recalled_in_its_order),
+        cmocka_unit_test(test_nothing_is_another_projects),
+        cmocka_unit_test(test_a_hole_is_an_error),
+        cmocka_unit_test(test_thoughts_that_nobody_can_take_up_stay),
+        cmocka_unit_test(test_a_pinned_one_is_its_providers),
+        cmocka_unit_test(test_a_run_is_followed_and_cancelled),
+        cmocka_unit_test(test_what_nobody_runs_is_given_up),
+        cmocka_unit_test(test_the_oldest_goes_first),
+        cmocka_unit_test(test_retention_0_removes_all),
+    };
+    return cmocka_run_group_tests(tests, open_world, close_world);
+}
