@@ -277,6 +277,7 @@ endpoint_fn restore_check, restore_take;                                        
 endpoint_fn show_config, show_status, show_models, show_health, show_ready, show_openapi; /* api_show.c */
 endpoint_fn show_providers, show_routes, refuse_provider, refuse_route;                   /* api_show.c */
 endpoint_fn show_metrics;                                                                 /* metrics.c */
+endpoint_fn state_calls_keep, state_calls_recall;                                         /* state_calls.c */
 endpoint_fn state_recall, state_resolve, state_keep, state_events, state_follow;          /* state_keep.c */
 endpoint_fn state_get, state_delete, state_cancel, state_input_items;                     /* state_responses.c */
 endpoint_fn talk_create, talk_get, talk_update, talk_delete;                              /* state_talks.c */
@@ -293,6 +294,7 @@ void state_done(struct control *c);
 MUST_USE enum err state_store(struct control *c, struct store **ret_store, struct fault *why);
 void state_put_error(struct call *c);                                /* as OpenAI words it */
 MUST_USE enum err state_sweep(struct control *c, struct fault *why); /* state_sweep.c */
+MUST_USE enum err state_calls_remove(struct store *s, int64_t place, struct fault *why);
 
 /* state_items.c: items, and lists of them. */
 enum state_side { STATE_INPUT, STATE_OUTPUT };

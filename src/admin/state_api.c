@@ -16,6 +16,8 @@ const struct endpoint state_endpoints[] = {
     {"POST", "/resolve", state_resolve, LANE_STATE},
     {"POST", "/keep", state_keep, LANE_STATE},
     {"POST", "/events/{}", state_events, LANE_STATE},
+    {"POST", "/calls/keep", state_calls_keep, LANE_STATE},
+    {"POST", "/calls/recall", state_calls_recall, LANE_STATE},
     {"GET", "/follow/{}", state_follow, LANE_STATE},
     {"GET", "/v1/responses/{}", state_get, LANE_STATE},
     {"DELETE", "/v1/responses/{}", state_delete, LANE_STATE},

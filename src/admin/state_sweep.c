@@ -43,6 +43,7 @@ static const struct {
 } KINDS[] = {
     {"SELECT place FROM responses WHERE used_ms <= ?1 AND runs IS NULL ORDER BY used_ms LIMIT 200", state_remove},
     {"SELECT place FROM conversations WHERE used_ms <= ?1 ORDER BY used_ms LIMIT 200", talk_remove},
+    {"SELECT place FROM call_states WHERE used_ms <= ?1 ORDER BY used_ms LIMIT 200", state_calls_remove},
 };
 
 static enum err remove_before(struct store *s, int64_t ms, struct fault *why)
@@ -63,6 +64,7 @@ static enum err remove_oldest(struct store *s, bool *ret_removed, struct fault *
         s,
         "SELECT 0, place, used_ms FROM (SELECT place, used_ms FROM responses WHERE runs IS NULL ORDER BY used_ms LIMIT 1)"
         " UNION ALL SELECT 1, place, used_ms FROM (SELECT place, used_ms FROM conversations ORDER BY used_ms LIMIT 1)"
+        " UNION ALL SELECT 2, place, used_ms FROM (SELECT place, used_ms FROM call_states ORDER BY used_ms LIMIT 1)"
         " ORDER BY 3 LIMIT 1",
         NULL, &rows, why));
     TRY(store_next(&rows, ret_removed, why));

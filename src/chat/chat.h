@@ -590,7 +590,11 @@ bool chat_is_sealed(struct str span); /* by its beginning: what else begins so, 
 /* ERR_BAD_REQUEST: forged, of another project, or broken. ERR_LIMIT: the arena is full. The result is in the arena. */
 MUST_USE enum err chat_unseal(const struct chat_seal *s, struct arena *a, struct str span, struct chat_opaque *ret_opaque,
                               struct fault *why);
-/* Every sealed piece of a request opened where it stands: kind, origin and bytes are then the vendor's own, and writers judge it by
- * its origin as they judge any other. Called between reader and writer. seal NULL: what is sealed belongs to nobody. Errors name
- * the path. */
+/* calls.c: an object with a text per call id, sealed; what is in it is ticked. For how many calls? 0: none, or `out` is over. */
+unsigned chat_calls_keep(struct chat_answer *a, const struct chat_seal *seal, struct chat_origin origin, struct buf *out);
+/* Before chat_unseal_all(). `t` holds such an object, whose text lives as long as the form. ERR_LIMIT. */
+MUST_USE enum err chat_calls_restore(struct chat *c, const struct json_tape *t, struct fault *why);
+bool chat_call_id_is_plain(struct str id); /* can be its key: letters, digits, a few signs; at most 128 bytes */
+/* Every sealed piece of a request opened where it stands, between reader and writer: kind, origin and bytes are then the vendor's own,
+ * and writers judge it by its origin as any other. seal NULL: what is sealed belongs to nobody. Errors name the path. */
 MUST_USE enum err chat_unseal_all(struct chat *c, const struct chat_seal *s, struct fault *why);

@@ -108,7 +108,8 @@ struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s)
 
 void exchange_release(struct exchange *x)
 {
-    if (x->stream || x->attempt.call || x->safe.queued || x->later.queued || x->driving || kept_is_busy(x)) return;
+    if (x->stream || x->attempt.call || x->safe.queued || x->later.queued || x->driving || kept_is_busy(x) || calls_are_busy(x))
+        return;
     struct gateway_loop *gl = x->gl;
     timer_cancel(gl->loop, &x->timer);
     if (x->streaming) framing_done(&x->inflow);
@@ -116,6 +117,7 @@ void exchange_release(struct exchange *x)
     buf_done(&x->last);
     translation_free(x);
     kept_free(x);
+    calls_free(x);
     arena_done(&x->arena);
     generation_unref(x->generation);
     atomic_fetch_sub_explicit(&gl->gateway->slot->exchanges, 1, memory_order_relaxed);

@@ -266,6 +266,7 @@ static bool is_good(const struct exchange *x)
 enum next step_keep(struct exchange *x)
 {
     struct kept *k = x->kept;
+    if (x->calls) return calls_keep(x);
     if (!k || !k->tells || !x->stream || !is_good(x)) return NEXT;
     if (x->outcome == OUTCOME_STREAM) {
         buf_clear(&k->out);

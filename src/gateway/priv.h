@@ -205,6 +205,7 @@ struct exchange {
     };
     struct buf last;         /* the last event, kept back until the record is safe */
     struct kept *kept;       /* what is asked of kept responses; NULL: nothing */
+    struct calls *calls;     /* what is kept of tool calls; NULL: nothing */
     struct http_field *down; /* its fields, copied to the arena */
     unsigned n_down;
     unsigned dropped;   /* fields taken out of the request by configuration */
@@ -337,6 +338,17 @@ void account_end(struct exchange *x);
 void account_hungry(struct exchange *x); /* the upstream can take more */
 /* May this attempt's request name files that its provider keeps? */
 MUST_USE enum err account_check_files(struct exchange *x);
+
+/* ---- calls.c: state of tool calls, for callers of Chat ------------------------------------------------------------------- */
+enum next calls_recall(struct exchange *x);
+enum next calls_keep(struct exchange *x); /* x->calls is not NULL */
+/* Of the calls whose results a request brings: what was kept, into the form; before it is unsealed. */
+MUST_USE enum err calls_restore(struct exchange *x, struct chat *c);
+/* Of a whole answer, before it is written: what its calls will need. x->calls is not NULL. */
+void calls_gather(struct exchange *x, struct chat_answer *a, struct chat_origin origin);
+void calls_stop(struct exchange *x); /* as kept_stop(), kept_free(), kept_is_busy() */
+void calls_free(struct exchange *x);
+bool calls_are_busy(const struct exchange *x);
 
 /* ---- settle.c -------------------------------------------------------------------------------------------------------- */
 /* Ends the attempt under way: usage, cost, journal, metrics, breaker. Idempotent. */

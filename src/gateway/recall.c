@@ -437,6 +437,7 @@ enum next step_recall(struct exchange *x)
 {
     if (signed_check_body(x) != OK) return FAILED;
     if (x->endpoint->operation == WIRE_STATE) return ask_about(x);
+    if (x->endpoint->format == WIRE_OPENAI_CHAT) return calls_recall(x);
     bool asks = x->endpoint->format == WIRE_OPENAI_RESPONSES && x->endpoint->operation != WIRE_CONNECT;
     return asks ? look(x) : NEXT;
 }

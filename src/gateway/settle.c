@@ -111,6 +111,7 @@ enum next step_settle(struct exchange *x)
 {
     struct attempt *a = &x->attempt;
     if (x->outcome == OUTCOME_GONE) kept_stop(x);
+    if (x->outcome == OUTCOME_GONE) calls_stop(x);
     if (a->placed) { /* the client went away, or its request broke, with a call under way */
         bool sent = a->call && http_call_was_sent(a->call);
         relay_stop(x);

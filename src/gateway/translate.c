@@ -15,6 +15,9 @@ struct translation {
     struct str betas; /* the field anthropic-beta that the request goes up with; STR_NONE: none */
     struct chat_losses losses;
     void *reader, *writer;
+    struct chat_fold *fold; /* of what a stream says of tool calls, while they are kept; NULL: nobody asks, or it is too much */
+    struct chat_answer folded;
+    uint64_t thoughts;              /* numbers of its items of reasoning */
     struct wire_restorer *restorer; /* NULL: no tool was respelled */
     bool finished, failed;          /* the provider's last event, or its error event, has come */
     struct chat_error *failure;     /* a whole answer that says it failed; NULL */
@@ -81,6 +84,7 @@ static struct translation *translation_new(struct exchange *x, const struct wire
         .origin = origin_of(x, ops),
         .seal = x->key->seal,
         .losses = &t->losses,
+        .keeps_calls = x->calls != NULL,
     };
     return t;
 }
@@ -152,6 +156,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
     chat.compact |= alone;
     t->reply.compact_alone = alone;
     t->reply.compact = alone || (chat.compact && ops->format != WIRE_OPENAI_RESPONSES);
+    TRY(calls_restore(x, &chat));
     TRY(chat_unseal_all(&chat, t->reply.seal, &x->fault));
     TRY(betas_carry(x, &to, ops->format, &chat, &t->betas));
     TRY(wire_adapt(&chat, ops->format, &to, &t->reply.names, &x->fault));
@@ -299,6 +304,7 @@ static enum err rewrite(struct exchange *x, struct buf *out)
     x->usage = answer.usage;
     if (e != OK) return e;
     TRY(wire_restore_answer(&answer, t->reply.names, &x->fault));
+    if (x->calls) calls_gather(x, &answer, t->reply.origin);
     if (x->request.stream) return retell(x, &answer, out);
     return t->down->write_answer(&answer, &t->reply, out, &x->fault);
 }
@@ -378,12 +384,24 @@ static void note(struct exchange *x, struct translation *t, const struct chat_ev
     if (e->kind == EVENT_ERROR) t->failed = true;
 }
 
+/* Texts and arguments are not what is kept. */
+static void watch_calls(struct exchange *x, struct translation *t, const struct chat_event *e)
+{
+    struct fault why;
+    bool counted = e->item < 64;
+    if (e->kind == EVENT_ITEM_START && counted && e->node->kind == ITEM_REASONING) t->thoughts |= 1ull << e->item;
+    if (e->kind == EVENT_DELTA && !(counted && t->thoughts >> e->item & 1)) return;
+    if (chat_fold_event(t->fold, e, &why) != OK) t->fold = NULL;
+    else if (e->kind == EVENT_END) calls_gather(x, &t->folded, t->reply.origin);
+}
+
 static enum err on_chat_event(void *user, const struct chat_event *e, struct fault *why)
 {
     struct translation *t = user;
     struct exchange *x = t->exchange;
     bool ending = e->kind == EVENT_END || e->kind == EVENT_ERROR;
     note(x, t, e);
+    if (t->fold) watch_calls(x, t, e);
     return t->down->write_event(t->writer, e, ending ? &x->last : t->out, why);
 }
 
@@ -395,6 +413,7 @@ enum err translate_begin(struct exchange *x)
     if (!t->reader || !t->writer) return FAIL(&x->fault, ERR_INTERNAL, "a stream's state does not fit its bounds");
     if (t->reply.names && !(t->restorer = wire_restorer_new(&t->arena, t->reply.names, &(struct chat_sink){on_chat_event, t})))
         return FAIL(&x->fault, ERR_INTERNAL, "a stream's state does not fit its bounds");
+    if (x->calls) t->fold = chat_fold_new(&t->arena, &t->folded);
     t->up->reader_start(t->reader, &t->arena);
     t->down->writer_start(t->writer, &t->reply, &t->arena);
     count_losses(x); /* of the request; the stream's own come at its end */

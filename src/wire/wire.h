@@ -301,7 +301,8 @@ struct wire_reply {
     struct chat_origin origin;    /* of the deployment that answers */
     const struct chat_seal *seal; /* NULL: none; foreign state is then lost */
     bool compact;                 /* what the model says is the summary that was asked for (chat.compact) */
-    bool compact_alone;           /* and that was all that was asked for: WIRE_COMPACT */
+    bool keeps_calls;    /* what the caller's format cannot hold of tool calls is kept for him elsewhere: it is not lost */
+    bool compact_alone;  /* and that was all that was asked for: WIRE_COMPACT */
     struct str repeated; /* Responses: a JSON object of what the answer repeats of the request; absent: nothing was kept */
     struct chat_losses *losses;
 };

@@ -26,8 +26,8 @@ def post(path, body, key=KEY):
 
 
 def respond(model, given, key=KEY, **fields):
-    got = post("/v1/responses", {"model": model, "input": given, "include": ["reasoning.encrypted_content"], **fields}, key)
-    return got
+    """Of what nobody keeps: else the answer is told with an id of ours."""
+    return post("/v1/responses", {"model": model, "input": given, "include": ["reasoning.encrypted_content"], "store": False, **fields}, key)
 
 
 def message(model, messages, **fields):
@@ -160,7 +160,7 @@ def _():
 @test("a text that only looks like a seal, and a seal where no state stands, go on as they came")
 def _():
     looks = "aq1." + "x" * 60
-    body = json.dumps({"model": "responses", "input": [{"role": "user", "content": looks}], "temperature": 1.50}).encode()
+    body = json.dumps({"model": "responses", "input": [{"role": "user", "content": looks}], "temperature": 1.50, "store": False}).encode()
     fake.forget()
     got = http.call(gateway.address, "POST", "/v1/responses", {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}, body)
     eq((got.status, fake.last().body), (200, body.replace(b'"responses"', b'"gpt-5.5"')), got.body)

@@ -71,13 +71,15 @@ uint64_t anthropic_messages_max_tokens(const struct anthropic_messages_writing *
     return w->to->max_output ? w->to->max_output : MAX_TOKENS;
 }
 
-/* The vendor thinks in a turn of calls and results only when the turn begins with a thought that it signed itself (A5). */
+/* The vendor thinks in a turn of calls and results only when its last message of calls begins with a thought that it signed itself
+ * (A5). */
 static bool is_turn_without_thought(const struct anthropic_messages_writing *w)
 {
     bool calls = false, thought = false, after_result = false;
     for (const struct chat_item *i = w->c->items; i; i = i->next) {
         bool asks = i->kind == ITEM_MESSAGE && i->group && i->group->role == ROLE_USER && !after_result;
-        if (asks) calls = thought = false;
+        bool goes_on = after_result && i->group && i->group->role == ROLE_ASSISTANT;
+        if (asks || goes_on) calls = thought = false;
         calls |= i->kind == ITEM_TOOL_CALL;
         for (const struct chat_part *p = i->parts; i->kind == ITEM_REASONING && p; p = p->next)
             thought |= anthropic_messages_own_opaque(w, p) != NULL;

@@ -188,7 +188,7 @@ static enum err on_delta(struct chat_writer *w, const struct chat_event *e, stru
 static enum err on_item_end(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
 {
     (void)out, (void)why;
-    if (e->node && e->node->opaque) w->to->losses->n[LOSS_OPAQUE_FOREIGN]++;
+    if (e->node && e->node->opaque && !w->to->keeps_calls) w->to->losses->n[LOSS_OPAQUE_FOREIGN]++;
     return OK;
 }
 

@@ -1,0 +1,186 @@
+/* State of tool calls for callers of Chat Completions, whose format has no place for it: what a model thought before it called is
+ * kept by project and call id when the answer goes out, and asked for when the calls' results come. Steps recall and keep send Chat's
+ * requests here; translate takes and gives the texts. Only where a route leads to another format and the request has tools: all
+ * others never ask. What cannot be kept or found is lost, as it is without. */
+#include "gateway/state.h"
+
+#include <stdlib.h>
+
+enum { IDS_MAX = 128, RECALLED_MAX = 8 << 20, KEPT_MAX = 2 << 20 };
+
+struct calls {
+    struct exchange *exchange;
+    struct state_call call;
+    struct buf recalled; /* an object of what is known of the calls whose results the request brings; empty: nothing */
+    struct buf keep;     /* the same of the answer's calls */
+};
+
+static void calls_new(struct exchange *x)
+{
+    struct calls *k = mem_alloc(sizeof *k);
+    k->exchange = x;
+    buf_init(&k->call.request, SIZE_MAX / 4);
+    buf_init(&k->call.answer, 0);
+    buf_init(&k->recalled, RECALLED_MAX);
+    buf_init(&k->keep, KEPT_MAX);
+    x->calls = k;
+}
+
+void calls_free(struct exchange *x)
+{
+    struct calls *k = x->calls;
+    if (!k) return;
+    x->calls = NULL;
+    state_call_done(&k->call);
+    buf_done(&k->recalled);
+    buf_done(&k->keep);
+    free(k);
+}
+
+bool calls_are_busy(const struct exchange *x) { return x->calls && x->calls->call.call; }
+
+void calls_stop(struct exchange *x)
+{
+    if (x->calls) state_call_stop(&x->calls->call);
+}
+
+static void ask(struct exchange *x, const char *target, size_t answer_max)
+{
+    const struct state_request r = {S("POST"), str_z(target), x->key->project, x->generation->settings.state_wait_ms, answer_max};
+    state_ask(x->gl, &x->calls->call, &r);
+}
+
+/* ---- recall ---------------------------------------------------------------------------------------------------------------- */
+
+static bool has_tools(const struct json_tape *t)
+{
+    uint32_t tools = json_find(t, 0, S("tools"));
+    return tools && json_is(t, tools, JSON_ARRAY) && json_count(t, tools);
+}
+
+static bool leads_elsewhere(struct exchange *x)
+{
+    const struct json_tape *t = &x->gl->tape;
+    uint32_t model = json_find(t, 0, S("model"));
+    bool named = model && json_is(t, model, JSON_STRING);
+    const struct route *route = named ? generation_route(x->generation, json_text(t, model)) : NULL;
+    for (unsigned i = 0; route && i < route->n_deployments; i++)
+        if (!wire_formats_have(&route->deployments[i].formats, WIRE_OPENAI_CHAT)) return true;
+    return false;
+}
+
+static bool is_role(const struct json_tape *t, uint32_t message, struct str role)
+{
+    uint32_t at = json_find(t, message, S("role"));
+    return at && json_eq(t, at, role);
+}
+
+/* A vendor wants back what belongs to the turn under way: since the user spoke. */
+static uint32_t turn_of(const struct json_tape *t, uint32_t messages)
+{
+    uint32_t one, first = 0;
+    for (struct json_iter it = json_each(t, messages); json_next(t, &it, &one);) {
+        if (!json_is(t, one, JSON_OBJECT) || is_role(t, one, S("user"))) first = 0;
+        else if (!first) first = one;
+    }
+    return first;
+}
+
+static unsigned put_ids_of(const struct json_tape *t, uint32_t message, struct json_writer *w, unsigned room)
+{
+    uint32_t list = json_is(t, message, JSON_OBJECT) ? json_find(t, message, S("tool_calls")) : 0, call;
+    unsigned n = 0;
+    if (!list || !json_is(t, list, JSON_ARRAY)) return 0;
+    for (struct json_iter it = json_each(t, list); json_next(t, &it, &call) && n < room;) {
+        uint32_t id = json_is(t, call, JSON_OBJECT) ? json_find(t, call, S("id")) : 0;
+        if (!id || !json_is(t, id, JSON_STRING) || !chat_call_id_is_plain(json_text(t, id))) continue;
+        json_put_span(w, json_text(t, id));
+        n++;
+    }
+    return n;
+}
+
+static unsigned put_ids(const struct json_tape *t, struct buf *out)
+{
+    uint32_t messages = json_find(t, 0, S("messages")), one, first;
+    struct json_writer w;
+    unsigned n = 0;
+    if (!messages || !json_is(t, messages, JSON_ARRAY) || !(first = turn_of(t, messages))) return 0;
+    json_write(&w, out);
+    json_put_array(&w);
+    for (struct json_iter it = json_each(t, messages); json_next(t, &it, &one);)
+        if (one >= first) n += put_ids_of(t, one, &w, IDS_MAX - n);
+    json_put_end(&w);
+    return json_write_done(&w) ? n : 0;
+}
+
+static void on_recalled(struct state_call *c, enum err got)
+{
+    struct calls *k = CONTAINER_OF(c, struct calls, call);
+    if (got == OK && c->status == 200) buf_str(&k->recalled, buf_view(&c->answer));
+    if (k->recalled.over) buf_done(&k->recalled);
+    buf_done(&c->answer);
+    exchange_resume(k->exchange);
+}
+
+enum next calls_recall(struct exchange *x)
+{
+    struct json_limits all = WIRE_LIMITS;
+    struct json_tape *t = &x->gl->tape;
+    all.record_depth = JSON_DEPTH_MAX;
+    if (!x->generation->settings.keeps_state || !x->key->seal || x->endpoint->operation != WIRE_GENERATE) return NEXT;
+    if (admit_scan(x, x->stream->request->body) != OK) return FAILED;
+    x->gl->scanned = x;
+    if (!has_tools(t) || !leads_elsewhere(x)) return NEXT;
+    if (!json_tape_holds(t, x->stream->request->body, &all) && json_scan(t, x->stream->request->body, &all, NULL) != OK) {
+        x->gl->scanned = NULL; /* more values than a tape takes: admit's own scan takes fewer */
+        return NEXT;
+    }
+    calls_new(x);
+    if (!put_ids(t, &x->calls->call.request)) {
+        buf_done(&x->calls->call.request);
+        return NEXT;
+    }
+    x->gl->scanned = NULL;
+    x->calls->call.on_done = on_recalled;
+    ask(x, "/calls/recall", RECALLED_MAX);
+    return WAIT;
+}
+
+enum err calls_restore(struct exchange *x, struct chat *c)
+{
+    struct json_tape *t = &x->gl->tape;
+    if (!x->calls || !x->calls->recalled.n) return OK;
+    if (json_scan(t, buf_view(&x->calls->recalled), &JSON_LIMITS, NULL) != OK) return OK;
+    return chat_calls_restore(c, t, &x->fault);
+}
+
+/* ---- keep ------------------------------------------------------------------------------------------------------------------ */
+
+void calls_gather(struct exchange *x, struct chat_answer *a, struct chat_origin origin)
+{
+    struct calls *k = x->calls;
+    buf_clear(&k->keep);
+    if (!chat_calls_keep(a, x->key->seal, origin, &k->keep)) buf_done(&k->keep);
+}
+
+static void on_kept(struct state_call *c, enum err got)
+{
+    struct exchange *x = CONTAINER_OF(c, struct calls, call)->exchange;
+    if (got == OK && c->status >= 400)
+        LOG(LOG_WARN, "state.unkept", "the state of tool calls was refused", F_Z("request_id", x->id));
+    exchange_resume(x);
+}
+
+enum next calls_keep(struct exchange *x)
+{
+    struct calls *k = x->calls;
+    bool good = x->outcome == OUTCOME_ANSWER ? x->status < 300 : x->outcome == OUTCOME_STREAM && x->wire_stream.finished;
+    if (!k->keep.n || !x->stream || !good) return NEXT;
+    buf_done(&k->call.request);
+    k->call.request = k->keep;
+    buf_init(&k->keep, KEPT_MAX);
+    k->call.on_done = on_kept;
+    ask(x, "/calls/keep", KIB(64));
+    return WAIT;
+}
