@@ -44,6 +44,7 @@ struct config_provider {
     struct str name, kind, url, key, api_version, ca_file, proxy, jurisdiction;
     struct str files; /* whose project's files and batches the account keeps; "" nobody's */
     uint64_t batches; /* enum provider_batches */
+    CONFIG_LIST(struct str) betas;
     struct str region, access_key, secret_key, session_token, profile; /* AWS */
     struct str service_account;                                        /* Google: reference to a key file */
     uint64_t credentials;                                              /* enum found_source */

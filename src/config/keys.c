@@ -210,6 +210,10 @@ static const struct config_key KEYS[] = {
      .help = "As `timeouts.gap`, which is the default."},
     {"providers[].timeouts.total", CONFIG_DURATION, PROVIDER(timeouts.total), .min = 0, .max = 7 * DAY, LIVE, .since = "0.1",
      .help = "As `timeouts.total`, which is the default."},
+    {"providers[].betas", CONFIG_TEXTS, PROVIDER(betas), .max = 64, LIVE, .since = "0.1",
+     .help = "Kind bedrock: betas of `anthropic-beta` that may go there beside the known ones, when a request for Anthropic's "
+             "format is "
+             "told in Bedrock's; `*` all. Others are dropped and counted."},
     {"providers[].files", CONFIG_NAME, PROVIDER(files), .max = 64, LIVE, .since = "0.1",
      .help = "Kinds openai, azure and anthropic: the project whose files and batches this account keeps. Its keys, and no "
              "others, reach "

@@ -318,6 +318,8 @@ MUST_USE enum err betas_carry(struct exchange *x, const struct wire_target *to, 
                               struct str *ret_field);
 
 /* The field's words of a body's anthropic_beta, in the exchange's arena; false: none. */
+/* Does the request need this one beside its own? */
+bool betas_add_system(const struct exchange *x, struct str *ret_beta);
 bool betas_of_body(struct exchange *x, struct str raw, struct str *ret_field);
 /* ---- recall.c, keep.c: responses that are kept for their callers (state.h) ----------------------------------------------- */
 void kept_stop(struct exchange *x);          /* what is under way ends at once; NULL is fine */

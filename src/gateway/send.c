@@ -256,6 +256,8 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
             put_field(up, theirs.at[i].name, theirs.at[i].value);
     if (!versioned && !x->attempt.crossing) put_body_fields(x, up);
     if (!x->opaque && !has_field(up, S("content-type"))) put_field(up, S("content-type"), S("application/json"));
+    struct str beta;
+    if (betas_add_system(x, &beta)) put_field(up, S("anthropic-beta"), beta);
     if (x->attempt.crossing && translate_betas(x->attempt.translation).n)
         put_field(up, S("anthropic-beta"), translate_betas(x->attempt.translation));
     put_field(up, S("accept-encoding"), S("identity")); /* usage is read from the answer */
@@ -428,6 +430,8 @@ static enum err start_call(struct exchange *x, const struct destination *to)
     if (!a->deployment->provider->kind->path(&call, &target))
         return FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED, "a provider of kind %s cannot do this call",
                     a->deployment->provider->kind->name);
+    if (!a->crossing && !x->opaque && a->deployment->provider->kind->takes_query)
+        wire_put_query(x->stream->request->query, &target);
     size_t n_pieces = x->opaque ? 0 : splice(x, pieces, edits);
     buf_clear(room);
     up.n = 0;

@@ -46,6 +46,8 @@ struct provider {
     bool awaited;                 /* control finds the credentials: without them no call can be made */
     struct str files;             /* the project whose files and batches it keeps; "" nobody's */
     enum provider_batches batches;
+    struct str *betas; /* that it takes beside those its kind is known to take */
+    unsigned n_betas;
     struct http_deadlines deadlines;
     struct header *headers; /* extra ones, on every call */
     unsigned n_headers;

@@ -246,6 +246,7 @@ static enum err load_provider(struct load *l, uint32_t o, struct provider *p)
     };
     p->api_version = load_str(l, o, "api_version");
     p->files = load_str(l, o, "files");
+    p->betas = load_strs(l, o, "betas", &p->n_betas);
     p->batches = (enum provider_batches)load_u64(l, o, "batches", BATCHES_UNCAPPED);
     TRY(load_secret(l, o, "key", &p->key.value));
     TRY(load_signing(l, o, p));

@@ -147,6 +147,7 @@ static void put_provider(struct json_writer *w, const struct generation_source *
     add_text(w, "api_version", p->api_version);
     add_text(w, "files", p->files);
     if (p->files.n) json_add_u64(w, S("batches"), p->batches);
+    add_strs(w, "betas", p->betas.at, p->betas.n);
     add_text(w, "region", p->region);
     add_text(w, "access_key", p->access_key);
     add_text(w, "secret_key", p->secret_key);

@@ -235,6 +235,25 @@ static const struct http_field ANTHROPIC_REQUIRED[] = {
     {{NULL, 0}, {NULL, 0}},
 };
 
+/* Amazon Bedrock User Guide, "Anthropic Claude Messages API", "Beta headers". */
+static const char *const BEDROCK_BETAS[] = {
+    "computer-use-2024-10-22",
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "token-efficient-tools-2025-02-19",
+    "output-128k-2025-02-19",
+    "dev-full-thinking-2025-05-14",
+    "interleaved-thinking-2025-05-14",
+    "fine-grained-tool-streaming-2025-05-14",
+    "context-management-2025-06-27",
+    "context-1m-2025-08-07",
+    "tool-search-tool-2025-10-19",
+    "tool-examples-2025-10-29",
+    "effort-2025-11-24",
+    "compact-2026-01-12",
+    NULL,
+};
+
 static const struct provider_kind KINDS[] = {
     {
         .name = "openai",
@@ -243,6 +262,7 @@ static const struct provider_kind KINDS[] = {
         .keeps = true,
         .needs_url = true,
         .otel_name = "openai",
+        .takes_query = true,
         .path = openai_path,
         .credentials = bearer,
         .required = NOTHING_REQUIRED,
@@ -265,6 +285,7 @@ static const struct provider_kind KINDS[] = {
         .needs_url = true,
         .otel_name = "anthropic",
         .keeps = true,
+        .takes_query = true,
         .path = anthropic_own_path,
         .credentials = x_api_key,
         .required = ANTHROPIC_REQUIRED,
@@ -276,6 +297,7 @@ static const struct provider_kind KINDS[] = {
         .path = bedrock_path,
         .credentials = bearer,
         .required = NOTHING_REQUIRED,
+        .betas = BEDROCK_BETAS,
         .aws_service = "bedrock",
         .aws_url = "https://bedrock-runtime.REGION.amazonaws.com",
     },
@@ -359,6 +381,13 @@ struct wire_formats provider_formats(const struct provider_kind *k, struct str u
     for (unsigned i = 0; i < COUNTOF(HOSTS); i++)
         if (strcmp(HOSTS[i].kind, k->name) == 0 && is_host(host, str_z(HOSTS[i].host))) return HOSTS[i].formats;
     return k->formats;
+}
+
+bool provider_takes_beta(const struct provider_kind *k, struct str beta)
+{
+    for (const char *const *one = k->betas; one && *one; one++)
+        if (str_eq(str_z(*one), beta)) return true;
+    return !k->betas;
 }
 
 /* Seconds (RFC 9110 10.2.3), also with the fraction some vendors send; milliseconds, rounded up. */

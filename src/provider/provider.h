@@ -34,6 +34,8 @@ struct provider_kind {
     const struct http_field *required;
     uint32_t quirks; /* enum wire_quirk: what all its deployments are like */
     /* AWS: calls are signed for this service unless there is a key (then a bearer key). NULL: no AWS. */
+    const char *const *betas; /* Anthropic's that it takes, up to a NULL; NULL: it is not known to refuse any */
+    bool takes_query;         /* the vendor's clients may say something in the query: wire_put_query() */
     const char *aws_service;
     bool vertex_bodies;     /* Messages goes there in Vertex AI's dialect: wire_dialect_changes() */
     bool has_google_tokens; /* calls carry an access token of Google's, given as key or found */
@@ -48,6 +50,9 @@ const struct provider_kind *provider_kind_find(struct str name); /* NULL: unknow
 const struct provider_kind *provider_kind_at(unsigned i);        /* NULL: past the last */
 /* What an account speaks when the configuration does not say: the kind's, unless the vendor's own host speaks more. */
 struct wire_formats provider_formats(const struct provider_kind *k, struct str url);
+
+/* Is it among the betas of Anthropic's that accounts of this kind are known to take? */
+bool provider_takes_beta(const struct provider_kind *k, struct str beta);
 
 /* What a failed answer means. */
 struct provider_verdict {

@@ -306,13 +306,51 @@ static void formats_by_host(void **state)
     }
 }
 
+static void betas_that_are_known(void **state)
+{
+    const struct provider_kind *bedrock = provider_kind_find(S("bedrock")), *anthropic = provider_kind_find(S("anthropic"));
+    assert_true(provider_takes_beta(bedrock, S("context-1m-2025-08-07")));
+    assert_false(provider_takes_beta(bedrock, S("context-1m")));
+    assert_false(provider_takes_beta(bedrock, S("claude-code-20250219")));
+    assert_true(provider_takes_beta(anthropic, S("claude-code-20250219")));
+}
+
+static void what_accounts_keep(void **state)
+{
+    static const struct {
+        const char *kind, *version, *rest, *path; /* path NULL: it keeps none */
+    } CASES[] = {
+        {"openai", "", "/files?limit=2", "/files?limit=2"},
+        {"azure", "", "/files", "/files"},
+        {"azure", "2024-10-21", "/files", "/files?api-version=2024-10-21"},
+        {"azure", "2024-10-21", "/files?limit=2", "/files?limit=2&api-version=2024-10-21"},
+        {"anthropic", "", "/messages/batches", "/v1/messages/batches"},
+        {"local", "", "/files", NULL},
+        {"bedrock_mantle", "", "/files", NULL},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const struct provider_kind *k = provider_kind_find(str_z(CASES[i].kind));
+        bool is_anthropic = strcmp(CASES[i].kind, "anthropic") == 0;
+        const struct provider_call c = {.format = is_anthropic ? WIRE_ANTHROPIC_MESSAGES : WIRE_OPENAI_TASKS,
+                                        .operation = WIRE_KEEP,
+                                        .api_version = str_z(CASES[i].version),
+                                        .rest = str_z(CASES[i].rest)};
+        struct buf out;
+        buf_init(&out, KIB(1));
+        assert_int_equal(k->path(&c, &out), CASES[i].path != NULL);
+        if (CASES[i].path) assert_string_equal(buf_z(&out), CASES[i].path);
+        buf_done(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats_by_host),     cmocka_unit_test(paths_by_kind),          cmocka_unit_test(bedrock_by_model),
-        cmocka_unit_test(azure_by_version),    cmocka_unit_test(azure_by_key_or_token),  cmocka_unit_test(what_bodies_add),
-        cmocka_unit_test(a_wait_in_the_body),  cmocka_unit_test(what_is_left_of_limits), cmocka_unit_test(paths_with_the_model),
-        cmocka_unit_test(credentials_by_kind), cmocka_unit_test(what_a_failure_means),
+        cmocka_unit_test(formats_by_host),        cmocka_unit_test(betas_that_are_known), cmocka_unit_test(what_accounts_keep),
+        cmocka_unit_test(paths_by_kind),          cmocka_unit_test(bedrock_by_model),     cmocka_unit_test(azure_by_version),
+        cmocka_unit_test(azure_by_key_or_token),  cmocka_unit_test(what_bodies_add),      cmocka_unit_test(a_wait_in_the_body),
+        cmocka_unit_test(what_is_left_of_limits), cmocka_unit_test(paths_with_the_model), cmocka_unit_test(credentials_by_kind),
+        cmocka_unit_test(what_a_failure_means),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ def bedrock_provider(name, extra=""):
 
 
 PROVIDERS = [bedrock_provider("aws"), bedrock_provider("aws-converse", "    formats: [bedrock_converse]\n"),
-             bedrock_provider("aws-invoke", "    formats: [bedrock_invoke]\n"),
+             bedrock_provider("aws-invoke", "    formats: [bedrock_invoke]\n    betas: [c-2025-03-03]\n"),
              openai_provider(plain), anthropic_provider(plain)]
 
 
@@ -215,10 +215,27 @@ def _():
     eq(plain.last().get("anthropic-beta"), "a-2025-01-01,b-2025-02-02")
     many = post("claude", "invoke", {**INVOKE, "anthropic_beta": [f"b{at}" for at in range(129)]}, headers={"anthropic-beta": "c"})
     check(many.status == 400 and b"more than 128" in many.body, many)
-    headers = {"x-api-key": KEY, "anthropic-version": "2023-06-01", "anthropic-beta": "c-2025-03-03, d-2025-04-04"}
+    headers = {"x-api-key": KEY, "anthropic-version": "2023-06-01", "anthropic-beta": "c-2025-03-03, d-2025-04-04,context-1m-2025-08-07"}
     body = {"model": "invoke", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}]}
+    got = http.call(gateway.address, "POST", "/v1/messages", headers, body)
+    eq((got.status, got.get("x-aquifer-losses")), (200, "hint=1"), got.body)
+    eq(aws.last().json["anthropic_beta"], ["c-2025-03-03", "context-1m-2025-08-07"], "what Bedrock knows, and what the configuration says")
+    headers["anthropic-beta"] = "claude-code-20250219"
     eq(http.call(gateway.address, "POST", "/v1/messages", headers, body).status, 200)
-    eq(aws.last().json["anthropic_beta"], ["c-2025-03-03", "d-2025-04-04"])
+    check("anthropic_beta" not in aws.last().json, "nothing is left of it")
+
+
+@test("mantle's callers at Anthropic: the beta that their system messages need is said for them, and ?beta=true goes up")
+def _():
+    headers = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
+    talk = [{"role": "user", "content": "hello"}, {"role": "system", "content": "Be brief."}]
+    body = json.dumps({"model": "claude", "max_tokens": 10, "messages": talk}).encode()
+    ask = lambda path, **more: http.call(gateway.address, "POST", path, {**headers, "content-type": "application/json", **more}, body)
+    eq(ask("/anthropic/v1/messages?beta=true&key=secret").status, 200)
+    eq((plain.last().target, plain.last().get("anthropic-beta")), ("/v1/messages?beta=true", "mid-conversation-system-2026-04-07"))
+    eq(ask("/anthropic/v1/messages", **{"anthropic-beta": "mid-conversation-system-2026-04-07"}).status, 200)
+    eq([value for name, value in plain.last().headers if name.lower() == "anthropic-beta"], ["mid-conversation-system-2026-04-07"])
+    eq(ask("/v1/messages").status, 400, "Anthropic's own callers say it themselves")
 
 
 @test("counting tokens at Bedrock")
