@@ -10,7 +10,7 @@ from lib import http
 from lib.clients import run_client
 from lib.fake import Fake
 from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
-from lib.tap import check, eq, run, test, until
+from lib.tap import SLOW, check, eq, run, test, until
 
 fake, other = Fake().start(), Fake().start()
 PROVIDERS = [openai_provider(fake, "main", "    files: default\n"), anthropic_provider(fake, "claude", "    files: default\n"),
@@ -55,7 +55,8 @@ def _():
     eq(got.status, 200, got.body)
     check(got.json()["bytes"] == 64 << 20, got.body)
     check(fake.last().get("content-length") == str(len(body)), "the length goes up as it was said")
-    check(peak() - before < 4096, f"{peak() - before} KB more at the peak")
+    if SLOW == 1:  # a sanitizer's allocator keeps what was freed
+        check(peak() - before < 4096, f"{peak() - before} KB more at the peak")
 
 
 @test("too long, compressed, signed bodies are refused; a body of unknown length goes up in chunks")
