@@ -16,7 +16,8 @@ static void unknown_model(struct exchange *x)
     buf_done(&names);
 }
 
-static enum err find_route(struct exchange *x)
+/* By its name, for this key. */
+static enum err find_named(struct exchange *x)
 {
     x->route = generation_route(x->generation, x->request.model);
     if (!x->route) {
@@ -26,6 +27,12 @@ static enum err find_route(struct exchange *x)
     if (!key_may_call(x->key, x->request.model) && !key_may_call(x->key, x->route->name))
         return FAIL(&x->fault, ERR_ROUTE_DENIED, "this key may not call '%.*s'; GET /v1/models lists what it may",
                     STR_ARG(x->request.model));
+    return OK;
+}
+
+static enum err find_route(struct exchange *x)
+{
+    TRY(find_named(x));
     if (!route_speaks(x->route, wire_reach(x->wire->format, x->endpoint->operation)))
         return FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED,
                     "no provider of '%.*s' speaks %s for this call: call it in a format that one of them speaks, or give the "
@@ -197,13 +204,21 @@ static enum err check_journal(struct exchange *x)
     return x->fault.code;
 }
 
+/* All that the key may call, or the one that the path names. */
+static enum next list_models(struct exchange *x)
+{
+    struct str path = x->stream->request->path;
+    bool one = x->endpoint->in_path == PATH_MODEL;
+    if (one && wire_read_path(x->endpoint, path, &x->arena, &x->request, &x->fault) != OK) return FAILED;
+    if (one && find_named(x) != OK) return FAILED;
+    models_answer(x);
+    return answered(x);
+}
+
 enum next step_admit(struct exchange *x)
 {
     if (x->opaque) return check_journal(x) == OK && account_admit(x) == OK ? NEXT : FAILED;
-    if (x->endpoint->operation == WIRE_LIST_MODELS) {
-        models_answer(x);
-        return answered(x);
-    }
+    if (x->endpoint->operation == WIRE_LIST_MODELS) return list_models(x);
     if (x->endpoint->operation == WIRE_CONNECT) return socket_check(x) == OK ? answered(x) : FAILED;
     if (read_request(x) != OK) return FAILED;
     if (wire_read_path(x->endpoint, x->stream->request->path, &x->arena, &x->request, &x->fault) != OK) return FAILED;

@@ -331,11 +331,27 @@ bool can_call_as(const struct exchange *x, enum wire_format f, enum wire_operati
     return x->attempt.deployment->provider->kind->path(&call, &path);
 }
 
+/* A body that has no model, since the path had it (Azure), gets one for whoever reads it there. */
+static bool quote_member(struct exchange *x, struct str model, struct str *ret_member)
+{
+    struct buf member;
+    struct str quoted;
+    if (!quote(x, model, &quoted)) return false;
+    buf_init(&member, quoted.n + 16);
+    buf_fmt(&member, "\"model\":%.*s,", STR_ARG(quoted));
+    bool kept = !member.over && arena_str(&x->arena, buf_view(&member), ret_member);
+    buf_done(&member);
+    return kept;
+}
+
+/* What takes the place of the model in the body. STR_NONE: it stays. */
 static bool quote_model(struct exchange *x, struct str *ret_quoted)
 {
-    struct str model = x->attempt.deployment->model;
+    struct str model = upstream_model(x);
     *ret_quoted = STR_NONE;
-    if (str_eq(model, S("*")) || str_eq(model, x->request.model)) return true;
+    bool deployed = x->endpoint->in_path == PATH_MODEL && x->wire->format != WIRE_GEMINI_GENERATE;
+    if (deployed && !x->request.model_n && x->request.model_at) return quote_member(x, model, ret_quoted);
+    if (str_eq(model, x->request.model) && !deployed) return true;
     return quote(x, model, ret_quoted);
 }
 

@@ -20,6 +20,9 @@
         "POST", place "/publishers/anthropic/models/{m}:streamRawPredict", WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, PATH_STREAM \
     }
 
+/* Azure's older paths: the deployment is the model; api-version is not asked for. */
+#define DEPLOYED(path, format, operation) {"POST", "/openai/deployments/{m}/" path, format, operation, PATH_MODEL}
+
 /* Anthropic's files lie under the same paths: wire_guess(). */
 #define OF_ACCOUNT(path) \
     {"GET", path, WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_FIXED}, { "GET", path "/{id}", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE }
@@ -65,6 +68,10 @@ static const struct wire_endpoint ENDPOINTS[] = {
     {"POST", "/v1/audio/translations", WIRE_OPENAI_TASKS, WIRE_TRANSLATE_AUDIO, PATH_FIXED},
     {"POST", "/v1/rerank", WIRE_OPENAI_TASKS, WIRE_RERANK, PATH_FIXED},
     {"POST", "/v1/moderations", WIRE_OPENAI_TASKS, WIRE_MODERATE, PATH_FIXED},
+    DEPLOYED("chat/completions", WIRE_OPENAI_CHAT, WIRE_GENERATE),
+    DEPLOYED("embeddings", WIRE_OPENAI_TASKS, WIRE_EMBED),
+    DEPLOYED("images/generations", WIRE_OPENAI_TASKS, WIRE_IMAGE),
+    DEPLOYED("audio/speech", WIRE_OPENAI_TASKS, WIRE_SPEAK),
     OF_ACCOUNT("/v1/files"),
     {"POST", "/v1/files", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_FIXED},
     {"DELETE", "/v1/files/{id}", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE},
@@ -84,6 +91,8 @@ static const struct wire_endpoint ENDPOINTS[] = {
     {"GET", "/v1/messages/batches/{id}/results", WIRE_ANTHROPIC_MESSAGES, WIRE_KEEP, PATH_PLACE},
     /* the shape follows anthropic-version: wire_guess() */
     {"GET", "/v1/models", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS, PATH_FIXED},
+    {"GET", "/v1/models/{+m}", WIRE_OPENAI_CHAT, WIRE_LIST_MODELS, PATH_MODEL},
+    {"GET", "/v1beta/models/{+m}", WIRE_GEMINI_GENERATE, WIRE_LIST_MODELS, PATH_MODEL},
     {"POST", "/model/{+id}/converse", WIRE_BEDROCK_CONVERSE, WIRE_GENERATE, PATH_MODEL},
     {"POST", "/model/{+id}/converse-stream", WIRE_BEDROCK_CONVERSE, WIRE_GENERATE, PATH_STREAM},
     {"POST", "/model/{+id}/invoke", WIRE_BEDROCK_INVOKE, WIRE_GENERATE, PATH_MODEL},

@@ -18,6 +18,8 @@ void openai_error_event(const struct fault *f, struct str request_id, struct buf
 /* What they share (shared.c). Requests: root is an object with a usable model, messages an array, stream a boolean. */
 MUST_USE enum err wire_check_model(struct str model, struct fault *why);
 MUST_USE enum err wire_read_model(const struct json_tape *t, struct arena *a, struct wire_request *r, struct fault *why);
+/* The same where the path may have it (Azure): wire_read_path() misses it else. A member may be put at r->model_at. */
+MUST_USE enum err wire_seek_model(const struct json_tape *t, struct arena *a, struct wire_request *r, struct fault *why);
 MUST_USE enum err wire_want_messages(const struct json_tape *t, struct fault *why);
 MUST_USE enum err wire_read_stream(const struct json_tape *t, struct wire_request *r, struct fault *why);
 /* A member of the root that is read further: no name may stand twice in it, lest the provider reads the other one. 0: it is not

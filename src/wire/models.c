@@ -3,6 +3,29 @@
  * Bedrock API reference "ListInferenceProfiles", "ListFoundationModels". */
 #include "wire/wire.h"
 
+static void put_openai(struct json_writer *w, const struct wire_model *m)
+{
+    json_put_object(w);
+    json_add_str(w, S("id"), m->id);
+    json_add_str(w, S("object"), S("model"));
+    json_add_i64(w, S("created"), m->created_s);
+    json_add_str(w, S("owned_by"), S("aquifer"));
+    json_put_end(w);
+}
+
+static void put_gemini(struct json_writer *w, const struct wire_model *m)
+{
+    json_put_object(w);
+    json_put_name(w, S("name"));
+    json_put_string_begin(w);
+    buf_str(w->out, S("models/"));
+    json_escape(w->out, m->id);
+    json_put_string_end(w);
+    json_add_str(w, S("displayName"), m->display_name.n ? m->display_name : m->id);
+    json_add_raw(w, S("supportedGenerationMethods"), S("[\"generateContent\",\"countTokens\"]"));
+    json_put_end(w);
+}
+
 void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out)
 {
     struct json_writer w;
@@ -10,14 +33,7 @@ void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out)
     json_put_object(&w);
     json_add_str(&w, S("object"), S("list"));
     json_add_array(&w, S("data"));
-    for (size_t i = 0; i < n; i++) {
-        json_put_object(&w);
-        json_add_str(&w, S("id"), m[i].id);
-        json_add_str(&w, S("object"), S("model"));
-        json_add_i64(&w, S("created"), m[i].created_s);
-        json_add_str(&w, S("owned_by"), S("aquifer"));
-        json_put_end(&w);
-    }
+    for (size_t i = 0; i < n; i++) put_openai(&w, &m[i]);
     json_put_end(&w);
     json_put_end(&w);
 }
@@ -28,17 +44,7 @@ void wire_models_gemini(const struct wire_model *m, size_t n, struct buf *out)
     json_write(&w, out);
     json_put_object(&w);
     json_add_array(&w, S("models"));
-    for (size_t i = 0; i < n; i++) {
-        json_put_object(&w);
-        json_put_name(&w, S("name"));
-        json_put_string_begin(&w);
-        buf_str(out, S("models/"));
-        json_escape(out, m[i].id);
-        json_put_string_end(&w);
-        json_add_str(&w, S("displayName"), m[i].display_name.n ? m[i].display_name : m[i].id);
-        json_add_raw(&w, S("supportedGenerationMethods"), S("[\"generateContent\",\"countTokens\"]"));
-        json_put_end(&w);
-    }
+    for (size_t i = 0; i < n; i++) put_gemini(&w, &m[i]);
     json_put_end(&w);
     json_put_end(&w);
 }
@@ -100,7 +106,7 @@ static size_t place_of(const struct wire_model *m, size_t n, struct str id)
     return n;
 }
 
-static void put_model(struct json_writer *w, const struct wire_model *m)
+static void put_anthropic(struct json_writer *w, const struct wire_model *m)
 {
     char when[25];
     clock_rfc3339(m->created_s * 1000, when);
@@ -135,12 +141,21 @@ void wire_models_anthropic(const struct wire_model *m, size_t n, struct str quer
     json_write(&w, out);
     json_put_object(&w);
     json_add_array(&w, S("data"));
-    for (size_t i = from; i < to; i++) put_model(&w, &m[i]);
+    for (size_t i = from; i < to; i++) put_anthropic(&w, &m[i]);
     json_put_end(&w);
     json_add_bool(&w, S("has_more"), more);
     put_id_or_null(&w, S("first_id"), from < to ? &m[from] : NULL);
     put_id_or_null(&w, S("last_id"), from < to ? &m[to - 1] : NULL);
     json_put_end(&w);
+}
+
+void wire_model_one(enum wire_format f, const struct wire_model *m, struct buf *out)
+{
+    struct json_writer w;
+    json_write(&w, out);
+    if (f == WIRE_ANTHROPIC_MESSAGES) put_anthropic(&w, m);
+    else if (f == WIRE_GEMINI_GENERATE) put_gemini(&w, m);
+    else put_openai(&w, m);
 }
 
 /* ---- Bedrock ------------------------------------------------------------------------------------------------------------- */

@@ -35,6 +35,13 @@ enum err wire_read_model(const struct json_tape *t, struct arena *a, struct wire
     return wire_check_model(r->model, why);
 }
 
+enum err wire_seek_model(const struct json_tape *t, struct arena *a, struct wire_request *r, struct fault *why)
+{
+    if (!json_is(t, 0, JSON_OBJECT) || json_find(t, 0, S("model"))) return wire_read_model(t, a, r, why);
+    r->model_at = json_node(t, 0)->start + 1;
+    return OK;
+}
+
 enum err wire_want_messages(const struct json_tape *t, struct fault *why)
 {
     uint32_t messages = json_find(t, 0, S("messages"));

@@ -71,7 +71,7 @@ const struct wire_manner *wire_manner(enum wire_operation op);
 struct wire_request {
     enum wire_operation operation;
     struct str model;         /* unescaped; copied to the arena when it had escapes */
-    size_t model_at, model_n; /* the string's span in the body, with its quotes */
+    size_t model_at, model_n; /* the string's span in the body, with its quotes; n 0: none, and where a member may be put */
     bool stream;
     uint64_t max_output;         /* tokens the caller allows, all choices together; 0: not said */
     uint64_t choices;            /* answers asked for (Chat's n); at least 1 */
@@ -226,7 +226,8 @@ struct wire_model {
     int64_t created_s;
     uint64_t context; /* tokens; 0: unknown */
 };
-void wire_models_gemini(const struct wire_model *m, size_t n, struct buf *out); /* all on one page */
+void wire_model_one(enum wire_format f, const struct wire_model *m, struct buf *out); /* as an entry of its list */
+void wire_models_gemini(const struct wire_model *m, size_t n, struct buf *out);       /* all on one page */
 void wire_models_openai(const struct wire_model *m, size_t n, struct buf *out);
 /* Codex's catalogue, which it asks for with its version in the query; false: the query is not Codex's. */
 bool wire_models_codex(const struct wire_model *m, size_t n, struct str query, struct buf *out);

@@ -6,7 +6,7 @@ import json
 
 from lib import acts, azure, http
 from lib.fake import Fake
-from lib.gateway import Gateway, config, deployment, openai_provider, route
+from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
 from lib.tap import check, eq, run, test, until
 
 VERSION = "2024-10-21"
@@ -18,8 +18,10 @@ def azure_provider(name, fake_azure, base, extra=""):
 
 
 gateway = Gateway(config(
-    [azure_provider("new", new, "/openai/v1"), azure_provider("old", old, "/openai", f"    api_version: {VERSION}\n"), openai_provider(fake)],
-    [route("fast", deployment("new", "gpt-4o-mini")), route("older", deployment("old", "gpt-4o-mini")), route("filter", deployment("new", "filtering")),
+    [azure_provider("new", new, "/openai/v1"), azure_provider("old", old, "/openai", f"    api_version: {VERSION}\n"), openai_provider(fake),
+     anthropic_provider(fake)],
+    [route("fast", deployment("new", "gpt-4o-mini")), route("plain", deployment("main", "gpt-4o-mini")),
+     route("claude", deployment("claude", "claude-opus-5")), route("older", deployment("old", "gpt-4o-mini")), route("filter", deployment("new", "filtering")),
      route("poor", deployment("new", "no-quota")), route("saved", deployment("main", "spent"), deployment("new", "gpt-4o-mini")),
      route("nearly", deployment("main", "nearly"), deployment("new", "gpt-4o-mini"))])).start()
 KEY = gateway.key()
@@ -34,6 +36,39 @@ def _():
         eq((one.last().get("api-key") is not None, one.last().get("authorization")), (True, None))
     eq(old.last().target, f"/openai/deployments/gpt-4o-mini/chat/completions?api-version={VERSION}")
     eq(new.last().target, "/openai/v1/chat/completions")
+
+
+def post(path, body, headers):
+    return http.call(gateway.address, "POST", path, headers, body)
+
+
+@test("a client of Azure's older paths: the deployment is the route, whatever provider answers")
+def _():
+    body = {"messages": [{"role": "user", "content": "hello"}]}
+    for model, one in (("fast", new), ("older", old), ("plain", fake)):
+        for extra in ({}, {"model": "what-the-sdk-was-given"}, {"stream": True}):
+            got = post(f"/openai/deployments/{model}/chat/completions?api-version={VERSION}", {**body, **extra}, {"api-key": KEY})
+            check(got.status == 200 and "You said: hello" in got.body.decode() or "stream" in extra, f"{model}, {extra}: {got}")
+            eq(one.last().json["model"], "gpt-4o-mini")
+    got = post(f"/openai/deployments/claude/chat/completions?api-version={VERSION}", body, {"api-key": KEY})
+    check("You said: hello" in got.json()["choices"][0]["message"]["content"], got)
+    got = post("/openai/deployments/no-such/chat/completions", body, {"api-key": KEY})
+    eq((got.status, got.json()["error"]["code"]), (404, "model_unknown"))
+    eq(post("/v1/chat/completions", body, {"api-key": KEY}).json()["error"]["message"][:14], "model: missing")
+
+
+@test("one model by its name, in the shape of the caller's vendor")
+def _():
+    def one(path, headers):
+        return http.call(gateway.address, "GET", path, headers)
+    openai = one("/v1/models/fast", {"authorization": f"Bearer {KEY}"}).json()
+    eq((openai["id"], openai["object"]), ("fast", "model"))
+    anthropic = one("/v1/models/fast", {"x-api-key": KEY, "anthropic-version": "2023-06-01"}).json()
+    check("id" in anthropic, anthropic)
+    eq((anthropic["id"], anthropic["type"]), ("fast", "model"))
+    eq(one("/v1beta/models/fast", {"x-goog-api-key": KEY}).json()["name"], "models/fast")
+    got = one("/v1/models/fats", {"authorization": f"Bearer {KEY}"})
+    check(got.status == 404 and "fast" in got.json()["error"]["message"], got)
 
 
 @test("embeddings as well, by the same road")

@@ -58,7 +58,7 @@ static enum err chat_read(enum wire_operation op, const struct json_tape *t, str
                           struct fault *why)
 {
     *r = (struct wire_request){.operation = op, .input_bound = t->src.n, .choices = 1};
-    TRY(wire_read_model(t, a, r, why));
+    TRY(wire_seek_model(t, a, r, why));
     TRY(wire_want_messages(t, why));
     TRY(read_bounds(t, r, why));
     TRY(wire_read_stream(t, r, why));

@@ -15,7 +15,7 @@ static enum err tasks_read(enum wire_operation op, const struct json_tape *t, st
                            struct fault *why)
 {
     *r = (struct wire_request){.operation = op, .input_bound = t->src.n, .choices = 1};
-    TRY(wire_read_model(t, a, r, why));
+    TRY(wire_seek_model(t, a, r, why));
     if (!json_find(t, 0, NEEDED[op])) return FAIL(why, ERR_BAD_REQUEST, "%.*s: missing", STR_ARG(NEEDED[op]));
     uint32_t n = json_find(t, 0, S("n"));
     if (n && json_u64(t, n, &r->choices) && r->choices == 0) r->choices = 1; /* the provider judges it */
