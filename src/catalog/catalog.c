@@ -1,12 +1,12 @@
 /* The catalogue: reading its files, judging them, finding models. Called by control at each new generation and by the
  * commands. Owns all text and models in one arena. Format: docs/prices.md. */
-#include "catalog/catalog.h"
+#include "catalog/priv.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MODELS_MAX = 20000, PERIODS_MAX = 64, LEAP = 3 };
+enum { MODELS_MAX = 20000, PERIODS_MAX = 64, FILES_MAX = 64, LEAP = 3 };
 
 struct entry {
     const struct catalog_model *model;
@@ -14,21 +14,17 @@ struct entry {
 };
 struct catalog {
     struct arena arena;
+    struct catalog_family *families[FILES_MAX]; /* of each file that has some */
+    unsigned n_families[FILES_MAX], n_files;
     struct entry *entries;
     unsigned n, cap;
     struct map names; /* key → entry number + 1 */
 };
-struct reading {
-    struct catalog *catalog;
-    const char *file;
-    struct fault *why;
-    struct str vendor, source, kept_file; /* kept_file: in the arena; its address tells this reading from others */
-    int32_t checked_day;
-};
-
 static const char *const CAPABILITIES[] = {"tools", "vision", "reasoning", "cache", "audio", "json", "documents"};
 
 const char *capability_name(unsigned bit) { return bit < COUNTOF(CAPABILITIES) ? CAPABILITIES[bit] : NULL; }
+
+struct arena *catalog_arena(const struct reading *r) { return &r->catalog->arena; }
 
 struct catalog *catalog_new(void)
 {
@@ -47,15 +43,15 @@ void catalog_free(struct catalog *c)
     free(c);
 }
 
-static enum err wrong(const struct reading *r, unsigned line, const char *what)
+enum err catalog_wrong(const struct reading *r, unsigned line, const char *what)
 {
     return FAIL(r->why, ERR_CONFIG, "%s:%u: %s", r->file, line, what);
 }
 
 /* Only these names; each at most once (yaml_read saw to that). */
-static enum err only(const struct reading *r, const struct yaml_node *map, const char *const *names, bool cells)
+enum err catalog_only(const struct reading *r, const struct yaml_node *map, const char *const *names, bool cells)
 {
-    if (map->kind != YAML_MAP) return wrong(r, map->line, "must be a map of keys");
+    if (map->kind != YAML_MAP) return catalog_wrong(r, map->line, "must be a map of keys");
     for (const struct yaml_node *n = map->first; n; n = n->next) {
         const char *const *known = names;
         while (*known && !str_eq(str_z(*known), n->name)) known++;
@@ -66,7 +62,7 @@ static enum err only(const struct reading *r, const struct yaml_node *map, const
     return OK;
 }
 
-static enum err text_of(const struct reading *r, const struct yaml_node *map, const char *name, bool needed, struct str *ret_text)
+enum err catalog_text(const struct reading *r, const struct yaml_node *map, const char *name, bool needed, struct str *ret_text)
 {
     const struct yaml_node *n = yaml_find(map, str_z(name));
     if (yaml_is_null(n)) return needed ? FAIL(r->why, ERR_CONFIG, "%s:%u: %s is missing", r->file, map->line, name) : OK;
@@ -76,28 +72,28 @@ static enum err text_of(const struct reading *r, const struct yaml_node *map, co
     return OK;
 }
 
-static enum err count_of(const struct reading *r, const struct yaml_node *map, const char *name, uint64_t *ret_count)
+enum err catalog_count(const struct reading *r, const struct yaml_node *map, const char *name, uint64_t *ret_count)
 {
     struct str text = STR_NONE;
-    TRY(text_of(r, map, name, false, &text));
+    TRY(catalog_text(r, map, name, false, &text));
     if (text.n && (!str_u64(text, ret_count) || *ret_count == 0 || *ret_count > 1000000000))
         return FAIL(r->why, ERR_CONFIG, "%s:%u: %s must be a whole number of tokens", r->file, map->line, name);
     return OK;
 }
 
-static enum err day_of(const struct reading *r, const struct yaml_node *map, const char *name, int32_t *ret_day)
+enum err catalog_day(const struct reading *r, const struct yaml_node *map, const char *name, int32_t *ret_day)
 {
     struct str text = STR_NONE;
-    TRY(text_of(r, map, name, false, &text));
+    TRY(catalog_text(r, map, name, false, &text));
     if (text.n && !clock_parse_day(text, ret_day))
         return FAIL(r->why, ERR_CONFIG, "%s:%u: %s must be a day, as 2026-11-23", r->file, map->line, name);
     return OK;
 }
 
-static enum err flag_of(const struct reading *r, const struct yaml_node *map, const char *name, bool *ret_flag)
+enum err catalog_flag(const struct reading *r, const struct yaml_node *map, const char *name, bool *ret_flag)
 {
     struct str text = STR_NONE;
-    TRY(text_of(r, map, name, false, &text));
+    TRY(catalog_text(r, map, name, false, &text));
     if (text.n && !str_eq(text, S("true")) && !str_eq(text, S("false")))
         return FAIL(r->why, ERR_CONFIG, "%s:%u: %s must be true or false", r->file, map->line, name);
     *ret_flag = str_eq(text, S("true"));
@@ -112,7 +108,7 @@ static enum err period_price(const struct reading *r, const struct yaml_node *ma
     for (const struct yaml_node *n = map->first; n; n = n->next) {
         if (!price_is_cell(n->name)) continue;
         struct yaml_node *copy = arena_alloc(&r->catalog->arena, sizeof *copy);
-        if (!copy) return wrong(r, n->line, "the catalogue is too large");
+        if (!copy) return catalog_wrong(r, n->line, "the catalogue is too large");
         *copy = *n;
         copy->next = NULL;
         *end = copy;
@@ -125,19 +121,19 @@ static enum err period_price(const struct reading *r, const struct yaml_node *ma
 static enum err read_period(const struct reading *r, const struct yaml_node *map, struct catalog_period *p)
 {
     static const char *const NAMES[] = {"from", "to", "source", "checked", "confirmed", NULL};
-    TRY(only(r, map, NAMES, true));
+    TRY(catalog_only(r, map, NAMES, true));
     p->from_day = INT32_MIN;
     p->to_day = INT32_MAX;
     p->source = r->source;
     p->checked_day = r->checked_day;
-    TRY(day_of(r, map, "from", &p->from_day));
-    TRY(day_of(r, map, "to", &p->to_day));
-    TRY(day_of(r, map, "checked", &p->checked_day));
-    TRY(text_of(r, map, "source", false, &p->source));
-    TRY(flag_of(r, map, "confirmed", &p->confirmed));
+    TRY(catalog_day(r, map, "from", &p->from_day));
+    TRY(catalog_day(r, map, "to", &p->to_day));
+    TRY(catalog_day(r, map, "checked", &p->checked_day));
+    TRY(catalog_text(r, map, "source", false, &p->source));
+    TRY(catalog_flag(r, map, "confirmed", &p->confirmed));
     if (p->source.n == 0 || p->checked_day == 0)
-        return wrong(r, map->line, "a price needs its source and the day it was checked");
-    if (p->to_day < p->from_day) return wrong(r, map->line, "the period ends before it begins");
+        return catalog_wrong(r, map->line, "a price needs its source and the day it was checked");
+    if (p->to_day < p->from_day) return catalog_wrong(r, map->line, "the period ends before it begins");
     return period_price(r, map, p);
 }
 
@@ -160,16 +156,16 @@ static enum err check_leap(const struct reading *r, unsigned line, const struct 
 static enum err read_periods(const struct reading *r, const struct yaml_node *list, struct catalog_model *m)
 {
     if (list->kind != YAML_LIST || list->n == 0 || list->n > PERIODS_MAX)
-        return wrong(r, list->line, "prices must be a list of periods, oldest first");
+        return catalog_wrong(r, list->line, "prices must be a list of periods, oldest first");
     m->periods = arena_alloc(&r->catalog->arena, list->n * sizeof *m->periods);
-    if (!m->periods) return wrong(r, list->line, "the catalogue is too large");
+    if (!m->periods) return catalog_wrong(r, list->line, "the catalogue is too large");
     for (const struct yaml_node *n = list->first; n; n = n->next) {
         struct catalog_period *p = &m->periods[m->n_periods], *before = m->n_periods ? p - 1 : NULL;
         TRY(read_period(r, n, p));
         if (before && p->from_day <= before->from_day)
-            return wrong(r, n->line, "periods must stand in the order of their days, each with another `from`");
+            return catalog_wrong(r, n->line, "periods must stand in the order of their days, each with another `from`");
         if (before && before->to_day != INT32_MAX && before->to_day >= p->from_day)
-            return wrong(r, n->line, "overlaps with the period before");
+            return catalog_wrong(r, n->line, "overlaps with the period before");
         if (before) TRY(check_leap(r, n->line, before, p));
         m->n_periods++;
     }
@@ -179,7 +175,7 @@ static enum err read_periods(const struct reading *r, const struct yaml_node *li
 static enum err read_capabilities(const struct reading *r, const struct yaml_node *list, unsigned *ret_mask)
 {
     if (yaml_is_null(list)) return OK;
-    if (list->kind != YAML_LIST) return wrong(r, list->line, "can must be a list of words");
+    if (list->kind != YAML_LIST) return catalog_wrong(r, list->line, "can must be a list of words");
     for (const struct yaml_node *n = list->first; n; n = n->next) {
         unsigned bit = 0;
         while (capability_name(bit) && !str_eq(n->text, str_z(capability_name(bit)))) bit++;
@@ -207,7 +203,7 @@ static enum err enter(const struct reading *r, unsigned line, struct str name, c
     buf_fmt(&key, "%.*s %.*s", STR_ARG(r->vendor), STR_ARG(name));
     bool kept = arena_str(&c->arena, buf_view(&key), &own);
     buf_done(&key);
-    if (!kept || c->n == MODELS_MAX) return wrong(r, line, "the catalogue is too large");
+    if (!kept || c->n == MODELS_MAX) return catalog_wrong(r, line, "the catalogue is too large");
     struct entry *old = entry_find(c, own);
     if (old && old->model->file.p == r->kept_file.p)
         return FAIL(r->why, ERR_CONFIG, "%s:%u: the name %.*s stands twice in this file", r->file, line, STR_ARG(name));
@@ -227,9 +223,10 @@ static enum err enter(const struct reading *r, unsigned line, struct str name, c
 static enum err read_aliases(const struct reading *r, const struct yaml_node *list, const struct catalog_model *m)
 {
     if (yaml_is_null(list)) return OK;
-    if (list->kind != YAML_LIST) return wrong(r, list->line, "aliases must be a list of names");
+    if (list->kind != YAML_LIST) return catalog_wrong(r, list->line, "aliases must be a list of names");
     for (const struct yaml_node *n = list->first; n; n = n->next) {
-        if (n->kind != YAML_TEXT || n->text.n == 0 || n->text.n > 128) return wrong(r, n->line, "an alias must be a name");
+        if (n->kind != YAML_TEXT || n->text.n == 0 || n->text.n > 128)
+            return catalog_wrong(r, n->line, "an alias must be a name");
         TRY(enter(r, n->line, n->text, m));
     }
     return OK;
@@ -238,18 +235,18 @@ static enum err read_aliases(const struct reading *r, const struct yaml_node *li
 static enum err read_model(const struct reading *r, const struct yaml_node *map)
 {
     static const char *const NAMES[] = {"id", "aliases", "can", "context", "max_output", "prices", "note", NULL};
-    TRY(only(r, map, NAMES, false));
+    TRY(catalog_only(r, map, NAMES, false));
     struct catalog_model *m = arena_alloc(&r->catalog->arena, sizeof *m);
-    if (!m) return wrong(r, map->line, "the catalogue is too large");
+    if (!m) return catalog_wrong(r, map->line, "the catalogue is too large");
     m->vendor = r->vendor;
     m->file = r->kept_file;
     m->line = map->line;
     struct str note = STR_NONE;
-    TRY(text_of(r, map, "id", true, &m->id));
-    TRY(text_of(r, map, "note", false, &note));
-    if (m->id.n > 128) return wrong(r, map->line, "an id has at most 128 characters");
-    TRY(count_of(r, map, "context", &m->context));
-    TRY(count_of(r, map, "max_output", &m->max_output));
+    TRY(catalog_text(r, map, "id", true, &m->id));
+    TRY(catalog_text(r, map, "note", false, &note));
+    if (m->id.n > 128) return catalog_wrong(r, map->line, "an id has at most 128 characters");
+    TRY(catalog_count(r, map, "context", &m->context));
+    TRY(catalog_count(r, map, "max_output", &m->max_output));
     TRY(read_capabilities(r, yaml_find(map, S("can")), &m->capabilities));
     const struct yaml_node *prices = yaml_find(map, S("prices"));
     if (!yaml_is_null(prices)) TRY(read_periods(r, prices, m));
@@ -257,24 +254,48 @@ static enum err read_model(const struct reading *r, const struct yaml_node *map)
     return read_aliases(r, yaml_find(map, S("aliases")), m);
 }
 
+static enum err add_families(const struct reading *r, const struct yaml_node *root)
+{
+    struct catalog *c = r->catalog;
+    const struct yaml_node *list = yaml_find(root, S("families"));
+    if (yaml_is_null(list)) return OK;
+    if (c->n_files == FILES_MAX) return catalog_wrong(r, list->line, "the catalogue has too many files");
+    TRY(catalog_read_families(r, root, list, &c->families[c->n_files], &c->n_families[c->n_files]));
+    c->n_files++;
+    return OK;
+}
+
+bool catalog_next_family(const struct catalog *c, unsigned *at, const struct catalog_family **ret_family)
+{
+    unsigned n = (*at)++;
+    for (unsigned file = c->n_files; file-- > 0; n -= c->n_families[file]) {
+        if (n >= c->n_families[file]) continue;
+        *ret_family = &c->families[file][n];
+        return true;
+    }
+    return false;
+}
+
 enum err catalog_add(struct catalog *c, const char *file, struct str text, struct fault *why)
 {
-    static const char *const NAMES[] = {"catalog", "vendor", "source", "checked", "models", NULL};
+    static const char *const NAMES[] = {"catalog", "vendor", "source", "checked", "models", "budgets", "families", NULL};
     struct reading r = {.catalog = c, .file = file, .why = why};
     struct yaml_node *root;
     struct str version = STR_NONE;
-    if (!arena_str(&c->arena, str_z(file), &r.kept_file)) return wrong(&r, 1, "the catalogue is too large");
+    if (!arena_str(&c->arena, str_z(file), &r.kept_file)) return catalog_wrong(&r, 1, "the catalogue is too large");
     TRY(yaml_read(file, text, &c->arena, &root, why));
     if (yaml_is_null(root)) return FAIL(why, ERR_CONFIG, "%s: is empty; a catalogue begins with catalog: 1", file);
-    TRY(only(&r, root, NAMES, false));
-    TRY(text_of(&r, root, "catalog", true, &version));
-    if (!str_eq(version, S("1"))) return wrong(&r, root->line, "a catalogue of another version; this program reads catalog: 1");
-    TRY(text_of(&r, root, "vendor", true, &r.vendor));
-    TRY(text_of(&r, root, "source", false, &r.source));
-    TRY(day_of(&r, root, "checked", &r.checked_day));
+    TRY(catalog_only(&r, root, NAMES, false));
+    TRY(catalog_text(&r, root, "catalog", true, &version));
+    if (!str_eq(version, S("1")))
+        return catalog_wrong(&r, root->line, "a catalogue of another version; this program reads catalog: 1");
+    TRY(catalog_text(&r, root, "vendor", !yaml_is_null(yaml_find(root, S("models"))), &r.vendor));
+    TRY(catalog_text(&r, root, "source", false, &r.source));
+    TRY(catalog_day(&r, root, "checked", &r.checked_day));
+    TRY(add_families(&r, root));
     const struct yaml_node *models = yaml_find(root, S("models"));
     if (yaml_is_null(models)) return OK;
-    if (models->kind != YAML_LIST) return wrong(&r, models->line, "models must be a list");
+    if (models->kind != YAML_LIST) return catalog_wrong(&r, models->line, "models must be a list");
     for (const struct yaml_node *n = models->first; n; n = n->next) TRY(read_model(&r, n));
     return OK;
 }

@@ -50,6 +50,15 @@ struct catalog_model {
     unsigned n_periods;
 };
 
+/* What models whose id matches are like (docs/prices.md). */
+struct catalog_family {
+    struct str *match; /* '*' stands for any letters */
+    unsigned n_match;
+    struct chat_manners manners;
+    struct str source;
+    int32_t checked_day;
+};
+
 struct catalog;
 /* Reads the files in order; a model that stands in a later file replaces the earlier one whole. ERR_CONFIG with file and
  * line for whatever is not sound: unit mistakes, leaps of price, overlapping dates, names twice in one file. */
@@ -64,6 +73,10 @@ void catalog_free(struct catalog *c);
 bool catalog_undate(struct str id, char room[CATALOG_NAME_MAX + 1], struct str *ret_name);
 /* By id or alias; NULL: unknown. */
 const struct catalog_model *catalog_find(const struct catalog *c, struct str vendor, struct str id);
+/* Letters count the same, small or large. */
+bool catalog_matches(struct str pattern, struct str id);
+/* Families, those of later files first; the first that matches counts. *at starts at 0. False: no more. */
+bool catalog_next_family(const struct catalog *c, unsigned *at, const struct catalog_family **ret_family);
 /* Models and aliases of one vendor, one after the other: *at starts at 0. False: no more. */
 bool catalog_next(const struct catalog *c, struct str vendor, unsigned *at, struct str *ret_name,
                   const struct catalog_model **ret_model);

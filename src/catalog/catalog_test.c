@@ -164,12 +164,115 @@ static void shipped_files_are_sound(void **state)
     arena_done(&a);
 }
 
+static const struct chat_manners *manners_of(const struct catalog *c, const char *id)
+{
+    const struct catalog_family *f;
+    for (unsigned at = 0; catalog_next_family(c, &at, &f);)
+        for (unsigned i = 0; i < f->n_match; i++)
+            if (catalog_matches(f->match[i], str_z(id))) return &f->manners;
+    return NULL;
+}
+
+/* The shipped families by the ids that they are for; new ids fall to their family, and nobody's to none. */
+static void models_have_the_manners_of_their_family(void **state)
+{
+#define E(name) (1u << EFFORT_##name)
+    static const struct {
+        const char *id;
+        bool known, reasons, adaptive, budget;
+        unsigned has, lacks;
+        enum chat_over over;
+        enum chat_off off;
+    } ROWS[] = {
+        {"gpt-4o-2024-11-20", true, false, false, false, 0, E(LOW), OVER_ALL, OFF_OMITTED},
+        {"gpt-5-mini", true, true, false, false, E(MINIMAL), E(NONE), OVER_ALL, OFF_NEVER},
+        {"gpt-5.1-2025-11-13", true, true, false, false, E(NONE), E(MINIMAL) | E(XHIGH), OVER_ALL, OFF_SAID},
+        {"gpt-5.4-mini", true, true, false, false, E(XHIGH), E(MINIMAL), OVER_UNLESS_EFFORT, OFF_SAID},
+        {"gpt-5.5", true, true, false, false, E(XHIGH), E(MAX), OVER_EFFORT_NONE, OFF_SAID},
+        {"gpt-5.5-pro", true, true, false, false, E(HIGH), E(NONE) | E(LOW), OVER_NOTHING, OFF_NEVER},
+        {"openai/gpt-5.5", true, true, false, false, E(XHIGH), E(MAX), OVER_ALL, OFF_SAID},
+        {"gpt-9-new", true, true, false, false, E(LOW), E(NONE), OVER_EFFORT_NONE, OFF_NEVER},
+        {"o3", true, true, false, false, E(LOW), E(NONE) | E(MINIMAL), OVER_ALL, OFF_NEVER},
+        {"claude-haiku-4-5-20251001", true, true, false, true, 0, E(LOW), OVER_ALL, OFF_OMITTED},
+        {"claude-3-5-sonnet-20241022", true, false, false, false, 0, E(LOW), OVER_ALL, OFF_OMITTED},
+        {"us.anthropic.claude-opus-4-7-v1:0", true, true, true, false, E(XHIGH), E(NONE), OVER_ALL, OFF_OMITTED},
+        {"claude-opus-5", true, true, true, false, E(MAX), E(NONE), OVER_ALL, OFF_SAID},
+        {"claude-sonnet-5@20260801", true, true, true, false, E(MAX), E(NONE), OVER_ALL, OFF_SAID},
+        {"claude-fable-5-2", true, true, true, false, E(MAX), E(NONE), OVER_ALL, OFF_NEVER},
+        {"claude-zephyr-7", true, true, true, false, E(HIGH), E(XHIGH), OVER_ALL, OFF_OMITTED},
+        {"gemini-2.5-flash", true, true, true, true, 0, E(LOW), OVER_ALL, OFF_SAID},
+        {"gemini-3-pro-preview", true, true, false, false, E(LOW) | E(HIGH), E(MINIMAL) | E(MEDIUM), OVER_ALL, OFF_NEVER},
+        {"qwen3-32b", false, false, false, false, 0, 0, OVER_ALL, OFF_OMITTED},
+    };
+    struct arena a;
+    struct str files[16];
+    struct catalog *c;
+    struct fault why;
+    arena_init(&a, KIB(4), MIB(1));
+    if (catalog_load(files, catalog_shipped(&a, files), &c, &why) != OK) fail_msg("%s", why.text);
+    for (size_t i = 0; i < COUNTOF(ROWS); i++) {
+        const struct chat_manners *m = manners_of(c, ROWS[i].id);
+        if ((m != NULL) != ROWS[i].known) fail_msg("%s", ROWS[i].id);
+        if (!m) continue;
+        bool good =
+            m->known && m->reasons == ROWS[i].reasons && m->adaptive == ROWS[i].adaptive && (m->budget_max > 0) == ROWS[i].budget;
+        good &= (m->efforts & ROWS[i].has) == ROWS[i].has && !(m->efforts & ROWS[i].lacks);
+        if (!good || m->over != ROWS[i].over || m->off != ROWS[i].off) fail_msg("%s is otherwise", ROWS[i].id);
+        assert_int_equal(m->scale[EFFORT_HIGH], 8192);
+    }
+    catalog_free(c);
+    arena_done(&a);
+}
+
+static void mistakes_in_families_are_refused(void **state)
+{
+    static const char *const ROWS[][2] = {
+        {"- { match: x, efforts: [low] }", "match must be a list"},
+        {"- { match: [\"x*\"], efforts: [most] }", "an effort is one of"},
+        {"- { match: [\"x*\"], off: perhaps }", "off is one of"},
+        {"- { match: [\"x*\"], chat: perhaps }", "chat is one of"},
+        {"- { match: [\"x*\"], reasons: false, efforts: [low] }", "reasons: false, but"},
+        {"- { match: [\"x*\"], budget_min: 2000, budget_max: 1000 }", "must not be below"},
+        {"- { match: [\"x*\"], patience: 3 }", "not a key here"},
+    };
+    for (size_t i = 0; i < COUNTOF(ROWS); i++) {
+        struct catalog *c = catalog_new();
+        struct fault why = {0};
+        struct buf text;
+        buf_init(&text, KIB(4));
+        buf_fmt(&text, "catalog: 1\nsource: https://example.com\nchecked: 2026-11-23\nfamilies:\n  %s\n", ROWS[i][0]);
+        assert_int_equal(catalog_add(c, "f.yaml", buf_view(&text), &why), ERR_CONFIG);
+        if (!strstr(why.text, ROWS[i][1])) fail_msg("%s: %s", ROWS[i][0], why.text);
+        buf_done(&text);
+        catalog_free(c);
+    }
+}
+
+/* A file of one's own stands before those that ship. */
+static void later_families_come_first(void **state)
+{
+    struct catalog *c = catalog_new();
+    struct fault why;
+#define FAMILIES "catalog: 1\nsource: https://example.com\nchecked: 2026-11-23\nfamilies:\n"
+    assert_int_equal(catalog_add(c, "a.yaml", S(FAMILIES "  - { match: [\"my-*\"], efforts: [low] }\n"), &why), OK);
+    assert_int_equal(catalog_add(c, "b.yaml", S(FAMILIES "  - { match: [\"*-GPT\", \"x\"], efforts: [high] }\n"), &why), OK);
+    assert_int_equal(manners_of(c, "my-gpt")->efforts, 1u << EFFORT_HIGH);
+    assert_int_equal(manners_of(c, "my-other")->efforts, 1u << EFFORT_LOW);
+    assert_null(manners_of(c, "xx"));
+    catalog_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prices_are_exact),        cmocka_unit_test(missing_cells_follow_the_rule),
-        cmocka_unit_test(mistakes_are_refused),    cmocka_unit_test(later_files_win_and_dates_are_found),
+        cmocka_unit_test(prices_are_exact),
+        cmocka_unit_test(missing_cells_follow_the_rule),
+        cmocka_unit_test(mistakes_are_refused),
+        cmocka_unit_test(later_files_win_and_dates_are_found),
         cmocka_unit_test(shipped_files_are_sound),
+        cmocka_unit_test(models_have_the_manners_of_their_family),
+        cmocka_unit_test(mistakes_in_families_are_refused),
+        cmocka_unit_test(later_families_come_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

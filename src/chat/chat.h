@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/base.h"
+#include "chat/manners.h"
 #include "chat/tables.h"
 #include "json/json.h"
 
@@ -571,10 +572,6 @@ bool chat_add_extra(struct arena *a, struct chat_node *n, struct str name, struc
 MUST_USE enum err chat_json_raw(const struct chat_json *j, struct arena *a, struct json_tape *t, struct str *ret_raw,
                                 struct fault *why);
 MUST_USE bool chat_json_span(const struct chat_json *j, struct arena *a, struct str *ret_span);
-
-/* Effort and budget by one table (docs/compatibility.md): 0 unknown word. */
-uint64_t chat_effort_budget(struct str effort);
-struct str chat_budget_effort(uint64_t budget);
 
 /* ==== sealed state ========================================================================================================== */
 /* State of one vendor that travels inside another format's opaque field: XChaCha20-Poly1305 (IETF draft-irtf-cfrg-xchacha-03)

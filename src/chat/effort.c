@@ -1,27 +1,68 @@
-/* Reasoning effort as a number of tokens and back, by one table (docs/compatibility.md lists it). Formats differ in which of
- * the two they know; the words are OpenAI's, Anthropic's and Gemini's together. Called by writers, which count LOSS_EFFORT. */
+/* Words for reasoning effort and for what models take, and the arithmetic between efforts and budgets. Formats differ in which of the
+ * two they know; the words are OpenAI's, Anthropic's and Gemini's together. Used by catalog, generation and wire. */
 #include "chat/chat.h"
 
-/* In rising order. Anthropic takes no budget below 1,024 (A11). */
-static const struct {
-    struct str word;
-    uint64_t budget;
-} EFFORTS[] = {
-    {{"minimal", 7}, 1024}, {{"low", 3}, 2048},    {{"medium", 6}, 4096},
-    {{"high", 4}, 8192},    {{"xhigh", 5}, 16384}, {{"max", 3}, 32768},
+/* Most servers that nobody told us of take OpenAI's words; the budgets are those of share/catalog/families.yaml. */
+const struct chat_manners CHAT_MANNERS_UNKNOWN = {
+    .reasons = true,
+    .efforts = (1u << EFFORTS) - 1 - (1u << EFFORT_MAX),
+    .budget_min = 1024,
+    .budget_max = UINT64_MAX,
+    .scale = {0, 1024, 2048, 4096, 8192, 16384, 32768},
 };
 
-uint64_t chat_effort_budget(struct str effort)
+static const struct str EFFORT_WORDS[EFFORTS] = {{"none", 4}, {"minimal", 7}, {"low", 3}, {"medium", 6},
+                                                 {"high", 4}, {"xhigh", 5},   {"max", 3}};
+static const struct str OFF_WORDS[OFFS] = {{"omitted", 7}, {"said", 4}, {"never", 5}};
+static const struct str OVER_WORDS[OVERS] = {
+    {"always", 6}, {"tools_unless_effort", 19}, {"tools_if_effort_none", 20}, {"never", 5}};
+
+static bool find(const struct str *words, unsigned n, struct str span, unsigned *ret_at)
 {
-    for (size_t i = 0; i < COUNTOF(EFFORTS); i++)
-        if (json_span_eq(effort, EFFORTS[i].word)) return EFFORTS[i].budget;
-    return 0;
+    for (*ret_at = 0; *ret_at < n; ++*ret_at)
+        if (json_span_eq(span, words[*ret_at])) return true;
+    return false;
 }
 
-/* The nearest word from below: a budget is a ceiling. */
-struct str chat_budget_effort(uint64_t budget)
+struct str chat_effort_name(enum chat_effort e) { return EFFORT_WORDS[e]; }
+struct str chat_off_name(enum chat_off o) { return OFF_WORDS[o]; }
+struct str chat_over_name(enum chat_over o) { return OVER_WORDS[o]; }
+
+bool chat_effort_find(struct str span, enum chat_effort *ret_effort)
 {
-    struct str word = EFFORTS[0].word;
-    for (size_t i = 0; i < COUNTOF(EFFORTS) && EFFORTS[i].budget <= budget; i++) word = EFFORTS[i].word;
-    return word;
+    unsigned at;
+    bool found = find(EFFORT_WORDS, EFFORTS, span, &at);
+    if (found) *ret_effort = (enum chat_effort)at;
+    return found;
+}
+
+bool chat_off_find(struct str word, enum chat_off *ret_off)
+{
+    unsigned at;
+    bool found = find(OFF_WORDS, OFFS, word, &at);
+    if (found) *ret_off = (enum chat_off)at;
+    return found;
+}
+
+bool chat_over_find(struct str word, enum chat_over *ret_over)
+{
+    unsigned at;
+    bool found = find(OVER_WORDS, OVERS, word, &at);
+    if (found) *ret_over = (enum chat_over)at;
+    return found;
+}
+
+enum chat_effort chat_effort_nearest(unsigned mask, enum chat_effort e)
+{
+    int below = (int)e, above = (int)e;
+    while (below >= 0 && !(mask >> below & 1)) below--;
+    while (above < EFFORTS - 1 && !(mask >> above & 1)) above++;
+    return (enum chat_effort)(below >= 0 ? below : above);
+}
+
+enum chat_effort chat_effort_of(const struct chat_manners *m, uint64_t budget)
+{
+    enum chat_effort e = EFFORT_MINIMAL;
+    while (e < EFFORT_MAX && m->scale[e + 1] && m->scale[e + 1] <= budget) e++;
+    return e;
 }

@@ -184,16 +184,26 @@ static void arguments_quoted(void **state)
 
 static void effort_and_budget_agree(void **state)
 {
-    static const char *const WORDS[] = {"minimal", "low", "medium", "high", "xhigh", "max"};
-    for (size_t i = 0; i < COUNTOF(WORDS); i++) {
-        uint64_t budget = chat_effort_budget(str_z(WORDS[i]));
-        assert_true(budget >= 1024);
-        assert_str_is(chat_budget_effort(budget), str_z(WORDS[i]), __FILE__, __LINE__);
-        assert_str_is(chat_budget_effort(budget + 1), str_z(WORDS[i]), __FILE__, __LINE__);
+    const struct chat_manners *m = &CHAT_MANNERS_UNKNOWN;
+    enum chat_effort e;
+    for (unsigned i = EFFORT_MINIMAL; i < EFFORTS; i++) {
+        assert_true(m->scale[i] >= 1024 && m->scale[i] > m->scale[i - 1]);
+        assert_int_equal(chat_effort_of(m, m->scale[i]), i);
+        assert_int_equal(chat_effort_of(m, m->scale[i] + 1), i);
+        assert_true(chat_effort_find(chat_effort_name((enum chat_effort)i), &e) && e == i);
     }
-    assert_int_equal(chat_effort_budget(S("none")), 0);
-    assert_str(chat_budget_effort(0), "minimal");
-    assert_str(chat_budget_effort(UINT64_MAX), "max");
+    assert_int_equal(chat_effort_of(m, 0), EFFORT_MINIMAL);
+    assert_int_equal(chat_effort_of(m, UINT64_MAX), EFFORT_MAX);
+    assert_false(chat_effort_find(S("most"), &e));
+}
+
+static void the_nearest_effort_is_from_below(void **state)
+{
+    unsigned low_high = 1u << EFFORT_LOW | 1u << EFFORT_HIGH;
+    assert_int_equal(chat_effort_nearest(low_high, EFFORT_MEDIUM), EFFORT_LOW);
+    assert_int_equal(chat_effort_nearest(low_high, EFFORT_MAX), EFFORT_HIGH);
+    assert_int_equal(chat_effort_nearest(low_high, EFFORT_MINIMAL), EFFORT_LOW);
+    assert_int_equal(chat_effort_nearest(low_high, EFFORT_HIGH), EFFORT_HIGH);
 }
 
 int main(void)
@@ -208,6 +218,7 @@ int main(void)
         cmocka_unit_test(arguments_raw),
         cmocka_unit_test(arguments_quoted),
         cmocka_unit_test(effort_and_budget_agree),
+        cmocka_unit_test(the_nearest_effort_is_from_below),
     };
     return cmocka_run_group_tests_name("form", tests, start, stop);
 }

@@ -269,8 +269,8 @@ static void add_output(struct maker *m, struct chat *c)
         chat_has(&c->node, CHAT_HAS_OUTPUT);
     }
     if (dice_one_in(m->d, 3)) {
-        static const char *const EFFORTS[] = {"low", "medium", "high"};
-        c->effort = str_z(PICK(m, EFFORTS));
+        static const char *const EFFORT_SPANS[] = {"low", "medium", "high"};
+        c->effort = str_z(PICK(m, EFFORT_SPANS));
         chat_has(&c->node, CHAT_HAS_EFFORT);
     }
 }

@@ -292,6 +292,9 @@ MUST_USE enum err framing_next(struct framing *f, struct framed *ret_event, bool
 #define TRANSLATE_CHUNK KIB(16) /* of gateway_loop.form */
 /* Chooses the format and writes the request. ERR_FORMAT_UNSUPPORTED: this deployment cannot express it, another one may. */
 MUST_USE enum err translate_request(struct exchange *x);
+/* C10: the provider speaks the caller's format, but its model takes this request in another one only, in which it is told now. False:
+ * it goes as it came, whatever the vendor says. */
+bool translate_leaves_chat(struct exchange *x);
 /* For a provider of the caller's own format: when there is something in the body that we sealed, it is opened and the body written
  * anew; the answer then passes as it comes. Else nothing happens. */
 MUST_USE enum err translate_sealed(struct exchange *x);

@@ -494,6 +494,10 @@ static enum err choose_road(struct exchange *x)
         if (!same) x->attempt.operation = WIRE_GENERATE; /* of a summary */
     }
     if (x->request.operation == WIRE_EMBED_BATCH) same = false; /* each of its requests names the model */
+    if (same && translate_leaves_chat(x)) {
+        x->gl->translates = true;
+        return OK;
+    }
     x->gl->translates = !same;
     return same ? translate_sealed(x) : translate_request(x);
 }

@@ -19,6 +19,7 @@ struct translation {
     struct chat_answer folded;
     uint64_t thoughts;              /* numbers of its items of reasoning */
     struct wire_restorer *restorer; /* NULL: no tool was respelled */
+    bool as_it_goes;                /* no other format of the provider's can say it */
     bool finished, failed;          /* the provider's last event, or its error event, has come */
     struct chat_error *failure;     /* a whole answer that says it failed; NULL */
     struct wire_embed embed;        /* texts that shall become vectors; nothing else of this is used then */
@@ -147,6 +148,8 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
         .stream = x->request.stream,
         .max_output = deployment_max_output(x->attempt.deployment, x->request.model),
         .quirks = x->attempt.deployment->quirks,
+        .manners = deployment_manners(x->attempt.deployment, x->request.model),
+        .as_it_goes = t->as_it_goes,
         .sums_up = alone,
         .losses = &t->losses,
         .tape = &x->gl->tape,
@@ -175,10 +178,11 @@ static unsigned lost(const struct translation *t)
 }
 
 /* One format of the deployment. The form goes at once: names that the answer needs are copied by the writer. */
-static enum err try_format(struct exchange *x, const struct wire_ops *ops, struct translation **ret_translation)
+static enum err try_format(struct exchange *x, const struct wire_ops *ops, bool as_it_goes, struct translation **ret_translation)
 {
     struct arena *form = &x->gl->form;
     struct translation *t = translation_new(x, ops);
+    t->as_it_goes = as_it_goes;
     form->max = FORM_ROOM + FORM_PER_BYTE * x->stream->request->body.n;
     enum err e = wire_is_embed(x->request.operation) ? write_embed(x, t, ops->format) : write_for(x, t, ops, form);
     arena_clear(form, FORM_KEPT);
@@ -194,7 +198,7 @@ static bool can_translate(const struct exchange *x, const struct wire_ops *ops)
 }
 
 /* The first format that loses nothing for this request, else the first that can express it at all. */
-enum err translate_request(struct exchange *x)
+static enum err try_formats(struct exchange *x, bool as_it_goes, const struct wire_ops *but)
 {
     const struct deployment *d = x->attempt.deployment;
     struct translation *best = NULL;
@@ -202,8 +206,8 @@ enum err translate_request(struct exchange *x)
     for (unsigned i = 0; i < d->formats.n; i++) {
         const struct wire_ops *ops = wire_ops_get((enum wire_format)d->formats.at[i]);
         struct translation *t;
-        if (!ops || !can_translate(x, ops)) continue;
-        enum err e = try_format(x, ops, &t);
+        if (!ops || ops == but || !can_translate(x, ops)) continue;
+        enum err e = try_format(x, ops, as_it_goes, &t);
         bool better = e == OK && (!best || lost(t) == 0);
         struct translation *loser = better ? best : t;
         if (better) {
@@ -221,12 +225,31 @@ enum err translate_request(struct exchange *x)
     return best ? OK : refused;
 }
 
+enum err translate_request(struct exchange *x)
+{
+    const struct deployment *d = x->attempt.deployment;
+    const struct chat_manners *m = deployment_manners(d, x->request.model);
+    enum err e = try_formats(x, false, NULL);
+    if (e != ERR_FORMAT_UNSUPPORTED || !m || m->over == OVER_ALL) return e;
+    return try_formats(x, true, NULL);
+}
+
+bool translate_leaves_chat(struct exchange *x)
+{
+    const struct deployment *d = x->attempt.deployment;
+    if (x->wire->format != WIRE_OPENAI_CHAT || d->formats.n < 2) return false;
+    if (!wire_leaves_chat(deployment_manners(d, x->request.model), &x->request)) return false;
+    if (try_formats(x, false, x->wire) == OK) return true;
+    x->fault = (struct fault){0};
+    return false;
+}
+
 enum err translate_sealed(struct exchange *x)
 {
     if (!x->request.marked || !x->wire->translator) return OK;
     TRY(json_scan(&x->gl->tape, x->stream->request->body, &JSON_LIMITS, &x->fault));
     if (!wire_holds_seal(&x->gl->tape)) return OK;
-    enum err e = try_format(x, x->wire, &x->attempt.translation);
+    enum err e = try_format(x, x->wire, false, &x->attempt.translation);
     if (e != OK) translation_free(x);
     return e;
 }

@@ -95,3 +95,17 @@ uint64_t deployment_context(const struct deployment *d, struct str asked)
     const struct model_facts *f = d->context ? NULL : deployment_facts(d, asked);
     return f ? f->context : d->context;
 }
+
+const struct chat_manners *generation_manners(const struct generation *g, struct str model)
+{
+    for (unsigned i = 0; i < g->n_families; i++)
+        for (unsigned k = 0; k < g->families[i].n_match; k++)
+            if (catalog_matches(g->families[i].match[k], model)) return &g->families[i].manners;
+    return NULL;
+}
+
+const struct chat_manners *deployment_manners(const struct deployment *d, struct str asked)
+{
+    bool any = str_eq(d->model, S("*"));
+    return any && d->generation ? generation_manners(d->generation, asked) : d->manners;
+}

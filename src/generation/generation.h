@@ -29,6 +29,13 @@ struct model_facts {
     uint64_t max_output, context; /* tokens; 0 unknown */
 };
 
+/* What models are like whose id matches one of these. */
+struct model_family {
+    struct str *match;
+    unsigned n_match;
+    struct chat_manners manners;
+};
+
 struct header {
     struct str name, value; /* value resolved (env:, file:) in the gateway */
 };
@@ -79,6 +86,8 @@ struct deployment {
     unsigned n_defaults;
     struct str *drop; /* top-level fields removed from requests, counted */
     unsigned n_drop;
+    const struct chat_manners *manners; /* of the model; NULL: unknown, or model "*" */
+    const struct generation *generation;
     const struct map *models;  /* model "*": name → struct model_facts of its provider's kind; NULL otherwise */
     struct engine_row *engine; /* provider kind local: NULL until the engine keeper has named its row; ask the board again */
 };
@@ -161,7 +170,9 @@ struct generation {
     struct map exact;        /* name or alias → struct route */
     struct route **patterns; /* longest first */
     unsigned n_patterns;
-    struct map keys;      /* id → struct key */
+    struct map keys;               /* id → struct key */
+    struct model_family *families; /* the first that matches counts */
+    unsigned n_families;
     struct map *catalogs; /* one per kind of provider that a "*" deployment uses */
     unsigned n_catalogs;
 };
@@ -181,6 +192,8 @@ const struct price *deployment_price(const struct deployment *d, int64_t wall_ms
 const struct price *deployment_price_of(const struct deployment *d, struct str asked, int64_t wall_ms);
 /* Limits of the model: the deployment's own, else the catalogue's; 0 unknown. */
 uint64_t deployment_max_output(const struct deployment *d, struct str asked);
+/* What the model takes; NULL: nobody told. */
+const struct chat_manners *deployment_manners(const struct deployment *d, struct str asked);
 uint64_t deployment_context(const struct deployment *d, struct str asked);
 
 /* ---- control: writing one (another library: it knows configuration and catalogue) ------------------------------------- */

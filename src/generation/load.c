@@ -127,6 +127,42 @@ void load_catalogs(struct load *l)
     }
 }
 
+static void load_manners(struct load *l, uint32_t o, struct chat_manners *m)
+{
+    struct json_iter it;
+    uint32_t value;
+    unsigned n;
+    uint64_t *scale = load_array(l, o, "scale", sizeof *scale, &n, &it), off = load_u64(l, o, "off", 0),
+             over = load_u64(l, o, "over", 0);
+    m->known = true;
+    m->reasons = load_flag(l, o, "reasons");
+    m->adaptive = load_flag(l, o, "adaptive");
+    m->fixed_sampling = load_flag(l, o, "fixed_sampling");
+    m->no_prefill = load_flag(l, o, "no_prefill");
+    m->efforts = (unsigned)load_u64(l, o, "efforts", 0);
+    m->budget_min = load_u64(l, o, "budget_min", 0);
+    m->budget_max = load_u64(l, o, "budget_max", 0);
+    m->off = off < OFFS ? (enum chat_off)off : OFF_OMITTED;
+    m->over = over < OVERS ? (enum chat_over)over : OVER_ALL;
+    for (unsigned i = 0; i < n && i < EFFORTS && json_next(l->tape, &it, &value); i++)
+        if (!json_u64(l->tape, value, &m->scale[i])) l->bad = true;
+    l->bad |= n != EFFORTS || off >= OFFS || over >= OVERS;
+}
+
+void load_families(struct load *l)
+{
+    struct json_iter it;
+    uint32_t family;
+    unsigned n;
+    struct model_family *all = load_array(l, 0, "families", sizeof *all, &n, &it);
+    for (unsigned i = 0; i < n && json_next(l->tape, &it, &family); i++) {
+        all[i].match = load_strs(l, family, "match", &all[i].n_match);
+        load_manners(l, family, &all[i].manners);
+    }
+    l->g->families = all;
+    l->g->n_families = all ? n : 0;
+}
+
 static enum err load_all(struct load *l)
 {
     uint32_t settings = json_find(l->tape, 0, S("settings"));
@@ -135,6 +171,7 @@ static enum err load_all(struct load *l)
                     "the generation file is of another version than this program; restart Aquifer as a whole");
     l->g->number = load_u64(l, 0, "number", 0);
     if (settings) load_settings(l, settings);
+    load_families(l);
     load_catalogs(l);
     if (!l->bad && !l->full) TRY(load_providers(l));
     if (!l->bad && !l->full) load_routes(l);

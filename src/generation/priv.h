@@ -44,4 +44,6 @@ MUST_USE enum err load_deployment(struct load *l, uint32_t object, struct deploy
 void load_kept(struct load *l);
 void load_keys(struct load *l);
 
+const struct chat_manners *generation_manners(const struct generation *g, struct str model); /* NULL: no family has it */
+void load_families(struct load *l);
 const struct model_facts *deployment_facts(const struct deployment *d, struct str asked);

@@ -215,6 +215,35 @@ static void put_catalog(struct json_writer *w, const struct catalog *c, struct s
     json_put_end(w);
 }
 
+static void put_family(struct json_writer *w, const struct catalog_family *f)
+{
+    const struct chat_manners *m = &f->manners;
+    json_put_object(w);
+    add_strs(w, "match", f->match, f->n_match);
+    if (m->reasons) json_add_bool(w, S("reasons"), true);
+    if (m->adaptive) json_add_bool(w, S("adaptive"), true);
+    if (m->fixed_sampling) json_add_bool(w, S("fixed_sampling"), true);
+    if (m->no_prefill) json_add_bool(w, S("no_prefill"), true);
+    json_add_u64(w, S("off"), m->off);
+    json_add_u64(w, S("over"), m->over);
+    json_add_u64(w, S("efforts"), m->efforts);
+    json_add_u64(w, S("budget_min"), m->budget_min);
+    json_add_u64(w, S("budget_max"), m->budget_max);
+    json_add_array(w, S("scale"));
+    for (unsigned i = 0; i < EFFORTS; i++) json_put_u64(w, m->scale[i]);
+    json_put_end(w);
+    json_put_end(w);
+}
+
+static void put_families(struct json_writer *w, const struct catalog *c)
+{
+    const struct catalog_family *f;
+    unsigned at = 0;
+    json_add_array(w, S("families"));
+    while (catalog_next_family(c, &at, &f)) put_family(w, f);
+    json_put_end(w);
+}
+
 /* ---- routes ----------------------------------------------------------------------------------------------------------- */
 
 static unsigned kind_number(struct writing *g, struct str kind)
@@ -363,6 +392,7 @@ static void put_all(struct writing *g)
     json_add_array(w, S("routes"));
     for (unsigned i = 0; i < s->config->routes.n; i++) put_route(g, &s->config->routes.at[i]);
     json_put_end(w);
+    put_families(w, s->catalog);
     json_add_array(w, S("catalogs"));
     for (unsigned i = 0; i < g->n_kinds; i++) put_catalog(w, s->catalog, g->kinds[i]);
     json_put_end(w);

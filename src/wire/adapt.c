@@ -290,7 +290,8 @@ static enum err adapt(struct adapting *w)
     TRY(choose_tools(w));
     TRY(schema_of_output(w));
     TRY(open_by_user(w));
-    return w->c->compact && (flat || w->to->sums_up) ? ask_for_summary(w) : OK;
+    if (w->c->compact && (flat || w->to->sums_up)) TRY(ask_for_summary(w));
+    return reason_as_the_model_does(w);
 }
 
 enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_target *to, struct wire_name **ret_names,

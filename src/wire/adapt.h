@@ -33,6 +33,9 @@ MUST_USE enum err names_use(struct adapting *w, struct str space, struct str *na
 MUST_USE enum err names_choose(struct adapting *w, struct str *name);
 MUST_USE enum err names_id(struct adapting *w, struct str *id); /* of a call: the same for call and result */
 
+/* ---- reason.c: last, when all else stands ---- */
+MUST_USE enum err reason_as_the_model_does(struct adapting *w);
+
 /* ---- schema.c ---- */
 /* What a tool takes, so that the target takes the schema. */
 MUST_USE enum err schema_of_tool(struct adapting *w, struct chat_tool *t);

@@ -1,66 +1,6 @@
 /* What a target refuses does not go up: names and ids outside its alphabet, schemas that it does not take, too many tools (A5, A19,
  * B7, docs/wire.md). And what was respelled on the way comes back as the caller knows it. */
-#include "wire/test.h"
-
-#define TURN "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
-#define CHAT_TOOL(name, rest) "{\"type\":\"function\",\"function\":{\"name\":\"" name "\"" rest "}}"
-#define CHAT_WITH(tool) "{\"model\":\"m\"," TURN ",\"tools\":[" tool "]}"
-#define MESSAGES_WITH(tool) "{\"model\":\"m\",\"max_tokens\":9," TURN ",\"tools\":[" tool "]}"
-#define RESPONSES_WITH(tool) "{\"model\":\"m\",\"input\":\"hi\",\"tools\":[" tool "]}"
-#define GEMINI_WITH(tool) "{\"contents\":[{\"parts\":[{\"text\":\"hi\"}]}],\"tools\":[{\"functionDeclarations\":[" tool "]}]}"
-#define CHAT_SCHEMA(schema)                                                                                                      \
-    "{\"model\":\"m\"," TURN ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"n\",\"schema\":" schema \
-    "}}}"
-#define A100 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggggggggghhhhhhhhhhiiiiiiiiiijjjjjjjjjj"
-
-static struct str through(struct bench *b, unsigned f, unsigned g, struct str body, struct wire_name **ret_names)
-{
-    struct chat c = {.arena = &b->arena, .source = body};
-    struct buf out;
-    const struct wire_target to = {.model = S("m"),
-                                   .origin = {str_z(ops_of(g)->family), 7},
-                                   .max_output = 4096,
-                                   .losses = &b->losses,
-                                   .tape = &b->tape,
-                                   .memo = &b->arena};
-    b->losses = (struct chat_losses){0};
-    buf_init(&out, MIB(8));
-    enum err e = json_scan(&b->tape, body, NULL, &b->why);
-    if (e == OK) e = translator_of(f)->read_request(&b->tape, &c, &b->why);
-    if (e == OK) e = wire_adapt(&c, (enum wire_format)g, &to, ret_names, &b->why);
-    if (e == OK) e = translator_of(g)->write_request(&c, &to, &out, &b->why);
-    if (e == OK) e = chat_account(&c, "it", &b->why);
-    if (e == OK) return keep(b, &out);
-    buf_done(&out);
-    return STR_NONE;
-}
-
-struct row {
-    unsigned from, to;
-    const char *body;
-    const char *has[4], *lacks[2];
-    enum chat_loss loss; /* counted `lost` times */
-    unsigned lost;
-};
-
-static void hold(const struct row *rows, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct row *r = &rows[i];
-        struct bench b;
-        struct wire_name *names;
-        size_t at;
-        bench_start(&b);
-        struct str out = through(&b, r->from, r->to, str_z(r->body), &names);
-        if (!out.p) fail_msg("row %zu: %s", i, b.why.text);
-        for (unsigned k = 0; k < 4 && r->has[k]; k++)
-            if (!str_find(out, str_z(r->has[k]), &at)) fail_msg("row %zu: %s is not in %.*s", i, r->has[k], STR_ARG(out));
-        for (unsigned k = 0; k < 2 && r->lacks[k]; k++)
-            if (str_find(out, str_z(r->lacks[k]), &at)) fail_msg("row %zu: %s is in %.*s", i, r->lacks[k], STR_ARG(out));
-        if (b.losses.n[r->loss] != r->lost) fail_msg("row %zu: %u times %s", i, b.losses.n[r->loss], chat_loss_word(r->loss));
-        bench_stop(&b);
-    }
-}
+#include "wire/target_test.h"
 
 /* ---- names and ids ------------------------------------------------------------------------------------------------------------ */
 
@@ -118,7 +58,7 @@ static void names_are_what_the_target_takes(void **state)
          LOSS_TOOL_NAME,
          1},
     };
-    hold(ROWS, COUNTOF(ROWS));
+    hold(ROWS, COUNTOF(ROWS), NULL);
 }
 
 /* Kimi's ids; and the longest ids there are, for those who take few letters. The call and its result keep together. */
@@ -159,7 +99,7 @@ static void ids_are_what_the_target_takes(void **state)
          LOSS_TOOL_NAME,
          0},
     };
-    hold(ROWS, COUNTOF(ROWS));
+    hold(ROWS, COUNTOF(ROWS), NULL);
 }
 
 static struct chat_item *one_call(struct bench *b, struct chat_answer *a, struct str name)
@@ -216,7 +156,7 @@ static void no_tool_is_lost_to_a_namespace(void **state)
          LOSS_TOOL_NAME,
          2},
     };
-    hold(ROWS, COUNTOF(ROWS));
+    hold(ROWS, COUNTOF(ROWS), NULL);
 }
 
 static void a_thousand_tools_pass(void **state)
@@ -304,7 +244,7 @@ static void tools_take_objects(void **state)
          LOSS_SCHEMA,
          1},
     };
-    hold(ROWS, COUNTOF(ROWS));
+    hold(ROWS, COUNTOF(ROWS), NULL);
 }
 
 /* A19: "additionalProperties must be explicitly set to false", and the rest of the vendor's subset. */
@@ -360,7 +300,7 @@ static void answers_have_the_subset_of_schemas(void **state)
          LOSS_SCHEMA,
          0},
     };
-    hold(ROWS, COUNTOF(ROWS));
+    hold(ROWS, COUNTOF(ROWS), NULL);
 }
 
 /* ---- what says nothing, and what stands in another order ---------------------------------------------------------------------- */
@@ -416,7 +356,7 @@ static void blank_texts_do_not_go_up(void **state)
          1},
     };
     (void)state;
-    hold(ROWS, COUNTOF(ROWS));
+    hold(ROWS, COUNTOF(ROWS), NULL);
 }
 
 static void results_stand_behind_their_calls(void **state)
@@ -448,7 +388,7 @@ static void results_stand_behind_their_calls(void **state)
          0},
     };
     (void)state;
-    hold(ROWS, COUNTOF(ROWS));
+    hold(ROWS, COUNTOF(ROWS), NULL);
 }
 
 static void a_conversation_of_nothing_is_refused(void **state)

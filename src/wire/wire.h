@@ -73,14 +73,15 @@ struct wire_request {
     struct str model;         /* unescaped; copied to the arena when it had escapes */
     size_t model_at, model_n; /* the string's span in the body, with its quotes; n 0: none, and where a member may be put */
     bool stream;
-    uint64_t max_output;         /* tokens the caller allows, all choices together; 0: not said */
-    uint64_t choices;            /* answers asked for (Chat's n); at least 1 */
-    uint64_t input_bound;        /* no tokenizer makes more input tokens of this body */
-    bool marked;                 /* it may hold state that we sealed: wire_holds_seal() */
-    bool wants_usage;            /* Chat: the caller asked for stream_options.include_usage himself */
-    struct str rest;             /* WIRE_KEEP, WIRE_BATCH: the path below /v1, with its query */
-    struct json_edit usage_edit; /* Chat: what makes the provider tell the usage; with.n == 0: nothing to do */
-    struct str version, betas;   /* Messages as Vertex AI has it: anthropic_version and anthropic_beta of the body; "" none */
+    uint64_t max_output;             /* tokens the caller allows, all choices together; 0: not said */
+    uint64_t choices;                /* answers asked for (Chat's n); at least 1 */
+    uint64_t input_bound;            /* no tokenizer makes more input tokens of this body */
+    bool marked;                     /* it may hold state that we sealed: wire_holds_seal() */
+    bool wants_usage;                /* Chat: the caller asked for stream_options.include_usage himself */
+    bool tools, effort, effort_none; /* Chat: tools are offered; reasoning_effort is said; and it is none */
+    struct str rest;                 /* WIRE_KEEP, WIRE_BATCH: the path below /v1, with its query */
+    struct json_edit usage_edit;     /* Chat: what makes the provider tell the usage; with.n == 0: nothing to do */
+    struct str version, betas;       /* Messages as Vertex AI has it: anthropic_version and anthropic_beta of the body; "" none */
 };
 
 /* What a stream's event means for the relay. */
@@ -168,6 +169,8 @@ const struct wire_ops *wire_ops_get(enum wire_format f); /* NULL: not built yet 
 /* Formats in which a request of `f` for this operation can be passed on, as a bit mask: itself, and all that it can be
  * translated to. */
 uint32_t wire_reach(enum wire_format f, enum wire_operation op);
+/* C10: must this request of Chat's reach such a model in another format? */
+bool wire_leaves_chat(const struct chat_manners *m, const struct wire_request *r);
 /* Whose opaque state a model takes in this format: Bedrock's formats carry that of whoever made the model. */
 struct str wire_family(const struct wire_ops *ops, struct str model);
 const char *wire_format_name(enum wire_format f);
@@ -256,7 +259,9 @@ struct wire_target {
     bool stream;
     uint64_t max_output; /* of the model, in tokens; 0 unknown. Formats that demand a bound (A14) fill it from here */
     uint32_t quirks;     /* bits of enum wire_quirk, data of provider and model */
-    bool sums_up;        /* a summary is asked for in words, also of a format that has a way of its own to ask (chat.compact) */
+    const struct chat_manners *manners; /* of the model; NULL: unknown */
+    bool as_it_goes;                    /* no other format can say it: what this one cannot is approximated rather than refused */
+    bool sums_up; /* a summary is asked for in words, also of a format that has a way of its own to ask (chat.compact) */
     struct chat_losses *losses;
     struct json_tape *tape; /* free to use */
     struct arena *memo;     /* outlives the form's arena: for *ret_names and what they hold */

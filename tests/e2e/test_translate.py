@@ -96,7 +96,7 @@ def total():
 
 @test("Chat → Messages: text, in Chat's own shape, and what the provider got is its own")
 def _():
-    got = ask("openai", acts.say("Hällo 😀."), max_completion_tokens=50, temperature=0.5, stop=["END"])
+    got = ask("openai", acts.say("Hällo 😀."), max_completion_tokens=50, temperature=1, stop=["END"])
     eq(got.status, 200)
     body = got.json()
     eq((body["object"], text_of("openai", body), body["choices"][0]["finish_reason"]), ("chat.completion", "Hällo 😀.", "stop"))
@@ -105,7 +105,7 @@ def _():
     sent = fake.last()
     eq(sent.path, "/v1/messages")
     eq({name: sent.json[name] for name in ("model", "max_tokens", "temperature", "stop_sequences")},
-       {"model": "claude-opus-5", "max_tokens": 50, "temperature": 0.5, "stop_sequences": ["END"]})
+       {"model": "claude-opus-5", "max_tokens": 50, "temperature": 1, "stop_sequences": ["END"]})
     eq(sent.json["messages"][0]["role"], "user")
     eq((sent.get("x-api-key"), sent.get("authorization")), (KEY and "upstream-key-of-the-tests", None))
     eq(got.get("content-type").split(";")[0], "application/json")
@@ -113,14 +113,14 @@ def _():
 
 @test("Messages → Chat: text, in the Messages shape, and what the provider got is its own")
 def _():
-    got = ask("anthropic", acts.say("Hällo 😀."), temperature=0.5, stop_sequences=["END"], system="Be kind.")
+    got = ask("anthropic", acts.say("Hällo 😀."), temperature=1, stop_sequences=["END"], system="Be kind.")
     eq(got.status, 200)
     body = got.json()
     eq((body["type"], body["role"], text_of("anthropic", body), body["stop_reason"]), ("message", "assistant", "Hällo 😀.", "end_turn"))
     eq((body["usage"]["input_tokens"], body["usage"]["output_tokens"]), (11, 7))
     sent = fake.last()
     eq(sent.path, "/v1/chat/completions")
-    eq({name: sent.json[name] for name in ("model", "temperature", "stop")}, {"model": "gpt-5.5", "temperature": 0.5, "stop": ["END"]})
+    eq({name: sent.json[name] for name in ("model", "temperature", "stop")}, {"model": "gpt-5.5", "temperature": 1, "stop": ["END"]})
     eq([message["role"] for message in sent.json["messages"]][-1], "user")
     check("Be kind." in json.dumps(sent.json["messages"][0]), "the system prompt goes first")
     check(got.get("request-id"), "a request id where the SDK looks for it")

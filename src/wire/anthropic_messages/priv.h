@@ -50,13 +50,7 @@ void anthropic_messages_put_part(struct anthropic_messages_writing *w, struct ch
 struct chat_opaque *anthropic_messages_own_opaque(const struct anthropic_messages_writing *w, const struct chat_part *p);
 void anthropic_messages_put_tools(struct anthropic_messages_writing *w);
 void anthropic_messages_put_choice(struct anthropic_messages_writing *w);
-struct anthropic_messages_think {
-    bool on;
-    uint64_t budget; /* 0: none told */
-};
-
-struct anthropic_messages_think anthropic_messages_think_of(struct anthropic_messages_writing *w);
-void anthropic_messages_put_thinking(struct anthropic_messages_writing *w, const struct anthropic_messages_think *t);
+void anthropic_messages_put_thinking(struct anthropic_messages_writing *w);
 enum err anthropic_messages_put_output(struct anthropic_messages_writing *w);
 uint64_t anthropic_messages_max_tokens(const struct anthropic_messages_writing *w);
 

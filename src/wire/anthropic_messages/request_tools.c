@@ -2,7 +2,7 @@
 #include "wire/anthropic_messages/priv.h"
 
 /* A14: what stands in for a bound that neither caller nor catalogue told. */
-enum { MAX_TOKENS = 4096, BUDGET_MIN = 1024 };
+enum { MAX_TOKENS = 4096 };
 
 /* ---- tools ---------------------------------------------------------------------------------------------------------------------------- */
 
@@ -59,11 +59,6 @@ void anthropic_messages_put_choice(struct anthropic_messages_writing *w)
 
 /* ---- reasoning (A11) -------------------------------------------------------------------------------------------------------------------- */
 
-static bool forces_a_tool(const struct chat *c)
-{
-    return c->tools && (c->choice.mode == CHOICE_REQUIRED || c->choice.mode == CHOICE_NAMED);
-}
-
 uint64_t anthropic_messages_max_tokens(const struct anthropic_messages_writing *w)
 {
     uint64_t n = 0;
@@ -71,46 +66,13 @@ uint64_t anthropic_messages_max_tokens(const struct anthropic_messages_writing *
     return w->to->max_output ? w->to->max_output : MAX_TOKENS;
 }
 
-/* The vendor thinks in a turn of calls and results only when its last message of calls begins with a thought that it signed itself
- * (A5). */
-static bool is_turn_without_thought(const struct anthropic_messages_writing *w)
-{
-    bool calls = false, thought = false, after_result = false;
-    for (const struct chat_item *i = w->c->items; i; i = i->next) {
-        bool asks = i->kind == ITEM_MESSAGE && i->group && i->group->role == ROLE_USER && !after_result;
-        bool goes_on = after_result && i->group && i->group->role == ROLE_ASSISTANT;
-        if (asks || goes_on) calls = thought = false;
-        calls |= i->kind == ITEM_TOOL_CALL;
-        for (const struct chat_part *p = i->parts; i->kind == ITEM_REASONING && p; p = p->next)
-            thought |= anthropic_messages_own_opaque(w, p) != NULL;
-        after_result = i->kind == ITEM_TOOL_RESULT;
-    }
-    return calls && !thought;
-}
-
-/* Another format's effort becomes a budget that fits below the bound; where a tool is forced the vendor allows no thinking. */
-struct anthropic_messages_think anthropic_messages_think_of(struct anthropic_messages_writing *w)
-{
-    struct chat *c = w->c;
-    struct anthropic_messages_think t = {0};
-    uint64_t most = anthropic_messages_max_tokens(w);
-    bool wanted = c->node.has & (1ull << CHAT_HAS_EFFORT | 1ull << CHAT_HAS_BUDGET);
-    if (c->budget.p) str_u64(c->budget, &t.budget);
-    else t.budget = chat_effort_budget(c->effort);
-    if (wanted && t.budget && !forces_a_tool(c) && most > BUDGET_MIN && !is_turn_without_thought(w)) {
-        if (t.budget < BUDGET_MIN) t.budget = BUDGET_MIN;
-        if (t.budget >= most) t.budget = most - 1;
-        t.on = true;
-    }
-    return t;
-}
-
-static void put_own_thinking(struct anthropic_messages_writing *w)
+void anthropic_messages_put_thinking(struct anthropic_messages_writing *w)
 {
     static const struct str TYPES[] = {
         [THINKING_OFF] = {"disabled", 8}, [THINKING_ON] = {"enabled", 7}, [THINKING_ADAPTIVE] = {"adaptive", 8}};
     struct chat *c = w->c;
     struct json_writer *j = &w->o.w;
+    if (!w->o.same_family) chat_lose(w->o.losses, &c->node, CHAT_HAS_SUMMARY, LOSS_HINT);
     if (!chat_told(&c->node, CHAT_HAS_THINKING)) return;
     json_add_object(j, S("thinking"));
     json_add_str(j, S("type"), TYPES[c->thinking]);
@@ -119,33 +81,12 @@ static void put_own_thinking(struct anthropic_messages_writing *w)
     json_put_end(j);
 }
 
-void anthropic_messages_put_thinking(struct anthropic_messages_writing *w, const struct anthropic_messages_think *t)
-{
-    struct chat *c = w->c;
-    struct json_writer *j = &w->o.w;
-    if (w->o.same_family) {
-        put_own_thinking(w);
-        return;
-    }
-    if (t->on) {
-        json_add_object(j, S("thinking"));
-        json_add_str(j, S("type"), S("enabled"));
-        json_add_u64(j, S("budget_tokens"), t->budget);
-        json_put_end(j);
-    }
-    chat_lose(w->o.losses, &c->node, CHAT_HAS_EFFORT, LOSS_EFFORT);
-    if (t->on) chat_told(&c->node, CHAT_HAS_BUDGET);
-    else chat_lose(w->o.losses, &c->node, CHAT_HAS_BUDGET, LOSS_EFFORT);
-    chat_told(&c->node, CHAT_HAS_THINKING);
-    chat_lose(w->o.losses, &c->node, CHAT_HAS_SUMMARY, LOSS_HINT);
-}
-
 enum err anthropic_messages_put_output(struct anthropic_messages_writing *w)
 {
     struct chat *c = w->c;
     struct json_writer *j = &w->o.w;
     struct str schema;
-    bool effort = w->o.same_family && c->node.has & 1ull << CHAT_HAS_EFFORT;
+    bool effort = c->node.has & 1ull << CHAT_HAS_EFFORT;
     bool format = c->output == OUTPUT_SCHEMA && c->schema.text.p;
     if (c->output == OUTPUT_TEXT) chat_told(&c->node, CHAT_HAS_OUTPUT);
     if (!effort && !format) return OK;

@@ -356,10 +356,10 @@ static enum err put_members(struct anthropic_messages_writing *w)
     TRY(put_messages(w));
     anthropic_messages_put_tools(w);
     anthropic_messages_put_choice(w);
-    const struct anthropic_messages_think think = anthropic_messages_think_of(w);
-    anthropic_messages_put_thinking(w, &think);
+    bool thinks = w->c->thinking == THINKING_ON || w->c->thinking == THINKING_ADAPTIVE;
+    anthropic_messages_put_thinking(w);
     TRY(anthropic_messages_put_output(w));
-    put_sampling(w, think.on && !w->o.same_family);
+    put_sampling(w, thinks && !w->o.same_family);
     put_user(w);
     put_vendor_settings(w);
     tick_defaults(w->c);

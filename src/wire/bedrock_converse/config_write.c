@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 typedef struct bedrock_converse_writing writing;
-enum { BUDGET_MIN = 1024 };
 
 /* ---- tools -------------------------------------------------------------------------------------------------------------------- */
 
@@ -141,34 +140,28 @@ static void put_inference(writing *w)
 
 static bool is_anthropic(const writing *w) { return str_eq(w->to->origin.family, S("anthropic")); }
 
-/* A budget that fits below the bound; 0: none is sent. Where a tool is forced the model allows no thinking. */
-static uint64_t budget_of(const writing *w)
+static void put_thinking(writing *w)
 {
-    const struct chat *c = w->c;
-    uint64_t budget = 0, most = 0;
-    bool forced = c->tools && (c->choice.mode == CHOICE_REQUIRED || c->choice.mode == CHOICE_NAMED);
-    if (!str_u64(c->settings[SET_MAX_OUTPUT], &most)) most = w->to->max_output;
-    if (c->budget.p) str_u64(c->budget, &budget);
-    else if (c->effort.p) budget = chat_effort_budget(c->effort);
-    if (!budget || forced || most <= BUDGET_MIN || !is_anthropic(w)) return 0;
-    if (budget < BUDGET_MIN) budget = BUDGET_MIN;
-    return budget < most ? budget : most - 1;
-}
-
-static void put_thinking(writing *w, bool own, uint64_t budget)
-{
-    static const struct str TYPES[] = {[THINKING_ABSENT] = {"enabled", 7},
-                                       [THINKING_OFF] = {"disabled", 8},
-                                       [THINKING_ON] = {"enabled", 7},
-                                       [THINKING_ADAPTIVE] = {"adaptive", 8}};
+    static const struct str TYPES[] = {
+        [THINKING_OFF] = {"disabled", 8}, [THINKING_ON] = {"enabled", 7}, [THINKING_ADAPTIVE] = {"adaptive", 8}};
     struct chat *c = w->c;
     struct json_writer *j = &w->o.w;
     json_add_object(j, S("thinking"));
-    json_add_str(j, S("type"), own ? TYPES[c->thinking] : S("enabled"));
-    if (own) wire_put_field_raw(&w->o, &c->node, CHAT_HAS_BUDGET, "budget_tokens", c->budget);
-    else json_add_u64(j, S("budget_tokens"), budget);
-    if (own && w->same_format) wire_put_extra(&w->o, &c->node, S("thinking"), LOSS_EXTRA);
+    json_add_str(j, S("type"), TYPES[c->thinking]);
+    chat_told(&c->node, CHAT_HAS_THINKING);
+    wire_put_field_raw(&w->o, &c->node, CHAT_HAS_BUDGET, "budget_tokens", c->budget);
+    if (w->same_format) wire_put_extra(&w->o, &c->node, S("thinking"), LOSS_EXTRA);
     json_put_end(j);
+}
+
+/* Claude has an object for it, the open models OpenAI's word. */
+static void put_effort(writing *w)
+{
+    struct chat *c = w->c;
+    bool claude = is_anthropic(w) && !w->same_format;
+    if (claude) json_add_object(&w->o.w, S("output_config"));
+    wire_put_field(&w->o, &c->node, CHAT_HAS_EFFORT, claude ? "effort" : "reasoning_effort", c->effort);
+    if (claude) json_put_end(&w->o.w);
 }
 
 /* The model's own fields, by its family: Claude's thinking and top_k. A field that the model does not know would be refused. */
@@ -176,16 +169,13 @@ static void put_more(writing *w)
 {
     struct chat *c = w->c;
     struct json_writer *j = &w->o.w;
-    uint64_t budget = budget_of(w);
-    bool own =
-        c->node.has & 1ull << CHAT_HAS_THINKING && (w->same_format || (is_anthropic(w) && str_eq(c->family, S("anthropic"))));
-    bool thinks = own || (budget && !w->same_format), effort = w->same_format && c->effort.p;
+    bool thinks = c->node.has & 1ull << CHAT_HAS_THINKING && (w->same_format || is_anthropic(w)), effort = c->effort.p;
     bool top_k = c->node.has & 1ull << SET_TOP_K && (w->same_format || (is_anthropic(w) && !thinks));
     bool extra = w->same_format && wire_has_extra(&c->node, S("additionalModelRequestFields"));
     if (thinks || effort || top_k || extra || wire_has_settings(c, bedrock_converse_settings, PLACE_MORE)) {
         json_add_object(j, S("additionalModelRequestFields"));
-        if (thinks) put_thinking(w, own, budget);
-        if (effort) wire_put_field(&w->o, &c->node, CHAT_HAS_EFFORT, "reasoning_effort", c->effort);
+        if (thinks) put_thinking(w);
+        if (effort) put_effort(w);
         if (top_k && chat_told(&c->node, SET_TOP_K)) json_add_raw(j, S("top_k"), c->settings[SET_TOP_K]);
         wire_put_settings(j, c, bedrock_converse_settings, PLACE_MORE);
         if (w->same_format) wire_put_extra(&w->o, &c->node, S("additionalModelRequestFields"), LOSS_EXTRA);
@@ -193,9 +183,6 @@ static void put_more(writing *w)
     }
     chat_told(&c->node, CHAT_HAS_THINKING);
     chat_lose(w->o.losses, &c->node, SET_TOP_K, LOSS_SAMPLING);
-    chat_lose(w->o.losses, &c->node, CHAT_HAS_EFFORT, LOSS_EFFORT);
-    if (!(thinks && budget)) chat_lose(w->o.losses, &c->node, CHAT_HAS_BUDGET, LOSS_EFFORT);
-    chat_told(&c->node, CHAT_HAS_BUDGET);
     chat_lose(w->o.losses, &c->node, CHAT_HAS_SUMMARY, LOSS_HINT);
 }
 

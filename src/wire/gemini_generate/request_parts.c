@@ -181,54 +181,21 @@ void gemini_put_choice(struct gemini_writing *w)
 
 /* ---- generationConfig ------------------------------------------------------------------------------------------------------- */
 
-/* G11: the second generation takes a number of tokens, the third a level. */
-static bool takes_budget(const struct gemini_writing *w)
-{
-    size_t at;
-    return str_find(w->to->model, S("gemini-2"), &at);
-}
-
-static void put_effort(struct gemini_writing *w)
-{
-    static const struct wire_word LEVELS[] = {
-        {WIRE_STR("minimal"), 1}, {WIRE_STR("low"), 1}, {WIRE_STR("medium"), 1}, {WIRE_STR("high"), 1}};
-    struct json_writer *j = &w->o.w;
-    struct str effort = w->c->effort;
-    bool known = wire_word_value(LEVELS, COUNTOF(LEVELS), effort, 0), none = json_span_eq(effort, S("none"));
-    uint64_t budget = none ? 0 : chat_effort_budget(effort);
-    if (takes_budget(w)) {
-        json_add_u64(j, S("thinkingBudget"), budget);
-        chat_lose(w->o.losses, &w->c->node, CHAT_HAS_EFFORT, LOSS_EFFORT);
-        return;
-    }
-    json_put_name(j, S("thinkingLevel"));
-    json_put_span(j, known ? effort : none ? S("minimal") : S("high"));
-    if (!known) chat_lose(w->o.losses, &w->c->node, CHAT_HAS_EFFORT, LOSS_EFFORT);
-    chat_told(&w->c->node, CHAT_HAS_EFFORT);
-}
-
 static bool has(const struct chat *c, unsigned field) { return c->node.has & 1ull << field; }
 
-/* A level and a budget together are refused by the vendor: the number is the stricter one. */
+/* wire_adapt() has told it as a level or as a budget, of which -1 is as many as it likes and 0 none. Both are refused by the vendor:
+ * the number is the stricter one. */
 static void put_thinking(struct gemini_writing *w)
 {
     struct chat *c = w->c;
     struct json_writer *j = &w->o.w;
-    bool off = c->thinking == THINKING_OFF, adaptive = c->thinking == THINKING_ADAPTIVE && !has(c, CHAT_HAS_EFFORT);
-    bool shown = has(c, CHAT_HAS_SUMMARY) || c->thinking == THINKING_ON || c->thinking == THINKING_ADAPTIVE;
-    bool extra = w->same_format && wire_has_extra(&c->node, S("thinkingConfig"));
-    if (!off && !adaptive && !shown && !extra && !has(c, CHAT_HAS_EFFORT) && !has(c, CHAT_HAS_BUDGET)) return;
+    bool level = has(c, CHAT_HAS_EFFORT), budget = has(c, CHAT_HAS_BUDGET), shown = has(c, CHAT_HAS_SUMMARY);
+    if (!shown && !level && !budget && !(w->same_format && wire_has_extra(&c->node, S("thinkingConfig")))) return;
     json_add_object(j, S("thinkingConfig"));
-    if (has(c, CHAT_HAS_BUDGET)) {
-        wire_put_field_raw(&w->o, &c->node, CHAT_HAS_BUDGET, "thinkingBudget", c->budget);
-        chat_lose(w->o.losses, &c->node, CHAT_HAS_EFFORT, LOSS_EFFORT);
-    } else if (has(c, CHAT_HAS_EFFORT)) {
-        put_effort(w);
-    } else if (off || adaptive) {
-        json_add_i64(j, S("thinkingBudget"), off ? 0 : -1);
-    }
+    if (budget) wire_put_field_raw(&w->o, &c->node, CHAT_HAS_BUDGET, "thinkingBudget", c->budget);
+    else wire_put_field(&w->o, &c->node, CHAT_HAS_EFFORT, "thinkingLevel", c->effort);
+    if (budget) chat_lose(w->o.losses, &c->node, CHAT_HAS_EFFORT, LOSS_EFFORT);
     if (shown) json_add_bool(j, S("includeThoughts"), true);
-    chat_told(&c->node, CHAT_HAS_THINKING);
     chat_told(&c->node, CHAT_HAS_SUMMARY);
     wire_put_extra(&w->o, &c->node, S("thinkingConfig"), LOSS_EXTRA);
     json_put_end(j);

@@ -452,7 +452,9 @@ static enum err take_level(struct wire_in *in, void *into, uint32_t at)
     if (!text) return wire_full(in);
     for (size_t i = 0; i < level.n; i++) text[i] = level.p[i] >= 'A' && level.p[i] <= 'Z' ? (char)(level.p[i] | 32) : level.p[i];
     c->effort = str_make(text, level.n);
-    if (!chat_effort_budget(c->effort)) return wire_bad(in, at, "must be minimal, low, medium or high");
+    enum chat_effort known;
+    if (!chat_effort_find(c->effort, &known) || known == EFFORT_NONE)
+        return wire_bad(in, at, "must be minimal, low, medium or high");
     chat_has(&c->node, CHAT_HAS_EFFORT);
     return OK;
 }

@@ -54,6 +54,15 @@ static enum err plan_usage(const struct json_tape *t, struct wire_request *r, st
     return OK;
 }
 
+/* C10 hangs on these. */
+static void see_tools(const struct json_tape *t, struct wire_request *r)
+{
+    uint32_t tools = json_find(t, 0, S("tools")), effort = json_find(t, 0, S("reasoning_effort"));
+    r->tools = tools && json_is(t, tools, JSON_ARRAY) && json_count(t, tools) > 0;
+    r->effort = effort && !json_is(t, effort, JSON_NULL);
+    r->effort_none = effort && json_eq(t, effort, S("none"));
+}
+
 static enum err chat_read(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *r,
                           struct fault *why)
 {
@@ -62,6 +71,7 @@ static enum err chat_read(enum wire_operation op, const struct json_tape *t, str
     TRY(wire_want_messages(t, why));
     TRY(read_bounds(t, r, why));
     TRY(wire_read_stream(t, r, why));
+    see_tools(t, r);
     return r->stream ? plan_usage(t, r, why) : OK;
 }
 

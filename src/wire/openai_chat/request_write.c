@@ -337,30 +337,13 @@ static enum err put_output(struct openai_chat_writing *w)
     return OK;
 }
 
-/* Words of other vendors' effort scales that OpenAI does not have become its strongest. */
+/* wire_adapt() has told all of it as an effort. */
 static void put_reasoning_settings(struct openai_chat_writing *w)
 {
     struct chat *c = w->c;
-    struct chat_losses *l = w->o.losses;
-    if (chat_told(&c->node, CHAT_HAS_EFFORT)) {
-        bool max = str_eq(c->effort, S("max"));
-        if (max) l->n[LOSS_EFFORT]++;
-        json_put_name(&w->o.w, S("reasoning_effort"));
-        json_put_span(&w->o.w, max ? S("xhigh") : c->effort);
-        chat_told(&c->node, CHAT_HAS_BUDGET);
-        chat_told(&c->node, CHAT_HAS_THINKING);
-    } else if (c->node.has & 1ull << CHAT_HAS_BUDGET) {
-        uint64_t budget = 0;
-        bool known = str_u64(c->budget, &budget) && budget > 0;
-        chat_lose(l, &c->node, CHAT_HAS_BUDGET, LOSS_EFFORT);
-        chat_told(&c->node, CHAT_HAS_THINKING);
-        if (known) json_add_str(&w->o.w, S("reasoning_effort"), chat_budget_effort(budget));
-    } else if (c->thinking != THINKING_OFF) {
-        chat_told(&c->node, CHAT_HAS_THINKING); /* models here decide by themselves: that is adaptive */
-    } else {
-        chat_lose(l, &c->node, CHAT_HAS_THINKING, LOSS_EFFORT);
-    }
-    chat_lose(l, &c->node, CHAT_HAS_SUMMARY, LOSS_HINT);
+    wire_put_field(&w->o, &c->node, CHAT_HAS_EFFORT, "reasoning_effort", c->effort);
+    chat_told(&c->node, CHAT_HAS_THINKING); /* models here decide by themselves: that is adaptive */
+    chat_lose(w->o.losses, &c->node, CHAT_HAS_SUMMARY, LOSS_HINT);
 }
 
 static void put_bounds(struct openai_chat_writing *w)

@@ -43,31 +43,12 @@ static enum err put_text(struct openai_responses_writing *w)
     return OK;
 }
 
-/* Words of other vendors' effort scales that OpenAI does not have become its strongest; a budget becomes a word by the table. */
-static struct str effort_of(struct openai_responses_writing *w)
-{
-    struct chat *c = w->c;
-    struct chat_losses *l = w->o.losses;
-    uint64_t budget = 0;
-    if (chat_told(&c->node, CHAT_HAS_EFFORT)) {
-        chat_told(&c->node, CHAT_HAS_BUDGET);
-        chat_told(&c->node, CHAT_HAS_THINKING);
-        if (!str_eq(c->effort, S("max"))) return c->effort;
-        l->n[LOSS_EFFORT]++;
-        return S("xhigh");
-    }
-    if (c->thinking == THINKING_OFF) chat_lose(l, &c->node, CHAT_HAS_THINKING, LOSS_EFFORT);
-    chat_told(&c->node, CHAT_HAS_THINKING); /* models here decide by themselves: that is adaptive */
-    bool given = c->node.has & 1ull << CHAT_HAS_BUDGET && str_u64(c->budget, &budget) && budget;
-    chat_lose(l, &c->node, CHAT_HAS_BUDGET, LOSS_EFFORT);
-    return given ? chat_budget_effort(budget) : STR_NONE;
-}
-
 static void put_reasoning(struct openai_responses_writing *w)
 {
     struct chat *c = w->c;
-    struct str effort = effort_of(w);
+    struct str effort = chat_told(&c->node, CHAT_HAS_EFFORT) ? c->effort : STR_NONE;
     bool summary = chat_told(&c->node, CHAT_HAS_SUMMARY);
+    chat_told(&c->node, CHAT_HAS_THINKING); /* models here decide by themselves: that is adaptive */
     if (!effort.p && !summary && !(w->same_format && wire_has_extra(&c->node, S("reasoning")))) return;
     json_add_object(&w->o.w, S("reasoning"));
     if (effort.p) json_put_name(&w->o.w, S("effort"));

@@ -229,6 +229,9 @@ def refuse(fake, request):
         or _thought_first(body)
     if wrong:
         return wrong
+    why = limits.claude_thinking(body["model"], body)
+    if why:
+        return _wrong(why)
     marks = _cache_marks(body)
     if marks > 4:
         return _wrong(f"A maximum of 4 blocks with cache_control may be provided. Found {marks}.")

@@ -1,8 +1,49 @@
 """What vendors refuse in schemas of tools and answers, by their documents and the words of their refusals (November 2026)."""
+import re
+
 ALTERNATIVES = ("oneOf", "anyOf", "allOf")
 SUBSET = {"type", "title", "description", "enum", "const", "default", "required", "$ref", "properties", "$defs", "definitions", "items",
           "anyOf", "allOf", "format", "minItems", "additionalProperties"}
 OPENAI_TOOLS_MAX = 128
+# model, reasoning efforts; None: it does not reason
+OPENAI_EFFORTS = ((r"gpt-4", None), (r"gpt-5(-mini|-nano)?$", "minimal low medium high"), (r"gpt-5\.1$", "none low medium high"),
+                  (r"gpt-5\.[245]$", "none low medium high xhigh"), (r"gpt-5\.6|gpt-6-sol", "none low medium high xhigh max"))
+GEMINI_LEVELS = ((r"gemini-2", ()), (r"gemini-3-pro", ("low", "high")), (r"gemini-3", ("minimal", "low", "medium", "high")))
+
+
+def openai_effort(model, effort, tools, chat):
+    """Why OpenAI refuses this effort, or function tools beside it, or None."""
+    for pattern, efforts in OPENAI_EFFORTS:
+        if effort is None or not re.match(pattern, model):
+            continue
+        if efforts is None:
+            return "Unsupported parameter: 'reasoning_effort' is not supported with this model."
+        if effort not in efforts.split():
+            return f"Unsupported value: '{effort}' is not supported with the '{model}' model. Supported values are: {efforts}."
+    unless = re.match(r"gpt-5\.4", model) and effort not in (None, "none")
+    if chat and tools and (unless or (re.match(r"gpt-(5\.[56]|6)", model) and effort != "none")):
+        return (f"Function tools with reasoning_effort are not supported for {model} in /v1/chat/completions. To use function tools, use "
+                "/v1/responses or set reasoning_effort to 'none'.")
+    return None
+
+
+def claude_thinking(model, body):
+    """Why Anthropic refuses thinking or sampling of a model since 4.7, or None."""
+    if not re.search(r"claude-(opus-4-[78]|(opus|sonnet|haiku|fable|mythos)-5)", model):
+        return None
+    if (body.get("thinking") or {}).get("type") == "enabled":
+        return '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
+    wrong = [name for name in ("temperature", "top_p", "top_k") if body.get(name, 1) != 1]
+    return f"`{wrong[0]}` is deprecated for this model." if wrong else None
+
+
+def gemini_thinking(model, config):
+    """Why Google refuses a thinkingConfig, or None."""
+    thinking = config.get("thinkingConfig") or {}
+    for pattern, levels in GEMINI_LEVELS:
+        if re.match(pattern, model) and thinking.get("thinkingLevel", "").lower() not in ("", *levels):
+            return f"Thinking level {thinking['thinkingLevel']} is not supported for this model."
+    return None
 
 
 def openai_tool(name, parameters):

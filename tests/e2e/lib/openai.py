@@ -194,6 +194,9 @@ def refuse(fake, request):
     wrong = _fields(body) or _ranges(body) or _tools(body) or _messages(body["messages"])
     if wrong:
         return wrong
+    why = limits.openai_effort(body["model"], body.get("reasoning_effort"), body.get("tools"), True)
+    if why:
+        return _wrong(why, "reasoning_effort", "unsupported_value")
     if body["model"] not in fake.models:
         return 404, error(404, f"The model `{body['model']}` does not exist or you do not have access to it.", code="model_not_found")
     return None

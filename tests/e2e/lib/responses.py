@@ -130,6 +130,9 @@ def refuse(fake, request):
     wrong = _fields(body, request.path) or _tools(body.get("tools")) or _input(body["input"])
     if wrong:
         return wrong
+    why = limits.openai_effort(body["model"], (body.get("reasoning") or {}).get("effort"), body.get("tools"), False)
+    if why:
+        return _wrong(why, "reasoning.effort", "unsupported_value")
     if body["model"] not in fake.models:
         return 404, error(404, f"The requested model '{body['model']}' does not exist.", "model", "model_not_found")
     return None
