@@ -150,7 +150,7 @@ def _():
 
 @test("calls that are not served say so, and what to do instead")
 def _():
-    for path, word in (("/v1/files", "files"), ("/v1/files/file-1/content", "files"), ("/v1/batches", "batches"), ("/v1/completions", "/v1/chat/completions")):
+    for path, word in (("/v1/fine_tuning/jobs", "trained"), ("/v1/vector_stores", "vector stores"), ("/v1/completions", "/v1/chat/completions")):
         got = post(path, {})
         eq((got.status, got.json()["error"]["code"]), (404, "not_found"))
         check(word in got.json()["error"]["message"], got.body)
