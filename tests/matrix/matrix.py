@@ -168,14 +168,21 @@ def _table(path, macro):
     return [[code] + [word.strip('"') for word in re.findall(r'"[^"]*"|\w+', rest)] for code, rest in rows]
 
 
+def _settings_files(folder):
+    return [path for name in ("settings.c", "request_tables.c") if os.path.exists(path := os.path.join(ROOT, "src", "wire", folder, name))]
+
+
 def _settings(folder, losses):
     """setting → what becomes of it in this format, from its settings table; what stands in none is refused."""
-    with open(os.path.join(ROOT, "src", "wire", folder, "settings.c"), encoding="utf-8") as file:
-        text = file.read()
+    text = ""
+    for path in _settings_files(folder):
+        with open(path, encoding="utf-8") as file:
+            text += file.read()
     found = {}
-    for code, how, comment in re.findall(r"\[(SET_\w+)\] = (WIRE_SET\w*\([^)]*\)|\{[^}]*\}),? *(?:/\* (.*?) \*/)?", text):
+    for code, how, comment in re.findall(r"\[(SET_\w+)\] = ((?:WIRE_SET|CONFIG)\w*\([^)]*\)|\{[^}]*\}),? *(?:/\* (.*?) \*/)?", text):
         name, loss = re.search(r'"(\w+)"', how), re.search(r"LOSS_\w+", how)
-        found[code] = f"`{name.group(1)}`" if name else f"lost: {losses[loss.group(0)]}" if loss else comment or "where it means the same"
+        own = how.startswith("CONFIG_OWN")
+        found[code] = "in its own format only" if own else f"`{name.group(1)}`" if name else f"lost: {losses[loss.group(0)]}" if loss else re.sub(r"^[A-Z]\d+: |: [A-Z]\d+$", "", comment) or "where it means the same"
     return found
 
 
@@ -202,7 +209,7 @@ def page(told, made):
     losses = _table("src/chat/tables.h", "CHAT_LOSSES")
     out += [f"| `{row[1]}` | {row[2]} | {row[3]} |" for row in losses]
     words = {row[0]: row[1] for row in losses}
-    tables = {name: _settings(name, words) for name in formats if os.path.exists(os.path.join(ROOT, "src", "wire", name, "settings.c"))}
+    tables = {name: _settings(name, words) for name in formats if _settings_files(name)}
     out += ["", "## Settings, by format", "", "What becomes of a setting for a provider of that format: its name there, lost, or refused (`–`).", "",
             "| setting | " + " | ".join(f"`{name}`" for name in tables) + " |", "|---|" + "---|" * len(tables)]
     out += [f"| {row[1]} | " + " | ".join(table.get(row[0], "–") for table in tables.values()) + " |" for row in _table("src/chat/tables.h", "CHAT_SETTINGS")]

@@ -6,7 +6,7 @@ const struct wire_setting openai_chat_settings[CHAT_SETTINGS_N] = {
     [SET_TEMPERATURE] = WIRE_SET("temperature"),
     [SET_TOP_P] = WIRE_SET("top_p"),
     [SET_TOP_K] = WIRE_SET_LOSE(LOSS_SAMPLING),
-    [SET_MAX_OUTPUT] = {.lack = LACK_OWN}, /* two names: C14 */
+    [SET_MAX_OUTPUT] = {.lack = LACK_OWN}, /* max_completion_tokens, or max_tokens by a quirk: C14 */
     [SET_STOP] = {.lack = LACK_OWN},       /* a string or an array */
     [SET_N] = WIRE_SET("n"),
     [SET_SEED] = WIRE_SET("seed"),
