@@ -222,12 +222,9 @@ def _():
 def _():
     path = os.path.join(gateway.dir, "data", "seal.key")
     eq(os.stat(path).st_mode & 0o777, 0o600)
-    for folder, _, names in os.walk(os.path.join(gateway.dir, "data")):
-        for name in names:
-            with open(os.path.join(folder, name), "rb") as file:
-                data = file.read()
-            for secret in SECRETS:
-                check(secret.encode() not in data, f"{name} holds no secret")
+    for name, data in gateway.at_rest().items():
+        for secret in SECRETS:
+            check(secret.encode() not in data, f"{name} holds no secret")
     with open(path, encoding="ascii") as file:
         seal = file.read()
     gateway.terminate()

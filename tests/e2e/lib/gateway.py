@@ -161,6 +161,16 @@ class Gateway:
         headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
         return http.call(self.address, "POST", "/v1/messages", headers, body)
 
+    def at_rest(self):
+        """path → bytes of every file in the data directory; a socket is none."""
+        found = {}
+        for folder, _, names in os.walk(os.path.join(self.dir, "data")):
+            for path in (os.path.join(folder, name) for name in names):
+                if os.path.isfile(path):
+                    with open(path, "rb") as file:
+                        found[path] = file.read()
+        return found
+
     def processes(self):
         """pid → command line of the supervisor and all below it."""
         found, queue = {}, [self.process.pid]
