@@ -59,7 +59,7 @@
     X(LOSS_OPAQUE_FOREIGN, "opaque_foreign", "encrypted state of another vendor, account or model", "dropped")                   \
     X(LOSS_REASONING, "reasoning_text", "earlier reasoning that the target does not take back", "dropped")                       \
     X(LOSS_ITEM_ID, "item_id", "an id, status or phase of an item where the target has none", "dropped")                         \
-    X(LOSS_NAME, "participant_name", "the name of a message's author", "dropped")                                                \
+    X(LOSS_NAME, "participant_name", "the name of a message's author, or how a document's is spelled", "dropped")                \
     X(LOSS_HINT, "hint", "a setting that asks for nothing in the answer itself (user, metadata, cache key …)", "dropped")        \
     X(LOSS_TIER, "service_tier", "a service tier that the target does not sell", "dropped")                                      \
     X(LOSS_SAMPLING, "sampling", "a sampling setting that the target does not know (seed, top_k, penalties)", "dropped")         \

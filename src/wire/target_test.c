@@ -347,6 +347,16 @@ static void blank_texts_do_not_go_up(void **state)
          {NULL},
          LOSS_ORDER,
          0},
+        {WIRE_OPENAI_CHAT, /* what a name is is not how it was escaped */
+         WIRE_BEDROCK_CONVERSE,
+         CHAT_MESSAGES(
+             "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"t\"},{\"type\":\"file\",\"file\":{"
+             "\"filename\":\"a\\u00e4b.pdf\",\"file_data\":\"data:application/pdf;base64,QUJD\"}},{\"type\":\"image_url\","
+             "\"image_url\":{\"url\":\"data:image/jpg;base64,QUJD\"}}]}"),
+         {"\"name\":\"a-b-pdf\"", "{\"format\":\"jpeg\""},
+         {"u00e4"},
+         LOSS_NAME,
+         1},
         {WIRE_GEMINI_GENERATE, /* Converse wants a text beside it */
          WIRE_BEDROCK_CONVERSE,
          "{\"contents\":[{\"parts\":[{\"inlineData\":{\"mimeType\":\"application/pdf\",\"data\":\"QUJD\"}}]}]}",

@@ -294,8 +294,8 @@ static void put_user(struct anthropic_messages_writing *w)
 {
     struct chat *c = w->c;
     struct str id = c->settings[SET_USER].p ? c->settings[SET_USER] : c->settings[SET_SAFETY_ID];
-    chat_told(&c->node, SET_USER);
-    chat_told(&c->node, SET_SAFETY_ID);
+    chat_told(&c->node, c->settings[SET_USER].p ? SET_USER : SET_SAFETY_ID);
+    chat_lose(w->o.losses, &c->node, SET_SAFETY_ID, LOSS_HINT); /* there is one place */
     if (!id.p && !w->o.same_family) return;
     if (!id.p && !wire_has_extra(&c->node, S("metadata"))) return;
     json_add_object(&w->o.w, S("metadata"));

@@ -30,16 +30,19 @@ void bedrock_converse_put_cache(writing *w, struct chat_node *n, unsigned field,
 /* Names of documents: letters, digits, single spaces, hyphens, brackets; each once in a request. */
 static void put_document_name(writing *w, struct chat_part *p)
 {
-    struct str from = p->name.n ? p->name : p->title;
+    struct buf from;
     char name[200];
     size_t n = 0;
     bool changed = !p->name.n || w->documents;
+    buf_init(&from, KIB(4));
+    json_span_unescape(p->name.n ? p->name : p->title, &from);
     for (size_t i = 0; i < from.n && n < sizeof name - 16; i++) {
         char c = from.p[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-()[]", c);
         if (!plain) changed = true;
         if (plain || (n && name[n - 1] != '-')) name[n++] = plain ? c : '-';
     }
+    buf_done(&from);
     if (n == 0) n = (size_t)snprintf(name, sizeof name, "document");
     if (w->documents++) n += (size_t)snprintf(name + n, sizeof name - n, "-%u", w->documents);
     json_add_str(&w->o.w, S("name"), str_make(name, n));
