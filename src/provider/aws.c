@@ -167,6 +167,12 @@ static struct str host_of(struct str authority)
     return host;
 }
 
+/* Where App Service and Container Apps on Linux put the endpoint of a managed identity (IDENTITY_ENDPOINT): link-local as well. */
+static bool is_of_app_service(const unsigned char a[4])
+{
+    return a[0] == 169 && a[1] == 254 && ((a[2] & 0xf0) == 128 || a[2] == 255);
+}
+
 static bool is_local_address(struct str host)
 {
     static const char *const ALLOWED[] = {"::1",           "169.254.170.2", "169.254.170.23", "fd00:ec2::23", "169.254.169.254",
@@ -179,7 +185,7 @@ static bool is_local_address(struct str host)
     int family = memchr(host.p, ':', host.n) ? AF_INET6 : AF_INET;
     size_t n = family == AF_INET ? 4 : 16;
     if (inet_pton(family, text, given) != 1) return false;
-    if (family == AF_INET && given[0] == 127) return true;
+    if (family == AF_INET && (given[0] == 127 || is_of_app_service(given))) return true;
     for (unsigned i = 0; i < COUNTOF(ALLOWED); i++)
         if (inet_pton(family, ALLOWED[i], one) == 1 && memcmp(given, one, n) == 0) return true;
     return false;

@@ -275,6 +275,7 @@ static const struct provider_kind KINDS[] = {
         .needs_url = true,
         .has_versions = true,
         .otel_name = "azure.ai.openai",
+        .has_entra_tokens = true,
         .path = azure_path,
         .credentials = azure_key,
         .required = NOTHING_REQUIRED,

@@ -39,6 +39,7 @@ struct provider_kind {
     const char *aws_service;
     bool vertex_bodies;     /* Messages goes there in Vertex AI's dialect: wire_dialect_changes() */
     bool has_google_tokens; /* calls carry an access token of Google's, given as key or found */
+    bool has_entra_tokens;  /* calls may carry an access token of Microsoft Entra's, given as key or found */
     const char *aws_url;    /* REGION stands for the region: "https://bedrock-mantle.REGION.api.aws" */
 };
 
@@ -80,16 +81,17 @@ enum found_source {
     SOURCE_GIVEN,   /* in the configuration */
     SOURCE_DEFAULT, /* the first of those that the cloud has and that is set up, in this order */
     SOURCE_ENVIRONMENT,
-    SOURCE_WEB_IDENTITY, /* AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE: exchanged at STS */
+    SOURCE_WEB_IDENTITY, /* AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE: exchanged at STS; Azure: AZURE_FEDERATED_TOKEN_FILE */
     SOURCE_FILE,         /* AWS: a profile of the shared credentials file; Google: what GOOGLE_APPLICATION_CREDENTIALS names */
     SOURCE_CONTAINER,    /* the endpoint that ECS and EKS put beside a container */
-    SOURCE_INSTANCE      /* AWS: instance metadata, version 2; Google: the metadata server of GCE, GKE and Cloud Run */
+    SOURCE_INSTANCE      /* AWS: instance metadata, version 2; Google: the metadata server of GCE, GKE and Cloud Run; Azure: the
+                            managed identity of a machine, or of App Service */
 };
 #define FOUND_SOURCES "given|default|environment|web_identity|file|container|instance"
 
 struct found {
-    struct str access_key;           /* Google: whose token it is, for the log; "" unknown */
-    struct secret secret_key, token; /* token: AWS: of the session, "" none; Google: the access token, all there is */
+    struct str access_key;           /* Google, Azure: whose token it is, for the log; "" unknown */
+    struct secret secret_key, token; /* token: AWS: of the session, "" none; Google, Azure: the access token, all there is */
     int64_t expires_ms;              /* 0: they do not */
 };
 /* Each reads what such a source says, bounded and strict; texts are copied to the arena. The fault never repeats a value. */
@@ -127,3 +129,22 @@ MUST_USE enum err google_token_body(const struct google_file *f, int64_t now_ms,
 /* What token_uri, or the metadata server, says. status: of its answer. */
 MUST_USE enum err google_token_read(int status, struct str json, int64_t now_ms, struct arena *a, struct found *ret_found,
                                     struct fault *why);
+
+/* An application at Microsoft Entra: it has a secret, or a token of another issuer that Entra trusts (RFC 7523, workload identity). */
+struct entra_app {
+    struct str tenant, client_id;
+    struct secret secret, assertion; /* one of them */
+};
+#define ENTRA_AUTHORITY "https://login.microsoftonline.com"
+#define ENTRA_RESOURCE "https://cognitiveservices.azure.com"
+/* Fit to stand in a URL's path: a GUID or a domain name. */
+bool entra_tenant_is_valid(struct str tenant);
+/* ERR_CONFIG names the part that is none, never its value. */
+MUST_USE enum err entra_app_check(const struct entra_app *e, struct fault *why);
+/* The form for AUTHORITY/TENANT/oauth2/v2.0/token. Secret: the caller wipes it. */
+void entra_token_body(const struct entra_app *e, struct buf *out);
+/* The query for the endpoint of a managed identity; client_id "": the one that the system assigned. */
+void entra_identity_query(const char *version, struct str client_id, struct buf *out);
+/* What either says; the token is a JWT, copied to the arena. status: of its answer. The fault never repeats a token. */
+MUST_USE enum err entra_token_read(int status, struct str json, int64_t now_ms, struct arena *a, struct found *ret_found,
+                                   struct fault *why);
