@@ -108,10 +108,18 @@ static void drop(struct found_account *a)
 {
     arena_done(&a->arena);
     free(a->service_account);
+    free(a->tenant);
+    free(a->client_id);
+    free(a->client_secret);
     free(a);
 }
 
 static void copy(char *out, size_t cap, struct str s) { snprintf(out, cap, "%.*s", STR_ARG(s)); }
+
+static enum err (*asker_of(const struct provider_kind *k))(struct found_account *, struct fault *)
+{
+    return k->has_google_tokens ? found_ask_google : k->has_entra_tokens ? found_ask_entra : found_ask_aws;
+}
 
 static struct found_account *account_of(const struct config_provider *p)
 {
@@ -120,8 +128,11 @@ static struct found_account *account_of(const struct config_provider *p)
     copy(a->region, sizeof a->region, p->region);
     copy(a->profile, sizeof a->profile, p->profile);
     a->service_account = str_dup_z(p->service_account);
+    a->tenant = str_dup_z(p->tenant);
+    a->client_id = str_dup_z(p->client_id);
+    a->client_secret = str_dup_z(p->client_secret);
     a->source = (enum found_source)p->credentials;
-    a->ask = p->how->has_google_tokens ? found_ask_google : found_ask_aws;
+    a->ask = asker_of(p->how);
     arena_init(&a->arena, KIB(1), KIB(64));
     return a;
 }
@@ -129,7 +140,9 @@ static struct found_account *account_of(const struct config_provider *p)
 static bool is_same(const struct found_account *a, const struct found_account *b)
 {
     return a->source == b->source && strcmp(a->provider, b->provider) == 0 && strcmp(a->region, b->region) == 0 &&
-           strcmp(a->profile, b->profile) == 0 && strcmp(a->service_account, b->service_account) == 0 && a->ask == b->ask;
+           strcmp(a->profile, b->profile) == 0 && strcmp(a->service_account, b->service_account) == 0 &&
+           strcmp(a->tenant, b->tenant) == 0 && strcmp(a->client_id, b->client_id) == 0 &&
+           strcmp(a->client_secret, b->client_secret) == 0 && a->ask == b->ask;
 }
 
 /* What goes on as it was keeps its time. */

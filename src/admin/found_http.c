@@ -1,5 +1,5 @@
 /* One question to a source of credentials, waited for: on a pool thread, with a loop of its own; bounded in time and size. What is
- * asked and what the answer means is known by found_aws.c and found_google.c. */
+ * asked and what the answer means is known by found_aws.c, found_entra.c and found_google.c. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -112,7 +112,8 @@ void desk_done_found(struct desk *d);
 
 struct found_account {
     char provider[PROVIDER_NAME_MAX + 1], region[33], profile[65];
-    char *service_account; /* Google: a reference; "" none */
+    char *service_account;                    /* Google: a reference; "" none */
+    char *tenant, *client_id, *client_secret; /* Azure: "" none; the secret: a reference */
     enum found_source source;
     enum err (*ask)(struct found_account *a, struct fault *why);
     struct arena arena;
@@ -123,8 +124,9 @@ struct found_account {
     uint64_t due_ns;                          /* when to ask again */
     struct found_account *next;
 };
-/* found_aws.c, found_google.c: ask a source, waiting for its answers; on a pool thread. Texts are in the arena. */
+/* found_aws.c, found_entra.c, found_google.c: ask a source, waiting for its answers; on a pool thread. Texts are in the arena. */
 MUST_USE enum err found_ask_aws(struct found_account *a, struct fault *why);
+MUST_USE enum err found_ask_entra(struct found_account *a, struct fault *why);
 MUST_USE enum err found_ask_google(struct found_account *a, struct fault *why);
 
 /* found_http.c */

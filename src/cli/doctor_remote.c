@@ -57,6 +57,27 @@ static void check_google(struct doctor *d, const struct config_provider *p)
     buf_done(&reference);
 }
 
+/* Tokens of Entra's: is there a way to them? Nothing is asked: control does that, and its log tells. */
+static void check_entra(struct doctor *d, const struct config_provider *p)
+{
+    const struct entra_given given = {p->tenant, p->client_id, p->client_secret, (enum found_source)p->credentials};
+    struct entra_way way;
+    struct fault why = {0};
+    char what[512];
+    if (!p->how->has_entra_tokens || !config_finds(p)) return;
+    enum err e = generation_entra_find(&given, &way, &why);
+    if (e == OK) snprintf(what, sizeof what, "provider %.*s: %s, from %.300s", STR_ARG(p->name), way.name, way.url);
+    else snprintf(what, sizeof what, "provider %.*s: %.360s", STR_ARG(p->name), why.text);
+    if (e == OK) doctor_tell(d, FINDING_OK, "secret", what, "");
+    else if (d->runs)
+        doctor_tell(d, FINDING_WARN, "secret", what,
+                    "it is not to be had here; the running Aquifer may have another environment");
+    else
+        doctor_tell(d, FINDING_FAIL, "secret", what,
+                    "say tenant, client_id and client_secret, or set the variables that docs/providers.md lists under Azure");
+    generation_entra_done(&way);
+}
+
 void doctor_secrets(struct doctor *d)
 {
     check_secret(d, "admin.key", d->config->admin_key);
@@ -66,6 +87,7 @@ void doctor_secrets(struct doctor *d)
         snprintf(whose, sizeof whose, "provider %.*s", STR_ARG(d->config->providers.at[i].name));
         check_secret(d, whose, d->config->providers.at[i].key);
         check_google(d, &d->config->providers.at[i]);
+        check_entra(d, &d->config->providers.at[i]);
     }
 }
 

@@ -94,7 +94,10 @@ static void check_aws(struct reader *r, const struct config_provider *p)
                         p->how->name);
 }
 
-bool config_finds(const struct config_provider *p) { return p->credentials != SOURCE_GIVEN || p->service_account.n > 0; }
+bool config_finds(const struct config_provider *p)
+{
+    return p->credentials != SOURCE_GIVEN || p->service_account.n > 0 || p->client_secret.n > 0;
+}
 
 /* A token as key, a service account's key file, or a source that has either. */
 static void check_google(struct reader *r, const struct config_provider *p)
@@ -107,16 +110,43 @@ static void check_google(struct reader *r, const struct config_provider *p)
         config_complain(r, line, "key, service_account and credentials exclude each other: say one of them");
 }
 
+/* A key or token as key, an application with its secret, or a source that has one. */
+static void check_entra(struct reader *r, const struct config_provider *p)
+{
+    unsigned line = (unsigned)p->line;
+    uint64_t s = p->credentials;
+    bool found = s != SOURCE_GIVEN, app = p->tenant.n + p->client_id.n > 0;
+    if (found && s != SOURCE_DEFAULT && s != SOURCE_ENVIRONMENT && s != SOURCE_WEB_IDENTITY && s != SOURCE_INSTANCE)
+        config_complain(r, line, "credentials: kind %s has default, environment, web_identity and instance", p->how->name);
+    if ((p->key.n > 0) + (p->client_secret.n > 0) + found > 1)
+        config_complain(r, line, "key, client_secret and credentials exclude each other: say one of them");
+    if (p->client_secret.n && !(p->tenant.n && p->client_id.n))
+        config_complain(r, line, "client_secret goes with tenant and client_id: say whose it is");
+    if (app && !found && p->client_secret.n == 0)
+        config_complain(r, line, "tenant and client_id go with client_secret or credentials: say where the tokens come from");
+    if (p->tenant.n && s == SOURCE_INSTANCE)
+        config_complain(r, line, "tenant: a managed identity (credentials: instance) has its own; remove it");
+    if (p->tenant.n && !entra_tenant_is_valid(p->tenant))
+        config_complain(r, line, "tenant: \"%.*s\" is neither a GUID nor a domain", STR_ARG(p->tenant));
+}
+
+static void check_no_entra(struct reader *r, const struct config_provider *p)
+{
+    if (p->tenant.n + p->client_id.n + p->client_secret.n)
+        config_complain(r, (unsigned)p->line, "tenant, client_id and client_secret are for azure; kind %s has none",
+                        p->how->name);
+}
+
 static void check_no_aws(struct reader *r, const struct config_provider *p)
 {
     unsigned line = (unsigned)p->line;
-    bool google = p->how->has_google_tokens;
     if (p->region.n + p->access_key.n + p->secret_key.n + p->session_token.n + p->profile.n)
         config_complain(r, line, "region, access_key, secret_key, session_token and profile are for AWS; kind %s has none",
                         p->how->name);
-    if (google) check_google(r, p);
+    if (p->how->has_google_tokens) check_google(r, p);
+    else if (p->how->has_entra_tokens) check_entra(r, p);
     else if (p->credentials != SOURCE_GIVEN)
-        config_complain(r, line, "credentials is for AWS and vertex; kind %s has none", p->how->name);
+        config_complain(r, line, "credentials is for AWS, vertex and azure; kind %s has none", p->how->name);
     if (!p->how->needs_url && p->url.n) config_complain(r, line, "kind %s has no url; remove it", p->how->name);
 }
 
@@ -139,6 +169,7 @@ static void check_provider(struct reader *r, struct config_provider *p)
     if (p->how->needs_key && p->key.n == 0) config_complain(r, line, "key is missing: write env:NAME or file:path");
     if (p->service_account.n && !p->how->has_google_tokens)
         config_complain(r, line, "service_account is for vertex; kind %s has none", p->how->name);
+    if (!p->how->has_entra_tokens) check_no_entra(r, p);
     if (p->how->aws_service) check_aws(r, p);
     else check_no_aws(r, p);
 }

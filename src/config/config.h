@@ -47,7 +47,8 @@ struct config_provider {
     CONFIG_LIST(struct str) betas;
     struct str region, access_key, secret_key, session_token, profile; /* AWS */
     struct str service_account;                                        /* Google: reference to a key file */
-    uint64_t credentials;                                              /* enum found_source */
+    struct str tenant, client_id, client_secret; /* Azure: an application at Entra; the secret: a reference */
+    uint64_t credentials;                        /* enum found_source */
     CONFIG_LIST(struct str) formats;
     CONFIG_LIST(struct config_field) headers;
     struct config_timeouts timeouts; /* filled from the file's when not given */

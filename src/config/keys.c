@@ -177,11 +177,18 @@ static const struct config_key KEYS[] = {
     {"providers[].credentials", CONFIG_WORD, PROVIDER(credentials), .words = FOUND_SOURCES, .fallback = "given", LIVE,
      .since = "0.1",
      .help =
-         "AWS and vertex: where Aquifer finds credentials and renews them, as the vendors' SDKs do. AWS: `environment`, "
+         "AWS, vertex and azure: where Aquifer finds credentials and renews them, as the vendors' SDKs do. AWS: `environment`, "
          "`web_identity` (STS), `file`, `container`, `instance`. vertex: `file` (GOOGLE_APPLICATION_CREDENTIALS, else gcloud's), "
-         "`instance` (metadata server). `default` is the first of these that is set up. `given`: they stand here."},
+         "`instance` (metadata server). azure: `environment` (AZURE_CLIENT_SECRET), `web_identity` (AZURE_FEDERATED_TOKEN_FILE), "
+         "`instance` (managed identity). `default` is the first of these that is set up. `given`: they stand here."},
     {"providers[].service_account", CONFIG_SECRET, PROVIDER(service_account), LIVE, .since = "0.1",
      .help = "vertex: the JSON key file of a service account, as file:path; access tokens are fetched with it and renewed."},
+    {"providers[].tenant", CONFIG_NAME, PROVIDER(tenant), .max = 253, LIVE, .since = "0.1",
+     .help = "azure: the directory (GUID or domain) at Microsoft Entra that gives tokens; else AZURE_TENANT_ID."},
+    {"providers[].client_id", CONFIG_NAME, PROVIDER(client_id), .max = 128, LIVE, .since = "0.1",
+     .help = "azure: the application, or the managed identity, that tokens are asked for; else AZURE_CLIENT_ID."},
+    {"providers[].client_secret", CONFIG_SECRET, PROVIDER(client_secret), LIVE, .since = "0.1",
+     .help = "azure: the application's secret; access tokens are fetched with it and renewed. Goes with tenant and client_id."},
     {"providers[].profile", CONFIG_TEXT, PROVIDER(profile), .max = 64, LIVE, .since = "0.1",
      .help = "AWS: the profile of the credentials file; else AWS_PROFILE, else `default`."},
     {"providers[].formats", CONFIG_TEXTS, PROVIDER(formats), .max = 8, LIVE, .since = "0.1",

@@ -229,6 +229,24 @@ MUST_USE enum err generation_check_seal(const struct config *c, struct fault *wh
 bool generation_google_file(struct str service_account, enum found_source source, struct buf *ret_reference);
 /* Reads it and proves that its key signs. The fault names the file and what to do. */
 MUST_USE enum err generation_google_read(struct str reference, struct arena *a, struct google_file *ret_file, struct fault *why);
+/* What an Azure provider's configuration says of its tokens of Entra. client_secret: a reference; "" none. */
+struct entra_given {
+    struct str tenant, client_id, client_secret;
+    enum found_source source;
+};
+/* Whom to ask, with what. Texts are the given ones', the environment's, or in `room`, which holds the secret. */
+struct entra_way {
+    enum found_source source; /* SOURCE_GIVEN: client_secret; never SOURCE_DEFAULT */
+    const char *name;         /* of the source, for messages */
+    struct entra_app app;
+    struct http_field
+        header; /* for the endpoint of a managed identity; name "": the token server is asked, with entra_token_body() */
+    char url[1024];
+    struct buf room;
+};
+/* Reads variables and files anew. The fault names the source and what to do. generation_entra_done() in any case: it wipes. */
+MUST_USE enum err generation_entra_find(const struct entra_given *g, struct entra_way *ret_way, struct fault *why);
+void generation_entra_done(struct entra_way *w);
 /* All that is proved before a configuration comes into force: file, catalogue, secrets, origins. For `aquifer config check`
  * and `aquifer doctor`; publishes nothing. report: config_load()'s; the fault says the first thing that is wrong. */
 struct config_report;

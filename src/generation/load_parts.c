@@ -214,8 +214,8 @@ static void open_found(struct load *l, uint32_t o, struct provider *p)
             F_STR("provider", p->name));
     str_cut(plain, '\n', &first, &rest);
     str_cut(rest, '\n', &second, &third);
-    if (p->kind->has_google_tokens) p->key.value = third;
-    else p->aws = (struct sigv4_credentials){first, {second}, {third}};
+    if (p->kind->aws_service) p->aws = (struct sigv4_credentials){first, {second}, {third}};
+    else p->key.value = third; /* a token, which goes as a key does */
     buf_done(&bytes);
     buf_done(&what);
 }
