@@ -9,14 +9,21 @@ FILTERED = {"error": {"message": "The response was filtered.", "type": None, "pa
 
 
 class Azure(Fake):
-    """version None: below /openai/v1; else the older paths, which take that version only."""
+    """version None: below /openai/v1; else the older paths, which take that version only. tokens None: its key opens it; else these tokens of
+    Entra's do, and no key."""
 
-    def __init__(self, version=None, **options):
+    def __init__(self, version=None, tokens=None, **options):
         super().__init__(**options)
-        self.version = version
+        self.version, self.tokens = version, tokens
+
+    def _is_open(self, request):
+        said, key = request.get("authorization"), request.get("api-key")
+        if self.tokens is None:
+            return said is None and key == self.key
+        return key is None and said is not None and said.startswith("Bearer ") and said[len("Bearer "):] in self.tokens
 
     def _front(self, request):
-        if request.get("authorization") is not None or request.get("api-key") != self.key:
+        if not self._is_open(request):
             return request, (401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key."}})
         path, _, query = request.target.partition("?")
         body, inner = request.body, None
@@ -27,7 +34,7 @@ class Azure(Fake):
             body, inner = json.dumps({**request.json, "model": model}).encode(), "/v1/" + rest
         if not inner:
             return request, (404, {"error": {"code": "404", "message": "Resource not found"}})
-        headers = [(name, value) for name, value in request.headers if name.lower() != "api-key"]
+        headers = [(name, value) for name, value in request.headers if name.lower() not in ("api-key", "authorization")]
         return Request(request.method, inner, [*headers, ("authorization", f"Bearer {self.key}")], body), None
 
 
