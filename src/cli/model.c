@@ -17,6 +17,8 @@ struct place {
     struct buf path; /* of the directory */
 };
 #define DIR_HELP "directory of models (default: AQUIFER_MODELS, else of the configuration that is near, else the user's cache)"
+#define EMBEDDINGS_HELP "the model is for embeddings, and for nothing else"
+#define POOLING_HELP "embeddings pooled by mean, cls or last (default: as the file says)"
 #define DIR_OPTION(p) {"--dir", "DIR", DIR_HELP, &(p).dir}
 
 /* Where a configuration is near, the commands mean the models of the Aquifer that it makes. */
@@ -53,6 +55,7 @@ static void put_model(struct json_writer *w, const char *dir, const struct model
     json_add_u64(w, S("context"), m->context);
     json_add_u64(w, S("parallel"), m->parallel);
     json_add_bool(w, S("embeddings"), m->embeddings);
+    if (m->pooling[0]) json_add_str(w, S("pooling"), str_z(m->pooling));
     json_add_bool(w, S("in_use"), m->in_use);
     json_put_end(w);
     buf_done(&path);
@@ -118,7 +121,7 @@ static void name_share(void)
 static int pull(int argc, char **argv)
 {
     enum { ARGS = 20 };
-    const char *given[5] = {0}, *smaller = NULL, *offers = NULL;
+    const char *given[6] = {0}, *embeddings = NULL, *smaller = NULL, *offers = NULL;
     struct place p = {0};
     struct cli_words words;
     struct fault why = {0};
@@ -128,6 +131,8 @@ static int pull(int argc, char **argv)
         {"--sha256", "HEX", "refuse the file unless it has this SHA-256", &given[2]},
         {"--template", "FILE", "chat template: an absolute path or one of share/templates", &given[3]},
         {"--ca", "FILE", "certificate authorities to trust in place of the system's", &given[4]},
+        {"--pooling", "KIND", POOLING_HELP, &given[5]},
+        {"--embeddings", NULL, EMBEDDINGS_HELP, &embeddings},
         {"--or-smaller", NULL, "when no source answers, take the next smaller model (always so without a name)", &smaller},
         {"--list", NULL, "show what the catalogue offers", &offers},
         {0},
@@ -144,6 +149,7 @@ static int pull(int argc, char **argv)
         args[n++] = str_dup_z(str_z(options[i].name));
         args[n++] = str_dup_z(str_z(given[i]));
     }
+    if (embeddings) args[n++] = str_dup_z(S("--embeddings"));
     if (offers) args[n++] = str_dup_z(S("--list"));
     if (smaller || (!offers && words.n == 0)) args[n++] = str_dup_z(S("--or-smaller"));
     if (words.n) args[n++] = str_dup_z(str_z(words.at[0]));
@@ -156,7 +162,7 @@ static int pull(int argc, char **argv)
 
 struct addition {
     struct place place;
-    const char *copy, *sha256, *template, *licence, *context;
+    const char *copy, *sha256, *template, *licence, *context, *pooling, *embeddings;
 };
 
 static bool set_text(char *to, size_t size, const char *text) { return !text || (size_t)snprintf(to, size, "%s", text) < size; }
@@ -172,8 +178,12 @@ static enum err fill(const struct addition *a, struct model *m, struct fault *wh
     if (a->context && (!str_u64(str_z(a->context), &context) || context < 256 || context > 10000000))
         return FAIL(why, ERR_BAD_REQUEST, "--context must be a number of tokens from 256 on");
     if (context) m->context = (uint32_t)context;
+    if (a->pooling && !model_pooling_ok(str_z(a->pooling)))
+        return FAIL(why, ERR_BAD_REQUEST, "--pooling is mean, cls or last, not '%.40s'", a->pooling);
+    m->embeddings = a->embeddings || a->pooling;
     bool fits = set_text(m->name, sizeof m->name, a->place.words.at[0]) && set_text(m->sha256, sizeof m->sha256, a->sha256) &&
-                set_text(m->template, sizeof m->template, a->template) && set_text(m->licence, sizeof m->licence, a->licence);
+                set_text(m->template, sizeof m->template, a->template) && set_text(m->licence, sizeof m->licence, a->licence) &&
+                set_text(m->pooling, sizeof m->pooling, a->pooling);
     return fits ? OK : FAIL(why, ERR_LIMIT, "a value of an option is too long");
 }
 
@@ -189,6 +199,8 @@ static int add(int argc, char **argv)
         {"--template", "FILE", "chat template: an absolute path or one of share/templates", &a.template},
         {"--licence", "NAME", "licence of the weights, for the list", &a.licence},
         {"--context", "TOKENS", "of all slots together (default: 8192)", &a.context},
+        {"--embeddings", NULL, EMBEDDINGS_HELP, &a.embeddings},
+        {"--pooling", "KIND", POOLING_HELP, &a.pooling},
         {0},
     };
     if (!cli_options(argc, argv, options, &a.place.words)) return 2;

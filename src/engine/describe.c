@@ -34,6 +34,15 @@ bool model_name_ok(struct str name)
     return true;
 }
 
+bool model_pooling_ok(struct str pooling)
+{
+    /* llama-server knows "none" (a vector for each token) and "rank" as well: neither is an answer to /v1/embeddings. */
+    static const char *const kinds[] = {"", "mean", "cls", "last"};
+    for (size_t i = 0; i < COUNTOF(kinds); i++)
+        if (str_eq(pooling, str_z(kinds[i]))) return true;
+    return false;
+}
+
 bool model_name_from_file(struct str file, char out[MODEL_NAME_LEN + 1])
 {
     size_t n = 0;
@@ -61,7 +70,7 @@ static const struct text_member {
     size_t at, cap;
 } TEXTS[] = {
 #define TEXT(member) {#member, offsetof(struct model, member), sizeof(((struct model *)0)->member)}
-    TEXT(name), TEXT(file), TEXT(sha256), TEXT(licence), TEXT(source), TEXT(template),
+    TEXT(name), TEXT(file), TEXT(sha256), TEXT(licence), TEXT(source), TEXT(template), TEXT(pooling),
 #undef TEXT
 };
 
@@ -81,6 +90,10 @@ static enum err check_model(const struct model *m, struct fault *why)
                     m->template);
     if (m->context > 16777216 || m->parallel < 1 || m->parallel > 64)
         return FAIL(why, ERR_BAD_REQUEST, "model %s: context goes to 16777216 and parallel from 1 to 64", m->name);
+    if (!model_pooling_ok(str_z(m->pooling)))
+        return FAIL(why, ERR_BAD_REQUEST, "model %s: pooling is mean, cls or last, not \"%s\"", m->name, m->pooling);
+    if (m->pooling[0] && !m->embeddings)
+        return FAIL(why, ERR_BAD_REQUEST, "model %s: pooling goes with embeddings only", m->name);
     return OK;
 }
 

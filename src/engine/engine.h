@@ -31,6 +31,7 @@ struct model {
     char source[512];   /* where it came from; "" unknown */
     char template[256]; /* chat template: name under share/templates, or an absolute path; "": the one in the file */
     uint64_t bytes;
+    char pooling[8];   /* how tokens become one vector: "mean", "cls", "last"; "": as the file says */
     uint32_t context;  /* tokens of all slots together */
     uint32_t parallel; /* slots */
     bool embeddings;   /* serves /v1/embeddings and nothing else */
@@ -45,6 +46,8 @@ struct models {
 };
 
 bool model_name_ok(struct str name);
+/* Ways of pooling that /v1/embeddings can answer with, and "" for the file's own. */
+bool model_pooling_ok(struct str pooling);
 /* "Qwen2.5-Coder 1.5B.gguf" → "qwen2.5-coder-1.5b"; false: nothing usable is in it. */
 bool model_name_from_file(struct str file, char out[MODEL_NAME_LEN + 1]);
 
@@ -78,8 +81,9 @@ MUST_USE enum err model_pull_exec(char *const argv[], struct fault *why);
 
 #define OFFER_SOURCES 4
 struct offer {
-    struct model model;               /* what its description will say */
-    char sources[OFFER_SOURCES][512]; /* in order: "https://…", "hf:owner/repo/file", "pip:PINS" (share/models/PINS) */
+    struct model model; /* what its description will say */
+    char sources[OFFER_SOURCES]
+                [512]; /* in order: "https://…", "hf:owner/repo/file", "pip:PINS" (share/models/PINS), "bert:PINS" */
     size_t n_sources;
     char smaller[MODEL_NAME_LEN + 1]; /* the next one to try when no source of this one answers; "" none */
     bool is_default;

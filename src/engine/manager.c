@@ -172,7 +172,8 @@ static enum err run_child(struct slot *s, struct paths *p, struct fault *why)
                               .threads = thread_count(s->manager->settings->threads),
                               .context = s->model.context,
                               .parallel = s->model.parallel,
-                              .embeddings = s->model.embeddings};
+                              .embeddings = s->model.embeddings,
+                              .pooling = s->model.pooling};
     if (!plan.port) return FAIL(why, ERR_ENGINE, "no free port on 127.0.0.1 for model %s: %s", s->row->name, strerror(errno));
     s->weights_fd = weights_hold(plan.weights);
     if (s->weights_fd < 0) return FAIL(why, ERR_ENGINE, "%s cannot be read: %s", plan.weights, strerror(errno));

@@ -99,6 +99,23 @@ static void a_linked_file_stays_where_it_is(void **state)
     assert_int_equal(model_load(p->dir, S("own"), &back, &why), ERR_NOT_FOUND);
 }
 
+static void pooling_goes_with_embeddings(void **state)
+{
+    struct place *p = *state;
+    struct model m = named("own"), back;
+    struct fault why = {0};
+    memcpy(m.pooling, "cls", 4);
+    assert_int_equal(model_add(p->dir, &m, p->file, MODEL_LINK, &why), ERR_BAD_REQUEST);
+    m.embeddings = true;
+    memcpy(m.pooling, "none", 5);
+    assert_int_equal(model_add(p->dir, &m, p->file, MODEL_LINK, &why), ERR_BAD_REQUEST);
+    memcpy(m.pooling, "cls", 4);
+    assert_int_equal(model_add(p->dir, &m, p->file, MODEL_LINK, &why), OK);
+    assert_int_equal(model_load(p->dir, S("own"), &back, &why), OK);
+    assert_true(back.embeddings);
+    assert_string_equal(back.pooling, "cls");
+}
+
 static void a_copied_file_goes_with_its_model(void **state)
 {
     struct place *p = *state;
@@ -273,9 +290,11 @@ static void our_own_catalogue_holds(void **state)
     for (size_t i = 0; i < all.n; i++) {
         const struct offer *o = &all.items[i];
         for (size_t k = 0; k < o->n_sources; k++) {
-            if (!str_starts(str_z(o->sources[k]), S("pip:"))) continue;
+            struct str scheme, pins;
+            if (!str_ends(str_z(o->sources[k]), S(".txt")) || !str_cut(str_z(o->sources[k]), ':', &scheme, &pins)) continue;
+            assert_true(str_eq(scheme, S("pip")) || str_eq(scheme, S("bert")));
             assert_int_equal(engine_share_dir(&share, &why), OK);
-            buf_fmt(&share, "/models/%s", o->sources[k] + 4);
+            buf_fmt(&share, "/models/%.*s", STR_ARG(pins));
             assert_int_equal(access(buf_z(&share), R_OK), 0);
         }
         if (!o->model.template[0]) continue;
@@ -293,6 +312,7 @@ int main(void)
         cmocka_unit_test(names_are_bounded),
         cmocka_unit_test(names_come_from_files),
         cmocka_unit_test_setup_teardown(a_linked_file_stays_where_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pooling_goes_with_embeddings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copied_file_goes_with_its_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_hash_decides, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_gguf_is_taken, set_up, tear_down),

@@ -14,10 +14,12 @@ static enum err read_sources(struct json_ref object, struct offer *o, struct fau
     for (struct json_walk w = json_walk(list); json_walk_next(&w, NULL, &source);) {
         TRY(json_ref_want(source, JSON_STRING, why));
         struct str text = json_ref_text(source);
-        bool known = str_starts(text, S("https://")) || str_starts(text, S("hf:")) || str_starts(text, S("pip:"));
+        bool known = str_starts(text, S("https://")) || str_starts(text, S("hf:")) || str_starts(text, S("pip:")) ||
+                     str_starts(text, S("bert:"));
         if (!known || o->n_sources == OFFER_SOURCES || !text_set(o->sources[o->n_sources], sizeof(o->sources[0]), text))
-            return FAIL(why, ERR_BAD_REQUEST, "model %s: sources are at most %d of https://…, hf:owner/repo/file, pip:PINS",
-                        o->model.name, OFFER_SOURCES);
+            return FAIL(why, ERR_BAD_REQUEST,
+                        "model %s: sources are at most %d of https://…, hf:owner/repo/file, pip:PINS, bert:PINS", o->model.name,
+                        OFFER_SOURCES);
         o->n_sources++;
     }
     if (!o->n_sources) return FAIL(why, ERR_BAD_REQUEST, "model %s has no source", o->model.name);
@@ -26,8 +28,9 @@ static enum err read_sources(struct json_ref object, struct offer *o, struct fau
 
 static enum err read_offer(struct json_ref object, struct offer *o, struct fault *why)
 {
-    static const char *const members[] = {"name",    "default",  "file",       "bytes", "sha256",  "licence", "template",
-                                          "context", "parallel", "embeddings", "tools", "sources", "smaller", NULL};
+    static const char *const members[] = {"name",    "default",  "file",    "bytes",    "sha256",
+                                          "licence", "template", "context", "parallel", "embeddings",
+                                          "pooling", "tools",    "sources", "smaller",  NULL};
     struct str smaller = STR_NONE;
     TRY(json_ref_want(object, JSON_OBJECT, why));
     TRY(json_ref_only(object, members, why));

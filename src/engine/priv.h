@@ -42,6 +42,7 @@ struct child_plan {
     const char *command, *weights, *name, *template, *key; /* template "": the one in the file */
     uint32_t port, threads, context, parallel;
     bool embeddings;
+    const char *pooling; /* with embeddings; "": as the file says */
 };
 /* NULL-terminated argv and environment in the arena; false: too long. */
 MUST_USE bool child_words(struct arena *arena, const struct child_plan *p, char ***ret_argv, char ***ret_envp);

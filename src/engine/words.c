@@ -52,6 +52,17 @@ static void list_number(struct list *l, const char *option, uint32_t value)
     list_text(l, option, text);
 }
 
+/* A text becomes a vector in one step: the step must hold as much as a slot does, or long texts are refused. */
+static void add_embeddings(struct list *l, const struct child_plan *p)
+{
+    uint32_t step = p->context / p->parallel;
+    list_add(l, S("--embeddings"));
+    if (*p->pooling) list_text(l, "--pooling", p->pooling);
+    if (!step) return; /* context 0: what the model was made for, which only llama-server knows */
+    list_number(l, "-b", step);
+    list_number(l, "-ub", step);
+}
+
 static void add_arguments(struct list *l, const struct child_plan *p)
 {
     list_add(l, str_z(p->command));
@@ -63,7 +74,7 @@ static void add_arguments(struct list *l, const struct child_plan *p)
     list_number(l, "--parallel", p->parallel);
     list_number(l, "-t", p->threads);
     if (p->embeddings) {
-        list_add(l, S("--embeddings"));
+        add_embeddings(l, p);
         return;
     }
     list_add(l, S("--jinja"));

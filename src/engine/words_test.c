@@ -13,7 +13,8 @@ static const struct child_plan PLAN = {.command = "/opt/llama-server",
                                        .port = 4242,
                                        .threads = 2,
                                        .context = 8192,
-                                       .parallel = 2};
+                                       .parallel = 2,
+                                       .pooling = ""};
 
 static bool has(char **list, const char *word)
 {
@@ -58,6 +59,28 @@ static void template_and_embeddings(void **state)
     assert_true(child_words(&a, &p, &argv, &envp));
     assert_true(has(argv, "--embeddings"));
     assert_false(has(argv, "--jinja"));
+    assert_false(has(argv, "--pooling"));
+    arena_done(&a);
+}
+
+/* A slot's whole context goes into one step: llama-server refuses a text that does not fit into one. */
+static void embeddings_take_whole_texts(void **state)
+{
+    struct arena a;
+    struct buf text;
+    char **argv, **envp;
+    struct child_plan p = PLAN;
+    arena_init(&a, KIB(4), KIB(64));
+    buf_init(&text, KIB(16));
+    p.embeddings = true;
+    p.pooling = "cls";
+    assert_true(child_words(&a, &p, &argv, &envp));
+    joined(argv, &text);
+    assert_non_null(strstr(buf_z(&text), "|--embeddings|--pooling|cls|-b|4096|-ub|4096|"));
+    p.context = 0;
+    assert_true(child_words(&a, &p, &argv, &envp));
+    assert_false(has(argv, "-b") || has(argv, "-ub"));
+    buf_done(&text);
     arena_done(&a);
 }
 
@@ -162,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_model),
         cmocka_unit_test(template_and_embeddings),
+        cmocka_unit_test(embeddings_take_whole_texts),
         cmocka_unit_test(our_secrets_stay_with_us),
         cmocka_unit_test(memory_has_limits),
         cmocka_unit_test(lines_become_ours),

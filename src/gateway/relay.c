@@ -456,20 +456,25 @@ static void refused(struct exchange *x)
     go_on(x, a->verdict.try_next);
 }
 
-static void end_refused(struct exchange *x)
-{
-    blame(x);
-    provider_judge_body(x->status, buf_view(&x->held), &x->gl->tape, &x->attempt.verdict);
-    refused(x);
-}
-
-/* A good head and an answer that says it failed: as if its status had said so. */
+/* An answer that says another status than its head does: as if the head had said so. */
 static void end_failed(struct exchange *x, int status)
 {
     struct attempt *a = &x->attempt;
     x->status = a->status = status;
     provider_judge(status, (struct http_fields){x->down, x->n_down}, clock_wall_ms(), &a->verdict);
     provider_judge_body(status, buf_view(&x->held), &x->gl->tape, &a->verdict);
+    refused(x);
+}
+
+static void end_refused(struct exchange *x)
+{
+    int status = provider_true_status(x->status, buf_view(&x->held));
+    blame(x);
+    if (status != x->status) {
+        end_failed(x, status);
+        return;
+    }
+    provider_judge_body(x->status, buf_view(&x->held), &x->gl->tape, &x->attempt.verdict);
     refused(x);
 }
 

@@ -498,6 +498,21 @@ static void judge_details(const struct json_tape *t, struct provider_verdict *v)
     }
 }
 
+/* llama.cpp v0.5.0, tools/server: a text longer than a step of an embeddings model, no text, a talk with such a model. */
+static const struct str CALLERS_FAULT[] = {
+    {"too large to process. increase the physical batch size", 54},
+    {"\\\"prompt\\\" must not be empty", 28},
+    {"does not logits computation", 27},
+};
+
+int provider_true_status(int status, struct str body)
+{
+    size_t at;
+    for (size_t i = 0; status == 500 && i < COUNTOF(CALLERS_FAULT); i++)
+        if (str_find(body, CALLERS_FAULT[i], &at)) return 400;
+    return status;
+}
+
 void provider_judge_body(int status, struct str body, struct json_tape *t, struct provider_verdict *v)
 {
     enum { REST_MS = 600000 };

@@ -65,6 +65,8 @@ struct provider_verdict {
 };
 /* Status and headers of an answer (RFC 9110 10.2.3; retry-after-ms, x-ms-retry-after-ms, retry-after as seconds or date). */
 void provider_judge(int status, struct http_fields fields, int64_t now_ms, struct provider_verdict *ret_verdict);
+/* The status that an error should have: llama.cpp's server says 500 where its caller asked for what cannot be. */
+int provider_true_status(int status, struct str body);
 /* What the error's body adds to that: words that say more than the status. */
 void provider_judge_body(int status, struct str body, struct json_tape *t, struct provider_verdict *verdict);
 

@@ -130,6 +130,26 @@ static void what_bodies_add(void **state)
     json_tape_done(&tape);
 }
 
+static void what_the_status_should_be(void **state)
+{
+    (void)state;
+    static const struct {
+        int status, truly;
+        const char *body;
+    } CASES[] = {
+        {500, 400,
+         "{\"error\":{\"code\":500,\"message\":\"input (902 tokens) is too large to process. increase the physical batch size "
+         "(current batch size: 512)\",\"type\":\"server_error\"}}"},
+        {500, 400, "{\"error\":{\"code\":500,\"message\":\"\\\"prompt\\\" must not be empty\",\"type\":\"server_error\"}}"},
+        {500, 400, "{\"error\":{\"code\":500,\"message\":\"the current context does not logits computation. skipping\"}}"},
+        {500, 500, "{\"error\":{\"code\":500,\"message\":\"out of memory\",\"type\":\"server_error\"}}"},
+        {503, 503, "too large to process. increase the physical batch size"},
+        {500, 500, ""},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++)
+        assert_int_equal(provider_true_status(CASES[i].status, str_z(CASES[i].body)), CASES[i].truly);
+}
+
 /* G14: google.rpc.RetryInfo, also in the array that some front ends put around an error. */
 static void a_wait_in_the_body(void **state)
 {
@@ -346,11 +366,13 @@ static void what_accounts_keep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats_by_host),        cmocka_unit_test(betas_that_are_known), cmocka_unit_test(what_accounts_keep),
-        cmocka_unit_test(paths_by_kind),          cmocka_unit_test(bedrock_by_model),     cmocka_unit_test(azure_by_version),
-        cmocka_unit_test(azure_by_key_or_token),  cmocka_unit_test(what_bodies_add),      cmocka_unit_test(a_wait_in_the_body),
-        cmocka_unit_test(what_is_left_of_limits), cmocka_unit_test(paths_with_the_model), cmocka_unit_test(credentials_by_kind),
-        cmocka_unit_test(what_a_failure_means),
+        cmocka_unit_test(formats_by_host),       cmocka_unit_test(betas_that_are_known),
+        cmocka_unit_test(what_accounts_keep),    cmocka_unit_test(paths_by_kind),
+        cmocka_unit_test(bedrock_by_model),      cmocka_unit_test(azure_by_version),
+        cmocka_unit_test(azure_by_key_or_token), cmocka_unit_test(what_bodies_add),
+        cmocka_unit_test(a_wait_in_the_body),    cmocka_unit_test(what_is_left_of_limits),
+        cmocka_unit_test(paths_with_the_model),  cmocka_unit_test(credentials_by_kind),
+        cmocka_unit_test(what_a_failure_means),  cmocka_unit_test(what_the_status_should_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

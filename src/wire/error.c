@@ -46,11 +46,12 @@ static const struct {
     {{"content_policy_violation", 24}, REASON_FILTER},
 };
 
-/* Where there is no code, only the text tells. Anthropic, Bedrock (two wordings), Gemini, OpenAI's Responses, vLLM. */
+/* Where there is no code, only the text tells. Anthropic, Bedrock (two wordings), Gemini, OpenAI's Responses, vLLM, llama.cpp. */
 static const struct str FULL[] = {
     {"prompt is too long", 18},         {"exceed context limit", 20},
     {"input is too long", 17},          {"maximum number of tokens allowed", 32},
     {"exceeds the context window", 26}, {"maximum context length", 22},
+    {"too large to process", 20},
 };
 
 static bool says(struct str text, struct str phrase)

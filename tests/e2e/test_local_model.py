@@ -5,45 +5,16 @@
 the user's cache where they are missing, as `make run` does it; skipped where no registry can be reached."""
 import json
 import os
-import subprocess
 
 from lib.clients import run_client
-from lib.gateway import BUILD, ROOT, Gateway, config, deployment, route
-from lib.tap import SLOW, Skip, check, eq, run, test
-
-OUT_OF_REACH = 3  # exit status of tools/get-engine and aquifer-pull
-FETCH_SECONDS = 1200
-# One thread: several of them wait for each other by spinning, which on a busy machine takes a minute where one takes seconds.
-ENGINE = """\
-engine:
-  command: {command}
-  models_dir: {models}
-  threads: 1
-"""
+from lib.gateway import ROOT, Gateway, config, deployment, route
+from lib.local import ENGINE, engine_and_model
+from lib.tap import Skip, check, eq, run, test
 
 
 class Local:
     """What the tests share; filled by the first one."""
     gateway = env = None
-
-
-def fetch(what, argv):
-    """Runs it beside others; finish() gives the last line that it printed."""
-    return what, subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def finish(job):
-    what, process = job
-    try:
-        out = process.communicate(timeout=FETCH_SECONDS * SLOW)[0]
-    finally:
-        process.kill()
-    for line in out.splitlines():
-        print("#   " + line, flush=True)
-    if process.returncode == OUT_OF_REACH:
-        raise Skip(f"the {what} is not here and no source of it can be reached")
-    check(process.returncode == 0, f"the {what} could not be had (status {process.returncode})")
-    return out.splitlines()[-1]
 
 
 def tools_of(name):
@@ -54,12 +25,7 @@ def tools_of(name):
 
 @test("engine and model are here, or fetched; an instance serves them")
 def _():
-    model_job = fetch("model", [os.path.join(BUILD, "aquifer-pull"), "--or-smaller"])
-    engine_job = fetch("engine", [os.path.join(ROOT, "tools", "get-engine")])
-    try:
-        command, (name, path) = finish(engine_job), finish(model_job).split(" ", 1)
-    finally:
-        model_job[1].kill()
+    command, name, path = engine_and_model("--or-smaller")
     free = "{ input: 0, output: 0 }"
     routes = [route("own", deployment("local", name, free))] + [
         route(one, deployment("local", name, free, f"        formats: [{one}]\n")) for one in ("openai_chat", "anthropic_messages")]

