@@ -348,6 +348,8 @@ static void check_engine(struct reader *r)
         struct config_engine_model *m = &e->models.at[i];
         if (m->context == CONFIG_UNSET) m->context = e->context;
         at(r, "engine.models[%u]", i);
+        if (m->pooling != POOLING_FILE && !m->embeddings)
+            config_complain(r, (unsigned)m->line, "pooling goes with embeddings: true only");
         if (!map_add(&names, m->name, m)) config_complain(r, (unsigned)m->line, "the name %.*s stands twice", STR_ARG(m->name));
     }
     map_done(&names);

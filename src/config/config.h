@@ -84,9 +84,11 @@ struct config_route {
     CONFIG_LIST(struct config_deployment) deployments;
     uint64_t line;
 };
+enum config_pooling { POOLING_FILE, POOLING_MEAN, POOLING_CLS, POOLING_LAST };
 struct config_engine_model {
     struct str name, file, template;
-    uint64_t context, line;
+    uint64_t context, line, pooling; /* enum config_pooling */
+    bool embeddings;
 };
 struct config_engine {
     struct str command, models_dir;

@@ -179,6 +179,8 @@ static const struct {
      "a.yaml:4: routes[0].deployments[0]: drop: model cannot be dropped"},
     {BASE "a: &b c\n", "a.yaml:3: anchors (&)"},
     {BASE "data: e\n", "a.yaml:3: \"data\" stands twice"},
+    {BASE "engine: {models: [{name: m, file: f, pooling: cls}]}\n", "engine.models[0]: pooling goes with embeddings: true only"},
+    {BASE "engine: {models: [{name: m, file: f, embeddings: true, pooling: rank}]}\n", "\"rank\" is none of file|mean|cls|last"},
     {BASE "engine: {models: [{name: m, file: f}, {name: m, file: g}]}\n", "engine.models[1]: the name m stands twice"},
 };
 

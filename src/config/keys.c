@@ -305,6 +305,10 @@ static const struct config_key KEYS[] = {
      .help = "A chat template file instead of the model's own."},
     {"engine.models[].context", CONFIG_COUNT, ENGINE_MODEL(context), .min = 256, .max = 10000000, .since = "0.1",
      .help = "Instead of `engine.context`."},
+    {"engine.models[].embeddings", CONFIG_FLAG, ENGINE_MODEL(embeddings), .fallback = "false", .since = "0.1",
+     .help = "The model is for /v1/embeddings, and for nothing else."},
+    {"engine.models[].pooling", CONFIG_WORD, ENGINE_MODEL(pooling), .words = "file|mean|cls|last", .fallback = "file",
+     .since = "0.1", .help = "With embeddings: how tokens become one vector. file: as the GGUF file says."},
 };
 
 const struct config_key *config_key_at(unsigned i) { return i < COUNTOF(KEYS) ? &KEYS[i] : NULL; }

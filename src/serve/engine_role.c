@@ -22,6 +22,24 @@ static enum err find_models_dir(const struct config *c, struct engine_settings *
     return e;
 }
 
+static void set_pooling(struct model *model, const struct config_engine_model *m)
+{
+    static const char *const WORDS[] = {
+        [POOLING_FILE] = "", [POOLING_MEAN] = "mean", [POOLING_CLS] = "cls", [POOLING_LAST] = "last"};
+    snprintf(model->pooling, sizeof model->pooling, "%s", WORDS[m->pooling]);
+    model->embeddings = m->embeddings;
+}
+
+/* What its row says of embeddings may have changed since it was described. */
+static void follow_row(const char *dir, struct model *model, const struct config_engine_model *m)
+{
+    struct model old = *model;
+    struct fault why = {0};
+    set_pooling(model, m);
+    if (model->embeddings == old.embeddings && strcmp(model->pooling, old.pooling) == 0) return;
+    if (model_describe(dir, model, &why) != OK) LOG(LOG_ERROR, "engine.model_refused", why.text, F_STR("model", m->name));
+}
+
 /* A model that the file names by its weights is described once; its hash takes seconds for gigabytes. */
 static void add_models(const struct config *c, const char *dir)
 {
@@ -29,10 +47,14 @@ static void add_models(const struct config *c, const char *dir)
         const struct config_engine_model *m = &c->engine.models.at[i];
         struct model model;
         struct fault why = {0};
-        if (model_load(dir, m->name, &model, NULL) == OK) continue;
+        if (model_load(dir, m->name, &model, NULL) == OK) {
+            follow_row(dir, &model, m);
+            continue;
+        }
         model = (struct model){.context = (uint32_t)m->context, .parallel = (uint32_t)c->engine.parallel};
         snprintf(model.name, sizeof model.name, "%.*s", STR_ARG(m->name));
         snprintf(model.template, sizeof model.template, "%.*s", STR_ARG(m->template));
+        set_pooling(&model, m);
         if (model_add(dir, &model, m->file.p, MODEL_LINK, &why) != OK)
             LOG(LOG_ERROR, "engine.model_refused", why.text, F_STR("model", m->name));
     }

@@ -8,7 +8,7 @@ import os
 from lib.clients import run_client
 from lib.gateway import Gateway, config, deployment, route
 from lib.local import ENGINE, engine_and_model
-from lib.tap import Skip, check, eq, run, test
+from lib.tap import Skip, check, eq, run, test, until
 
 FREE = "{ input: 0, output: 0 }"
 WAIT = 300.0  # a busy machine loads the model first
@@ -40,6 +40,12 @@ def dot(a, b):
     return sum(x * y for x, y in zip(a, b, strict=True))
 
 
+def listed(own, models):
+    """Name, use and pooling of the models."""
+    found = own.cli("model", "list", "--dir", models, "--json")["data"]
+    return [(one["name"], one["embeddings"], one.get("pooling")) for one in found]
+
+
 @test("engine and model are here, or fetched; one file is served under two ways of pooling")
 def _():
     command, name, path = engine_and_model("all-minilm-l6-v2")
@@ -47,13 +53,13 @@ def _():
     routes = [route(one, deployment("local", one, FREE)) for one in ("mean", "cls")]
     own = Gateway("")
     models = os.path.join(own.dir, "models")
-    own.write(config(["  - name: local\n    kind: local\n"], routes, ENGINE.format(command=command, models=models)))
-    words = ("model", "add", "--dir", models, "--context", "1024")
-    own.cli(*words, "--embeddings", "mean", path, json_out=False)
-    own.cli(*words, "--pooling", "cls", "cls", path, json_out=False)
-    found = own.cli("model", "list", "--dir", models, "--json")["data"]
-    eq([(one["name"], one["embeddings"], one.get("pooling")) for one in found], [("cls", True, "cls"), ("mean", True, None)])
+    row = f"  models: [{{ name: cls, file: {path}, context: 1024, embeddings: true, pooling: cls }}]\n"
+    own.write(config(["  - name: local\n    kind: local\n"], routes, ENGINE.format(command=command, models=models) + row))
+    own.cli("model", "add", "--dir", models, "--context", "1024", "--embeddings", "mean", path, json_out=False)
+    own.cli("model", "add", "--dir", models, "--context", "1024", "--pooling", "last", "cls", path, json_out=False)  # the row decides
+    eq(listed(own, models), [("cls", True, "last"), ("mean", True, None)])
     Local.gateway = own.start()
+    until(lambda: listed(own, models) == [("cls", True, "cls"), ("mean", True, None)], "the row's pooling is taken")
     Local.headers = {"Authorization": f"Bearer {own.key()}"}
 
 
