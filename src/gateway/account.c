@@ -21,6 +21,15 @@ static bool is_behind(const struct route *kept, const struct route *route)
     return !route;
 }
 
+/* A key for some routes reaches the accounts behind those. */
+static bool may_reach(const struct route *kept, const struct exchange *x)
+{
+    const struct generation *g = x->generation;
+    for (unsigned i = 0; x->key->n_routes && i < g->n_routes; i++)
+        if (key_may_call(x->key, g->routes[i].name) && is_behind(kept, &g->routes[i])) return true;
+    return !x->key->n_routes;
+}
+
 static enum err find_account(struct exchange *x)
 {
     const struct generation *g = x->generation;
@@ -31,7 +40,7 @@ static enum err find_account(struct exchange *x)
                     "x-aquifer-route: there is no '%.*s' for this key; GET /v1/models lists what it may call",
                     (int)(asked.n < 80 ? asked.n : 80), asked.p);
     for (unsigned i = 0; i < g->n_kept && !x->route; i++)
-        if (is_open_to(&g->kept[i], x) && is_behind(&g->kept[i], route)) x->route = &g->kept[i];
+        if (is_open_to(&g->kept[i], x) && is_behind(&g->kept[i], route) && may_reach(&g->kept[i], x)) x->route = &g->kept[i];
     if (x->route) return OK;
     return FAIL(&x->fault, ERR_NOT_FOUND,
                 "no provider%s keeps files and batches of the project '%.*s' in this format: one of them needs `files: %.*s`",
@@ -103,11 +112,13 @@ enum err account_admit(struct exchange *x)
 
 /* ---- the body on its way up ------------------------------------------------------------------------------------------------- */
 
+bool account_has_body(const struct exchange *x) { return str_eq(x->stream->request->method, S("POST")); }
+
 void account_fill(const struct exchange *x, struct http_call_request *r)
 {
     r->method = x->stream->request->method;
     if (x->stream->request->is_head) r->method = S("GET");
-    r->is_fed = !x->kept && str_eq(r->method, S("POST")); /* kept: it is whole, and empty */
+    r->is_fed = !x->kept && account_has_body(x); /* kept: it is whole, and empty */
     r->fed_length = http_stream_body_length(x->stream);
 }
 
@@ -130,13 +141,37 @@ void account_hungry(struct exchange *x)
 
 /* ---- files in other requests ------------------------------------------------------------------------------------------------- */
 
+/* Members that name what an account keeps. A schema's property of such a name has an object behind it. */
+static const struct str NAMES[] = {{"file_id", 7},           {"file_ids", 8},  {"input_file_id", 13}, {"vector_store_id", 15},
+                                   {"vector_store_ids", 16}, {"container", 9}, {"container_id", 12}};
+
+static bool is_name(const struct json_tape *t, uint32_t at)
+{
+    const struct json_node *value = json_node(t, at + 1);
+    if (!(json_node(t, at)->flags & JSON_KEY) || (value->type != JSON_STRING && value->type != JSON_ARRAY)) return false;
+    for (unsigned i = 0; i < COUNTOF(NAMES); i++)
+        if (json_eq(t, at, NAMES[i])) return true;
+    return false;
+}
+
+/* A form's files are in it; of JSON whatever is not read names something. */
+static bool names_files(struct str body)
+{
+    struct json_tape t;
+    bool found = false;
+    json_tape_init(&t, 0);
+    if (json_scan(&t, body, &JSON_LIMITS, NULL) == OK)
+        for (uint32_t at = 0; at + 1 < t.n && !found; at++) found = is_name(&t, at);
+    json_tape_done(&t);
+    return found;
+}
+
 /* An account that keeps one project's files serves all, but only that one may name what lies there. */
 enum err account_check_files(struct exchange *x)
 {
     const struct deployment *d = x->attempt.deployment;
-    struct str body = x->stream->request->body;
     if (!d->provider->files.n || d->client_key || str_eq(d->provider->files, x->key->project)) return OK;
-    if (!memmem(body.p, body.n, "\"file_id", 8)) return OK;
+    if (wire_manner(x->request.operation)->form || !names_files(x->stream->request->body)) return OK;
     return FAIL(&x->fault, ERR_ROUTE_DENIED,
                 "the files at this provider are another project's: send the file's content instead of its id");
 }

@@ -337,6 +337,7 @@ MUST_USE enum err kept_answer(struct exchange *x);
 /* ---- account.c: what a vendor's account keeps; bodies that pass as they come ------------------------------------------------- */
 bool account_is(const struct exchange *x);
 MUST_USE enum err account_admit(struct exchange *x);                      /* chooses the account, in the place of a route */
+bool account_has_body(const struct exchange *x);                          /* else what comes as one is left behind */
 void account_fill(const struct exchange *x, struct http_call_request *r); /* method and length of the call */
 void account_feed(struct exchange *x, struct str bytes);                  /* a piece of the body has come */
 void account_end(struct exchange *x);

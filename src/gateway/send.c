@@ -245,15 +245,22 @@ static unsigned client_credentials(struct exchange *x, struct http_field *ret_fi
     return x->attempt.deployment->provider->kind->credentials((struct secret){door_client_key(r)}, &x->gl->room, ret_fields);
 }
 
+/* The table of the format, but for what stands in the body, what a body has that does not go up, and what of our account is used. */
+static bool goes_up(const struct exchange *x, struct str name)
+{
+    bool listed = x->attempt.crossing ? wire_header_crosses(name) : wire_header_goes_up(name);
+    if (goes_to_vertex(x) && str_eq(name, S(VERSION_FIELD))) return false;
+    if (x->opaque && !account_has_body(x) && str_eq(name, S("content-type"))) return false;
+    return listed && (x->attempt.deployment->client_key || !wire_header_picks_account(name));
+}
+
 static void put_fields(struct exchange *x, struct secret key, struct up_fields *up)
 {
     const struct deployment *d = x->attempt.deployment;
     struct http_fields theirs = x->stream->request->fields;
-    bool (*goes_up)(struct str name) = x->attempt.crossing ? wire_header_crosses : wire_header_goes_up;
     bool versioned = goes_to_vertex(x); /* then the version stands in the body */
     for (size_t i = 0; i < theirs.n; i++)
-        if (goes_up(theirs.at[i].name) && !(versioned && str_eq(theirs.at[i].name, S(VERSION_FIELD))))
-            put_field(up, theirs.at[i].name, theirs.at[i].value);
+        if (goes_up(x, theirs.at[i].name)) put_field(up, theirs.at[i].name, theirs.at[i].value);
     if (!versioned && !x->attempt.crossing) put_body_fields(x, up);
     if (!x->opaque && !has_field(up, S("content-type"))) put_field(up, S("content-type"), S("application/json"));
     struct str beta;

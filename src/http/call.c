@@ -203,8 +203,7 @@ static void send_soon(struct http_call *call)
 size_t http_call_feed(struct http_call *call, struct str bytes)
 {
     struct request *r = call->request;
-    if (!r) return 0;
-    must(r->is_fed);
+    if (!r || !r->is_fed) return 0;
     request_feed(r, bytes);
     send_soon(call);
     return r->queue.n;
@@ -212,7 +211,7 @@ size_t http_call_feed(struct http_call *call, struct str bytes)
 
 void http_call_feed_end(struct http_call *call)
 {
-    if (!call->request) return;
+    if (!call->request || !call->request->is_fed) return;
     request_feed_end(call->request);
     send_soon(call);
 }

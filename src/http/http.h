@@ -298,7 +298,7 @@ const struct http_client_stats *http_client_stats_get(const struct http_client *
 struct http_call *http_call_start(struct http_client *c, struct http_origin *o, const struct http_call_request *r,
                                   const struct http_deadlines *d, const struct http_call_handler *h, void *user);
 /* The next bytes of a fed body; copied. Returns how many wait to be sent. What comes after the answer's head, and what is longer
- * than was said, goes nowhere. */
+ * than was said, goes nowhere; nor does anything of a call that is not fed. */
 size_t http_call_feed(struct http_call *c, struct str bytes);
 void http_call_feed_end(struct http_call *c);
 void http_call_pause(struct http_call *c); /* no on_body() until resumed; the upstream feels it; gap deadline rests */

@@ -154,6 +154,11 @@ static bool listed(const struct str *table, size_t n, struct str name)
     return false;
 }
 
+/* Part of an account, whose usage and files are then meant: the owner's key may open more of them than this caller may use. */
+static const struct str PARTS[] = {{"openai-organization", 19}, {"openai-project", 14}};
+
+bool wire_header_picks_account(struct str name) { return listed(PARTS, COUNTOF(PARTS), name); }
+
 /* What means the same to every vendor; the others' fields belong to a body of their own format. */
 static const struct str CROSS[] = {{"user-agent", 10}, {"x-client-request-id", 19}};
 

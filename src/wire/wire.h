@@ -246,7 +246,8 @@ void wire_put_query(struct str query, struct buf *out);
 
 /* Headers by table: which of the caller's go up, which of the provider's come down. */
 bool wire_header_goes_up(struct str name);
-bool wire_header_crosses(struct str name); /* up, when the body was translated */
+bool wire_header_picks_account(struct str name); /* not with a key of ours */
+bool wire_header_crosses(struct str name);       /* up, when the body was translated */
 bool wire_header_comes_down(struct str name);
 bool wire_header_recrosses(struct str name); /* down, when the answer was translated */
 

@@ -129,6 +129,26 @@ def _():
     eq(call("GET", "/v1/files", blue, anthropic_version="2023-06-01").status, 404)
 
 
+@test("a body that belongs to no body's call is left behind")
+def _():
+    for method in ("DELETE", "GET"):
+        for body in (b"{}", b"x" * 100000):
+            got = call(method, "/v1/files/file-0", KEY, body, content_type="application/json")
+            check(got.status in (200, 404), got)
+    eq(call("GET", "/v1/files").status, 200)
+
+
+@test("a key for some routes reaches the accounts behind those, and no caller picks another part of one")
+def _():
+    eq(call("GET", "/v1/files", gateway.key("fast-only", "--routes", "fast")).status, 200)
+    fake.forget()
+    there = gateway.key("there-only", "--routes", "there")
+    eq((call("GET", "/v1/files", there).status, len(fake.requests)), (200, 0), "the account behind the other route")
+    eq(call("GET", "/v1/files", there, x_aquifer_route="fast").status, 404)
+    call("GET", "/v1/files", OpenAI_Project="proj_other", OpenAI_Organization="org-other")
+    eq((fake.last().get("openai-project"), fake.last().get("openai-organization")), (None, None))
+
+
 @test("another project's file cannot be named in a request either")
 def _():
     red = gateway.key("red2", "--project", "red")
@@ -136,6 +156,14 @@ def _():
     fake.forget()
     got = http.call(gateway.address, "POST", "/v1/chat/completions", {"Authorization": f"Bearer {red}"}, body)
     eq((got.status, len(fake.requests)), (403, 0), got.body)
+    spelled = json.dumps(body).replace("file_id", "\\u0066ile_\\u0069d").encode()
+    searched = {**body, "messages": [], "tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}
+    for other in (spelled, searched):
+        got = http.call(gateway.address, "POST", "/v1/chat/completions", {"Authorization": f"Bearer {red}"}, other)
+        eq((got.status, len(fake.requests)), (403, 0), got.body)
+    named = {"model": "fast", "messages": [{"role": "user", "content": "hello"}], "tools": [
+        {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"file_id": {"type": "string"}}}}}]}
+    eq(http.call(gateway.address, "POST", "/v1/chat/completions", {"Authorization": f"Bearer {red}"}, named).status, 200)
     plain = {"model": "fast", "messages": [{"role": "user", "content": "hello"}]}
     eq(http.call(gateway.address, "POST", "/v1/chat/completions", {"Authorization": f"Bearer {red}"}, plain).status, 200)
 

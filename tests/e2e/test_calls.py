@@ -15,12 +15,12 @@ from lib.tap import check, eq, run, test
 ACCESS, SECRET = "AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 aws = Fake(models=(SONNET,), verifier=Verifier({ACCESS: SECRET}, "bedrock", "us-east-1")).start()
-fake = Fake().start()
+fake = Fake(models=("gpt-4o-mini", "gpt-5.5", "claude-sonnet-4-5", "gemini-3-pro")).start()
 PROVIDERS = [openai_provider(fake, "responses", "    formats: [openai_responses]\n"), openai_provider(fake), anthropic_provider(fake),
              gemini_provider(fake),
              f"  - name: converse\n    kind: bedrock\n    url: {aws.url}\n    region: us-east-1\n    access_key: env:ACCESS\n"
              "    secret_key: env:SECRET\n    formats: [bedrock_converse]\n"]
-MODELS = {"responses": "gpt-5.5", "main": "gpt-4o-mini", "claude": "claude-opus-5", "google": "gemini-3-pro", "converse": json.dumps(SONNET)}
+MODELS = {"responses": "gpt-5.5", "main": "gpt-4o-mini", "claude": "claude-sonnet-4-5", "google": "gemini-3-pro", "converse": json.dumps(SONNET)}
 gateway = Gateway(config(PROVIDERS, [route(name, deployment(name, model)) for name, model in MODELS.items()]),
                   {"ACCESS": ACCESS, "SECRET": SECRET}).start()
 KEY = gateway.key()
@@ -109,7 +109,7 @@ def step(thought, signature, call):
     """A second answer of Anthropic's, with an id that the first did not have."""
     blocks = [{"type": "thinking", "thinking": thought, "signature": signature},
               {"type": "tool_use", "id": call, "name": "get_weather", "input": {"city": "Rome"}}]
-    return acts.raw_json({"id": "msg_2", "type": "message", "role": "assistant", "model": "claude-opus-5", "content": blocks,
+    return acts.raw_json({"id": "msg_2", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "content": blocks,
                           "stop_reason": "tool_use", "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 9}})
 
 

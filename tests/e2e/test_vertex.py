@@ -56,7 +56,7 @@ gateway = Gateway(config(
     [VERTEX, anthropic_provider(fake), openai_provider(fake, "chat")],
     [route("on-vertex", deployment("vertex", f'"{CLAUDE}"')), route("gemini", deployment("vertex", GEMINI)),
      route("at-anthropic", deployment("claude", "claude-opus-5")), route("claude-opus-5", deployment("claude", "claude-opus-5")),
-     route("tuned", deployment("vertex", f'"{CLAUDE}"', extra="        defaults: { top_k: 5 }\n        drop: [metadata]\n"))]),
+     route("tuned", deployment("vertex", f'"{CLAUDE}"', extra="        defaults: { temperature: 1 }\n        drop: [metadata]\n"))]),
     {"GOOGLE_TOKEN": TOKEN}).start()
 KEY = gateway.key()
 BODY = {"max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
@@ -78,9 +78,9 @@ def up():
 
 @test("Messages to Claude on Vertex AI: three edits of the body, nothing else changes")
 def _():
-    body = b'{ "model" : "on-vertex", "max_tokens":9,\n "messages":[{"role":"user","content":"Hi \\u00e9"}] , "top_k":3}'
+    body = b'{ "model" : "on-vertex", "max_tokens":9,\n "messages":[{"role":"user","content":"Hi \\u00e9"}] , "stop_sequences":["x"]}'
     post("/v1/messages", body, [("anthropic-version", "2023-06-01"), ("anthropic-beta", "one-2025-01-01")])
-    eq(up(), '{ "max_tokens":9,\n "messages":[{"role":"user","content":"Hi \\u00e9"}] , "top_k":3,"anthropic_version":"vertex-2023-10-16"}')
+    eq(up(), '{ "max_tokens":9,\n "messages":[{"role":"user","content":"Hi \\u00e9"}] , "stop_sequences":["x"],"anthropic_version":"vertex-2023-10-16"}')
     eq((fake.last().get("anthropic-beta"), fake.last().get("anthropic-version")), ("one-2025-01-01", None))
     eq(fake.last().path, f"/v1/projects/p/locations/europe-west1/publishers/anthropic/models/{CLAUDE}:rawPredict")
     post("/v1/messages", {"model": "on-vertex", **BODY}, [("anthropic-version", "2026-10-21")])
@@ -88,7 +88,7 @@ def _():
     post("/v1/messages/count_tokens", {"model": "on-vertex", "messages": BODY["messages"]}, [("anthropic-version", "2023-06-01")])
     eq(json.loads(up()), {"model": CLAUDE, "messages": BODY["messages"], "anthropic_version": "vertex-2023-10-16"})
     post("/v1/messages", {"model": "tuned", "metadata": {"user_id": "u"}, **BODY}, [("anthropic-version", "2023-06-01")])
-    eq(json.loads(up()), {**BODY, "anthropic_version": "vertex-2023-10-16", "top_k": 5}, "the deployment's own edits beside them")
+    eq(json.loads(up()), {**BODY, "anthropic_version": "vertex-2023-10-16", "temperature": 1}, "the deployment's own edits beside them")
 
 
 @test("Vertex AI's body to Anthropic: the model comes in, version and betas become fields")
