@@ -2,6 +2,7 @@
  * and the files that ship with Aquifer are sound. */
 #include "catalog/catalog.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/test.h"
@@ -224,6 +225,52 @@ static void models_have_the_manners_of_their_family(void **state)
     arena_done(&a);
 }
 
+/* What they refuse beside that: the families' words, as letters. */
+static void models_refuse_what_their_family_refuses(void **state)
+{
+    static const struct {
+        const char *id, *refuses; /* o: one sampler, s: stops, j: schemas, t: JSON beside tools */
+        enum chat_fixed fixed;
+    } ROWS[] = {
+        {"claude-opus-4-1-20250805", "o", FIXED_NOT},
+        {"us.anthropic.claude-haiku-4-5-20251001-v1:0", "o", FIXED_NOT},
+        {"claude-opus-4-6", "o", FIXED_NOT},
+        {"claude-opus-4-7", "", FIXED_ALWAYS},
+        {"claude-sonnet-4-20250514", "j", FIXED_NOT},
+        {"claude-3-5-haiku-latest", "j", FIXED_NOT},
+        {"us.amazon.nova-pro-v1:0", "j", FIXED_NOT},
+        {"gemini-2.5-flash", "t", FIXED_NOT},
+        {"gemini-3-flash", "", FIXED_NOT},
+        {"gpt-4o", "", FIXED_NOT},
+        {"o3", "s", FIXED_ALWAYS},
+        {"gpt-5", "s", FIXED_ALWAYS},
+        {"gpt-5.1", "s", FIXED_UNLESS_NONE},
+        {"gpt-5.2", "s", FIXED_UNLESS_NONE},
+        {"gpt-5.4-mini", "s", FIXED_UNLESS_NONE},
+        {"gpt-5.5", "s", FIXED_ALWAYS},
+        {"gemma-3-27b-it", "", FIXED_NOT},
+    };
+    struct arena a;
+    struct str files[16];
+    struct catalog *c;
+    struct fault why;
+    (void)state;
+    arena_init(&a, KIB(4), MIB(1));
+    if (catalog_load(files, catalog_shipped(&a, files), &c, &why) != OK) fail_msg("%s", why.text);
+    for (size_t i = 0; i < COUNTOF(ROWS); i++) {
+        char told[8];
+        const struct chat_manners *m = manners_of(c, ROWS[i].id);
+        if (!m) fail_msg("%s is of no family", ROWS[i].id);
+        snprintf(told, sizeof told, "%s%s%s%s", m->one_sampler ? "o" : "", m->no_stop ? "s" : "", m->no_schema ? "j" : "",
+                 m->json_alone ? "t" : "");
+        if (strcmp(told, ROWS[i].refuses) != 0 || m->fixed_sampling != ROWS[i].fixed) fail_msg("%s: %s", ROWS[i].id, told);
+    }
+    assert_int_equal(manners_of(c, "gpt-4o")->stops_max, 4);
+    assert_false(manners_of(c, "gemma-3-27b-it")->reasons);
+    catalog_free(c);
+    arena_done(&a);
+}
+
 static void mistakes_in_families_are_refused(void **state)
 {
     static const char *const ROWS[][2] = {
@@ -231,6 +278,8 @@ static void mistakes_in_families_are_refused(void **state)
         {"- { match: [\"x*\"], efforts: [most] }", "an effort is one of"},
         {"- { match: [\"x*\"], off: perhaps }", "off is one of"},
         {"- { match: [\"x*\"], chat: perhaps }", "chat is one of"},
+        {"- { match: [\"x*\"], fixed_sampling: perhaps }", "fixed_sampling is one of"},
+        {"- { match: [\"x*\"], no_stop: perhaps }", "no_stop must be true or false"},
         {"- { match: [\"x*\"], reasons: false, efforts: [low] }", "reasons: false, but"},
         {"- { match: [\"x*\"], budget_min: 2000, budget_max: 1000 }", "must not be below"},
         {"- { match: [\"x*\"], patience: 3 }", "not a key here"},
@@ -271,6 +320,7 @@ int main(void)
         cmocka_unit_test(later_files_win_and_dates_are_found),
         cmocka_unit_test(shipped_files_are_sound),
         cmocka_unit_test(models_have_the_manners_of_their_family),
+        cmocka_unit_test(models_refuse_what_their_family_refuses),
         cmocka_unit_test(mistakes_in_families_are_refused),
         cmocka_unit_test(later_families_come_first),
     };

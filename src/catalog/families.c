@@ -49,20 +49,39 @@ static enum err read_efforts(const struct reading *r, const struct yaml_node *ma
 
 static enum err read_words(const struct reading *r, const struct yaml_node *map, struct chat_manners *m)
 {
-    struct str off = STR_NONE, over = STR_NONE;
+    struct str off = STR_NONE, over = STR_NONE, fixed = STR_NONE;
     TRY(catalog_text(r, map, "off", false, &off));
     TRY(catalog_text(r, map, "chat", false, &over));
+    TRY(catalog_text(r, map, "fixed_sampling", false, &fixed));
     if (off.n && !chat_off_find(off, &m->off)) return catalog_wrong(r, map->line, "off is one of omitted, said, never");
+    if (fixed.n && !chat_fixed_find(fixed, &m->fixed_sampling))
+        return catalog_wrong(r, map->line, "fixed_sampling is one of true, false, unless_none");
     if (over.n && !chat_over_find(over, &m->over))
         return catalog_wrong(r, map->line, "chat is one of always, tools_unless_effort, tools_if_effort_none, never");
     return OK;
 }
 
+/* What it refuses beside a wish to reason. */
+static enum err read_refusals(const struct reading *r, const struct yaml_node *map, struct chat_manners *m)
+{
+    const struct {
+        const char *name;
+        bool *flag;
+    } FLAGS[] = {{"no_prefill", &m->no_prefill},
+                 {"one_sampler", &m->one_sampler},
+                 {"no_stop", &m->no_stop},
+                 {"no_schema", &m->no_schema},
+                 {"json_alone", &m->json_alone}};
+    for (unsigned i = 0; i < COUNTOF(FLAGS); i++) TRY(catalog_flag(r, map, FLAGS[i].name, FLAGS[i].flag));
+    return catalog_count(r, map, "stops_max", &m->stops_max);
+}
+
 static enum err read_family(const struct reading *r, const struct yaml_node *map, struct catalog_family *f)
 {
     static const char *const NAMES[] = {
-        "match",   "efforts",        "off",        "adaptive", "chat",    "budget_min", "budget_max",
-        "reasons", "fixed_sampling", "no_prefill", "source",   "checked", "note",       NULL};
+        "match",   "efforts",        "off",        "adaptive",  "chat",    "budget_min", "budget_max",
+        "reasons", "fixed_sampling", "no_prefill", "source",    "checked", "note",       "one_sampler",
+        "no_stop", "no_schema",      "json_alone", "stops_max", NULL};
     struct chat_manners *m = &f->manners;
     struct str note = STR_NONE;
     bool silent = false;
@@ -76,8 +95,7 @@ static enum err read_family(const struct reading *r, const struct yaml_node *map
     TRY(catalog_count(r, map, "budget_min", &m->budget_min));
     TRY(catalog_count(r, map, "budget_max", &m->budget_max));
     TRY(catalog_flag(r, map, "adaptive", &m->adaptive));
-    TRY(catalog_flag(r, map, "fixed_sampling", &m->fixed_sampling));
-    TRY(catalog_flag(r, map, "no_prefill", &m->no_prefill));
+    TRY(read_refusals(r, map, m));
     if (!yaml_is_null(yaml_find(map, S("reasons")))) TRY(catalog_flag(r, map, "reasons", &silent));
     TRY(catalog_text(r, map, "source", false, &f->source));
     TRY(catalog_text(r, map, "note", false, &note));

@@ -16,6 +16,7 @@ static const struct str EFFORT_WORDS[EFFORTS] = {{"none", 4}, {"minimal", 7}, {"
 static const struct str OFF_WORDS[OFFS] = {{"omitted", 7}, {"said", 4}, {"never", 5}};
 static const struct str OVER_WORDS[OVERS] = {
     {"always", 6}, {"tools_unless_effort", 19}, {"tools_if_effort_none", 20}, {"never", 5}};
+static const struct str FIXED_WORDS[FIXEDS] = {{"false", 5}, {"true", 4}, {"unless_none", 11}};
 
 static bool find(const struct str *words, unsigned n, struct str span, unsigned *ret_at)
 {
@@ -49,6 +50,14 @@ bool chat_over_find(struct str word, enum chat_over *ret_over)
     unsigned at;
     bool found = find(OVER_WORDS, OVERS, word, &at);
     if (found) *ret_over = (enum chat_over)at;
+    return found;
+}
+
+bool chat_fixed_find(struct str word, enum chat_fixed *ret_fixed)
+{
+    unsigned at;
+    bool found = find(FIXED_WORDS, FIXEDS, word, &at);
+    if (found) *ret_fixed = (enum chat_fixed)at;
     return found;
 }
 

@@ -14,17 +14,24 @@ enum chat_over {
     OVER_NOTHING /* not even without tools */,
     OVERS
 };
+/* temperature, top_p, top_k; with no_stop also log probabilities. */
+enum chat_fixed { FIXED_NOT, FIXED_ALWAYS, FIXED_UNLESS_NONE /* taken where no effort is said, or none */, FIXEDS };
 struct chat_manners {
     bool known;   /* false: nobody told; what is safe */
     bool reasons; /* false: no wish for it may be told */
     bool adaptive;
-    bool fixed_sampling; /* no temperature, top_p, top_k */
-    bool no_prefill;     /* does not go on with a turn of the assistant's (A12) */
+    bool one_sampler; /* temperature or top_p, not both */
+    bool no_stop;     /* no stop sequences, penalties, bias */
+    bool no_schema;   /* no JSON schema for its answer */
+    bool json_alone;  /* no format for its answer beside tools */
+    bool no_prefill;  /* does not go on with a turn of the assistant's (A12) */
+    enum chat_fixed fixed_sampling;
     enum chat_off off;
     enum chat_over over;
     unsigned efforts;                /* bits of enum chat_effort: words that it takes */
     uint64_t budget_min, budget_max; /* tokens; 0 and 0: it takes no budget */
     uint64_t scale[EFFORTS];         /* what an effort is in tokens (G11) */
+    uint64_t stops_max;              /* stop sequences; 0: any number */
 };
 extern const struct chat_manners CHAT_MANNERS_UNKNOWN;
 struct str chat_effort_name(enum chat_effort e);
@@ -32,6 +39,7 @@ bool chat_effort_find(struct str span, enum chat_effort *ret_effort);
 struct str chat_off_name(enum chat_off o);
 bool chat_off_find(struct str word, enum chat_off *ret_off);
 struct str chat_over_name(enum chat_over o);
+bool chat_fixed_find(struct str word, enum chat_fixed *ret_fixed);
 bool chat_over_find(struct str word, enum chat_over *ret_over);
 /* The nearest of a mask, from below if there is one; the mask is not empty. */
 enum chat_effort chat_effort_nearest(unsigned mask, enum chat_effort e);

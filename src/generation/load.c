@@ -133,11 +133,16 @@ static void load_manners(struct load *l, uint32_t o, struct chat_manners *m)
     uint32_t value;
     unsigned n;
     uint64_t *scale = load_array(l, o, "scale", sizeof *scale, &n, &it), off = load_u64(l, o, "off", 0),
-             over = load_u64(l, o, "over", 0);
+             over = load_u64(l, o, "over", 0), fixed = load_u64(l, o, "fixed_sampling", 0);
     m->known = true;
     m->reasons = load_flag(l, o, "reasons");
     m->adaptive = load_flag(l, o, "adaptive");
-    m->fixed_sampling = load_flag(l, o, "fixed_sampling");
+    m->fixed_sampling = fixed < FIXEDS ? (enum chat_fixed)fixed : FIXED_ALWAYS;
+    m->one_sampler = load_flag(l, o, "one_sampler");
+    m->no_stop = load_flag(l, o, "no_stop");
+    m->no_schema = load_flag(l, o, "no_schema");
+    m->json_alone = load_flag(l, o, "json_alone");
+    m->stops_max = load_u64(l, o, "stops_max", 0);
     m->no_prefill = load_flag(l, o, "no_prefill");
     m->efforts = (unsigned)load_u64(l, o, "efforts", 0);
     m->budget_min = load_u64(l, o, "budget_min", 0);
@@ -146,7 +151,7 @@ static void load_manners(struct load *l, uint32_t o, struct chat_manners *m)
     m->over = over < OVERS ? (enum chat_over)over : OVER_ALL;
     for (unsigned i = 0; i < n && i < EFFORTS && json_next(l->tape, &it, &value); i++)
         if (!json_u64(l->tape, value, &m->scale[i])) l->bad = true;
-    l->bad |= n != EFFORTS || off >= OFFS || over >= OVERS;
+    l->bad |= n != EFFORTS || off >= OFFS || over >= OVERS || fixed >= FIXEDS;
 }
 
 void load_families(struct load *l)

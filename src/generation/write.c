@@ -222,8 +222,13 @@ static void put_family(struct json_writer *w, const struct catalog_family *f)
     add_strs(w, "match", f->match, f->n_match);
     if (m->reasons) json_add_bool(w, S("reasons"), true);
     if (m->adaptive) json_add_bool(w, S("adaptive"), true);
-    if (m->fixed_sampling) json_add_bool(w, S("fixed_sampling"), true);
+    if (m->one_sampler) json_add_bool(w, S("one_sampler"), true);
+    if (m->no_stop) json_add_bool(w, S("no_stop"), true);
+    if (m->no_schema) json_add_bool(w, S("no_schema"), true);
+    if (m->json_alone) json_add_bool(w, S("json_alone"), true);
+    if (m->stops_max) json_add_u64(w, S("stops_max"), m->stops_max);
     if (m->no_prefill) json_add_bool(w, S("no_prefill"), true);
+    json_add_u64(w, S("fixed_sampling"), m->fixed_sampling);
     json_add_u64(w, S("off"), m->off);
     json_add_u64(w, S("over"), m->over);
     json_add_u64(w, S("efforts"), m->efforts);
