@@ -62,7 +62,8 @@
     X(LOSS_NAME, "participant_name", "the name of a message's author, or how a document's is spelled", "dropped")                \
     X(LOSS_HINT, "hint", "a setting that asks for nothing in the answer itself (user, metadata, cache key …)", "dropped")        \
     X(LOSS_TIER, "service_tier", "a service tier that the target does not sell", "dropped")                                      \
-    X(LOSS_SAMPLING, "sampling", "a sampling setting that the target does not know (seed, top_k, penalties)", "dropped")         \
+    X(LOSS_SAMPLING, "sampling", "a sampling setting that the target does not take (seed, top_k, penalties, stop sequences)",    \
+      "dropped")                                                                                                                 \
     X(LOSS_EFFORT, "effort", "reasoning effort told as a budget, or the other way round, by the table", "approximated")          \
     X(LOSS_SYSTEM_PLACE, "system_place", "a system message from mid-conversation moved to where the target takes it",            \
       "approximated")                                                                                                            \

@@ -291,7 +291,8 @@ static enum err adapt(struct adapting *w)
     TRY(schema_of_output(w));
     TRY(open_by_user(w));
     if (w->c->compact && (flat || w->to->sums_up)) TRY(ask_for_summary(w));
-    return reason_as_the_model_does(w);
+    TRY(reason_as_the_model_does(w));
+    return limits_of_the_model(w);
 }
 
 enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_target *to, struct wire_name **ret_names,

@@ -33,8 +33,13 @@ MUST_USE enum err names_use(struct adapting *w, struct str space, struct str *na
 MUST_USE enum err names_choose(struct adapting *w, struct str *name);
 MUST_USE enum err names_id(struct adapting *w, struct str *id); /* of a call: the same for call and result */
 
-/* ---- reason.c: last, when all else stands ---- */
+/* ---- reason.c: when all else stands ---- */
 MUST_USE enum err reason_as_the_model_does(struct adapting *w);
+bool adapting_is_claude(const struct adapting *w); /* in a format that has its words */
+bool adapting_is_own(const struct adapting *w);    /* Claude's own words, to Claude in whichever format */
+
+/* ---- limits.c: last ---- */
+MUST_USE enum err limits_of_the_model(struct adapting *w);
 
 /* ---- schema.c ---- */
 /* What a tool takes, so that the target takes the schema. */

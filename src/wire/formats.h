@@ -41,6 +41,7 @@ MUST_USE enum err wire_rejoin(struct chat *c, struct fault *why);
 /* ---- tidy.c ----------------------------------------------------------------------------------------------------------------- */
 /* Of a chat in another format than the target's: no blank texts, no empty messages, results right behind their calls.
  * ERR_BAD_REQUEST: nothing is left. */
+bool wire_is_blank(struct str text); /* nothing but blanks and ends of lines; of an escaped span */
 MUST_USE enum err wire_tidy(struct chat *c, enum wire_format target, const struct wire_target *to, struct fault *why);
 
 /* ---- error.c ---------------------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* What a model does not take, taken out of the request before it is written: a wish to reason is told in the words and numbers that
- * this model has (A11, C10, G11), sampling and prefill where it refuses them (A12). By the catalogue's data, not by names. What could
+ * this model has (A11, C10, G11), prefill where it refuses that (A12). By the catalogue's data, not by names. What could
  * not be said as it was asked is counted. Called by adapt.c; pure. */
 #include <stdio.h>
 
@@ -233,12 +233,16 @@ static struct said answer_to(const struct reasoning *r, const struct wish *y)
     return (struct said){.exact = true};
 }
 
-/* Claude's own words, to Claude in whichever format. */
-static bool is_in_its_words(const struct adapting *w, bool claude) { return claude && str_eq(w->c->family, S("anthropic")); }
+bool adapting_is_claude(const struct adapting *w)
+{
+    return SAYS[w->target].claude && str_eq(w->to->origin.family, S("anthropic"));
+}
+
+bool adapting_is_own(const struct adapting *w) { return adapting_is_claude(w) && str_eq(w->c->family, S("anthropic")); }
 
 static enum err reason(struct adapting *w, const struct chat_manners *m)
 {
-    bool claude = SAYS[w->target].claude && str_eq(w->to->origin.family, S("anthropic"));
+    bool claude = adapting_is_claude(w);
     struct reasoning r = {.w = w, .m = m, .claude = claude};
     bool mute = w->target == WIRE_BEDROCK_CONVERSE && !claude && !m->known;
     unsigned words = SAYS[w->target].words & (mute ? 0 : m->efforts);
@@ -246,7 +250,7 @@ static enum err reason(struct adapting *w, const struct chat_manners *m)
     r.words = words & ~(1u << EFFORT_NONE);
     r.budgets = SAYS[w->target].budgets && m->budget_max && (claude || w->target == WIRE_GEMINI_GENERATE) && (m->known || claude);
     const struct wish y = wish_of(w->c);
-    if (y.kind == WISH_NOTHING || is_in_its_words(w, claude)) return OK;
+    if (y.kind == WISH_NOTHING || adapting_is_own(w)) return OK;
     struct said s = answer_to(&r, &y);
     if (claude) fit_claude(&r, &s);
     w->to->losses->n[LOSS_EFFORT] += !s.exact;
@@ -254,19 +258,6 @@ static enum err reason(struct adapting *w, const struct chat_manners *m)
 }
 
 /* ---- the rest of what a model refuses --------------------------------------------------------------------------------------------- */
-
-static void fix_sampling(struct adapting *w)
-{
-    static const enum chat_setting FIXED[] = {SET_TEMPERATURE, SET_TOP_P, SET_TOP_K};
-    struct chat *c = w->c;
-    for (unsigned i = 0; i < COUNTOF(FIXED); i++) {
-        bool as_it_is = FIXED[i] != SET_TOP_K && c->settings[FIXED[i]].p && str_eq(c->settings[FIXED[i]], S("1"));
-        if (as_it_is || !(c->node.has & 1ull << FIXED[i])) continue;
-        w->to->losses->n[LOSS_SAMPLING]++;
-        forget(c, FIXED[i]);
-        c->settings[FIXED[i]] = STR_NONE;
-    }
-}
 
 static enum err check_prefill(struct adapting *w)
 {
@@ -311,9 +302,7 @@ static enum err check_chat(struct adapting *w, const struct chat_manners *m)
 enum err reason_as_the_model_does(struct adapting *w)
 {
     const struct chat_manners *m = w->to->manners ? w->to->manners : &CHAT_MANNERS_UNKNOWN;
-    bool own = is_in_its_words(w, SAYS[w->target].claude && str_eq(w->to->origin.family, S("anthropic")));
     TRY(reason(w, m));
-    if (m->fixed_sampling && !own) fix_sampling(w);
     if (w->target == WIRE_OPENAI_CHAT) TRY(check_chat(w, m));
-    return m->no_prefill && !own ? check_prefill(w) : OK;
+    return m->no_prefill && !adapting_is_own(w) ? check_prefill(w) : OK;
 }

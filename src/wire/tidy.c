@@ -9,7 +9,7 @@
 /* ---- texts that say nothing ------------------------------------------------------------------------------------------------- */
 
 /* "text content blocks must contain non-whitespace text" (Anthropic). The span is escaped. */
-static bool is_blank(struct str text)
+bool wire_is_blank(struct str text)
 {
     for (size_t i = 0; i < text.n; i++) {
         bool escaped =
@@ -24,7 +24,7 @@ static bool says_nothing(const struct chat_part *p, enum wire_format target)
 {
     bool text = p->kind == PART_TEXT || p->kind == PART_REFUSAL;
     bool alone = !p->node.extra && (p->node.has & ~(1ull << PART_HAS_TEXT)) == 0;
-    return text && alone && (STRICT >> target & 1 ? is_blank(p->text) : !p->text.n);
+    return text && alone && (STRICT >> target & 1 ? wire_is_blank(p->text) : !p->text.n);
 }
 
 static void drop_blanks(struct chat_item *i, enum wire_format target)
@@ -119,10 +119,19 @@ static bool speak_of_documents(struct chat *c, struct chat_losses *losses)
     return true;
 }
 
+/* What many callers say and no vendor but OpenAI takes. */
+static void name_images(struct chat *c)
+{
+    for (struct chat_item *i = c->items; i; i = i->next)
+        for (struct chat_part *p = i->parts; p; p = p->next)
+            if (str_eq(p->media.type, S("image/jpg"))) p->media.type = S("image/jpeg");
+}
+
 /* ---- the door ------------------------------------------------------------------------------------------------------------------- */
 
 enum err wire_tidy(struct chat *c, enum wire_format target, const struct wire_target *to, struct fault *why)
 {
+    if (SPOKEN >> target & 1) name_images(c);
     if (SPOKEN >> target & 1) drop_nothings(c, target, to->losses);
     if (SPOKEN >> target & 1 && !has_turns(c))
         return FAIL(why, ERR_BAD_REQUEST, "the conversation has no turn that says anything: send a message of the user's");

@@ -63,7 +63,6 @@ struct str bedrock_converse_format_of(enum chat_part_kind kind, struct str type)
     unsigned m = media_of(kind);
     for (unsigned i = 0; i < COUNTOF(TYPES); i++)
         if (str_eq(TYPES[i].type, type)) return TYPES[i].format;
-    if (str_eq(type, S("image/jpg"))) return S("jpeg"); /* what many callers say */
     if (m == COUNTOF(MEDIA) || !str_starts(type, MEDIA[m].type)) return STR_NONE;
     return str_from(type, MEDIA[m].type.n);
 }
