@@ -54,6 +54,27 @@ def _():
         eq((body.get("reasoning_effort"), losses), (effort, "effort=1"), model)
 
 
+@test("settings that a model refuses do not go up")
+def _():
+    both = {"temperature": 0.2, "top_p": 0.9}
+    _, body, losses = up(gateway.chat(KEY, model="claude-haiku-4-5", stop=["\n", "END"], **both))
+    eq((body["temperature"], "top_p" in body, body["stop_sequences"], losses), (0.2, False, ["END"], "sampling=2"))
+    user = "user_" + 130 * "a"
+    hashes = set()
+    for _ in range(2):
+        _, body, losses = up(gateway.messages(KEY, model="gpt-5.1", stop_sequences=["END"], metadata={"user_id": user}))
+        check("stop" not in body and len(body["user"]) == 64, body)
+        eq(losses, "hint=1,sampling=1")
+        hashes.add(body["user"])
+    eq(len(hashes), 1)
+    tools = {"tools": TOOLS, "response_format": {"type": "json_object"}}
+    answer = gateway.chat(KEY, model="gemini-2.5-flash", **tools)
+    eq(answer.status, 400, answer.body)
+    check(b"takes no response format beside tools" in answer.body, answer.body)
+    _, body, _ = up(gateway.chat(KEY, model="gemini-3-pro", **tools))
+    eq(body["generationConfig"]["responseMimeType"], "application/json")
+
+
 @test("Gemini's models get a level or a budget that they have (G11)")
 def _():
     for model, effort, config_, lost in (("gemini-3-pro", "minimal", {"thinkingLevel": "low"}, "effort=1"),

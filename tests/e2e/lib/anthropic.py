@@ -229,7 +229,7 @@ def refuse(fake, request):
         or _thought_first(body)
     if wrong:
         return wrong
-    why = limits.claude_thinking(body["model"], body)
+    why = limits.claude_thinking(body["model"], body) or limits.claude_settings(body["model"], body)
     if why:
         return _wrong(why)
     marks = _cache_marks(body)

@@ -5,6 +5,8 @@ ALTERNATIVES = ("oneOf", "anyOf", "allOf")
 SUBSET = {"type", "title", "description", "enum", "const", "default", "required", "$ref", "properties", "$defs", "definitions", "items",
           "anyOf", "allOf", "format", "minItems", "additionalProperties"}
 OPENAI_TOOLS_MAX = 128
+OPENAI_USER_MAX = 64
+OPENAI_NOT_BESIDE_REASONING = ("stop", "presence_penalty", "frequency_penalty", "logit_bias")
 # model, reasoning efforts; None: it does not reason
 OPENAI_EFFORTS = ((r"gpt-4", None), (r"gpt-5(-mini|-nano)?$", "minimal low medium high"), (r"gpt-5\.1$", "none low medium high"),
                   (r"gpt-5\.[245]$", "none low medium high xhigh"), (r"gpt-5\.6|gpt-6-sol", "none low medium high xhigh max"))
@@ -35,6 +37,44 @@ def claude_thinking(model, body):
         return '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and "output_config.effort" to control thinking behavior.'
     wrong = [name for name in ("temperature", "top_p", "top_k") if body.get(name, 1) != 1]
     return f"`{wrong[0]}` is deprecated for this model." if wrong else None
+
+
+def claude_settings(model, body):
+    """Why Anthropic refuses both samplers, blank stops, a schema or a picture's type, or None."""
+    if re.search(r"claude-(opus-4-[156]|(sonnet|haiku)-4-[56])", model) and "temperature" in body and "top_p" in body:
+        return "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+    if any(not stop.strip() for stop in body.get("stop_sequences") or []):
+        return "stop_sequences: each stop sequence must contain non-whitespace"
+    if re.search(r"claude-3|claude-(opus|sonnet)-4-(0|2025)", model) and (body.get("output_config") or {}).get("format"):
+        return "output_config.format: This model does not support structured outputs."
+    return None
+
+
+def openai_settings(model, body):
+    """(why, parameter, code) of what OpenAI refuses beside reasoning, and of names that are too long, or None."""
+    for name in ("user", "safety_identifier"):
+        if len(body.get(name) or "") > OPENAI_USER_MAX:
+            return (f"Invalid '{name}': string too long. Expected a string with maximum length {OPENAI_USER_MAX}, but got a string with "
+                    f"length {len(body[name])} instead.", name, "string_above_max_length")
+    effort = body.get("reasoning_effort") or (body.get("reasoning") or {}).get("effort")
+    wrong = [name for name in OPENAI_NOT_BESIDE_REASONING if body.get(name) is not None]
+    if re.match(r"gpt-5(-mini|-nano)?$|gpt-5\.5|gpt-5\.6", model) or effort not in (None, "none"):
+        wrong += [name for name in ("logprobs", "top_logprobs") if body.get(name)]
+        wrong += [name for name in ("temperature", "top_p") if body.get(name, 1) != 1]
+    if wrong and re.match(r"gpt-5", model):
+        return f"Unsupported parameter: '{wrong[0]}' is not supported with this model.", wrong[0], "unsupported_parameter"
+    return None
+
+
+def gemini_output(model, body):
+    """Why Google refuses a form of the answer, or None."""
+    config = body.get("generationConfig") or {}
+    kind = config.get("responseMimeType", "text/plain")
+    if len(config.get("stopSequences") or []) > 5:
+        return "The number of stop sequences must not exceed 5."
+    if re.match(r"gemini-[12]", model) and kind != "text/plain" and any("functionDeclarations" in tool for tool in body.get("tools") or []):
+        return f"Function calling with a response mime type: '{kind}' is unsupported"
+    return None
 
 
 def gemini_thinking(model, config):

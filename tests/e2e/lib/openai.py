@@ -197,6 +197,9 @@ def refuse(fake, request):
     why = limits.openai_effort(body["model"], body.get("reasoning_effort"), body.get("tools"), True)
     if why:
         return _wrong(why, "reasoning_effort", "unsupported_value")
+    refused = limits.openai_settings(body["model"], body)
+    if refused:
+        return _wrong(*refused)
     if body["model"] not in fake.models:
         return 404, error(404, f"The model `{body['model']}` does not exist or you do not have access to it.", code="model_not_found")
     return None

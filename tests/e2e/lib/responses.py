@@ -133,6 +133,9 @@ def refuse(fake, request):
     why = limits.openai_effort(body["model"], (body.get("reasoning") or {}).get("effort"), body.get("tools"), False)
     if why:
         return _wrong(why, "reasoning.effort", "unsupported_value")
+    refused = limits.openai_settings(body["model"], body)
+    if refused:
+        return _wrong(*refused)
     if body["model"] not in fake.models:
         return 404, error(404, f"The requested model '{body['model']}' does not exist.", "model", "model_not_found")
     return None
