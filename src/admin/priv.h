@@ -202,7 +202,8 @@ struct state_desk {
     _Atomic uint64_t retention_ms, max_bytes; /* retention 0: nothing is kept, and what was is removed */
     struct job sweep_job;
     struct timer sweep_timer;
-    int fd; /* the socket that gateways ask at */
+    bool orphans_gone; /* swept since this process began */
+    int fd;            /* the socket that gateways ask at */
 };
 
 struct control {

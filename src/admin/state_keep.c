@@ -227,22 +227,43 @@ static enum err add_events(struct store *s, const struct json_tape *t, uint32_t 
     return OK;
 }
 
+/* Only its beginning makes a response: one that was deleted while it ran stays deleted. */
+static enum err check_row(struct call *c, struct store *s, const struct keeping *k, bool *ret_over, struct fault *why)
+{
+    int64_t there, over;
+    bool begins = k->input || k->deployment.n;
+    TRY(store_get_i64(s, "SELECT count(*) FROM responses WHERE project = ?1 AND id = ?2",
+                      BINDS(V_TEXT(c->project), V_TEXT(k->id)), &there, why));
+    TRY(store_get_i64(s, "SELECT count(*) FROM responses WHERE project = ?1 AND id = ?2 AND runs IS NULL AND deployment IS NULL",
+                      BINDS(V_TEXT(c->project), V_TEXT(k->id)), &over, why));
+    *ret_over = over > 0; /* cancelled, or given up by a sweep */
+    return there || begins ? OK : FAIL(why, ERR_NOT_FOUND, "the response was deleted while it ran");
+}
+
+/* The conversation may have been deleted since the response began; then what comes is the response's alone. */
+static enum err find_talk(struct store *s, struct keeping *k, struct fault *why)
+{
+    if (k->talk) return OK;
+    return store_get_i64(
+        s, "SELECT max(c.place) FROM responses r JOIN conversations c ON c.place = r.conversation WHERE r.place = ?1",
+        BINDS(V_I64(k->place)), &k->talk, why);
+}
+
 static enum err keep(struct call *c, struct store *s, const struct json_tape *t, struct keeping *k, struct fault *why)
 {
     struct buf body;
-    int64_t at = 0, was_over = 0;
+    int64_t at = 0;
+    bool was_over;
     if (k->conversation.n) TRY(talk_find(c, s, k->conversation, &k->talk, why));
-    TRY(store_get_i64(s, "SELECT count(*) FROM responses WHERE project = ?1 AND id = ?2 AND runs IS NULL AND deployment IS NULL",
-                      BINDS(V_TEXT(c->project), V_TEXT(k->id)), &was_over, why));
-    if (was_over) return OK; /* cancelled, or given up by a sweep */
+    TRY(check_row(c, s, k, &was_over, why));
+    if (was_over) return OK;
     buf_init(&body, SIZE_MAX / 4);
     enum err got = k->response ? put_body(t, k, &body, &at, why) : OK;
     if (got == OK) got = put_row(c, s, k, &body, at, why);
     buf_done(&body);
     TRY(got);
     struct state_owner owner = {.response = k->place, .side = STATE_INPUT};
-    if (!k->talk)
-        TRY(store_get_i64(s, "SELECT conversation FROM responses WHERE place = ?1", BINDS(V_I64(k->place)), &k->talk, why));
+    TRY(find_talk(s, k, why));
     TRY(state_put_items(c, s, t, k->input, &owner, why));
     owner.side = STATE_OUTPUT;
     TRY(state_put_items(c, s, t, k->output, &owner, why));

@@ -146,12 +146,31 @@ static enum err fail_lost(struct control *c, struct store *s, struct fault *why)
     return got;
 }
 
+/* ---- what nobody could delete ------------------------------------------------------------------------------------------------ */
+
+/* Items of a conversation that is gone, as earlier versions left them behind. Once: it reads an index from end to end. */
+static enum err remove_orphans(struct control *c, struct store *s, struct fault *why)
+{
+    if (c->state.orphans_gone) return OK;
+    TRY(store_exec(s,
+                   "DELETE FROM state_items WHERE conversation IS NOT NULL AND response IS NULL"
+                   " AND conversation NOT IN (SELECT place FROM conversations)",
+                   NULL, NULL, why));
+    TRY(store_exec(s,
+                   "UPDATE state_items SET conversation = NULL WHERE conversation IS NOT NULL"
+                   " AND conversation NOT IN (SELECT place FROM conversations)",
+                   NULL, NULL, why));
+    c->state.orphans_gone = true;
+    return OK;
+}
+
 enum err state_sweep(struct control *c, struct fault *why)
 {
     struct store *s;
     uint64_t retention = atomic_load(&c->state.retention_ms);
     TRY(state_store(c, &s, why));
     TRY(fail_lost(c, s, why));
+    TRY(remove_orphans(c, s, why));
     TRY(remove_before(s, clock_wall_ms() - (int64_t)retention, why));
     return remove_overflow(s, atomic_load(&c->state.max_bytes), why);
 }

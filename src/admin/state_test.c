@@ -159,6 +159,45 @@ static int64_t count(const char *sql)
     return n;
 }
 
+#define LATER(id, runs) \
+    "{\"id\":\"" id "\"," runs "\"output\":[{\"type\":\"message\",\"id\":\"late_" id "\"}],\"response\":{\"output\":[]}}"
+
+static void test_deleted_while_it_runs_is_deleted(void **state)
+{
+    keep("gone", "", ",\"runs\":\"2:77\",\"background\":true");
+    assert_int_equal(say(state_delete, "blue", "gone", "", "").got, OK);
+    assert_int_equal(say(state_keep, "blue", "", "", LATER("gone", "\"runs\":\"2:77\",")).got, ERR_NOT_FOUND);
+    assert_int_equal(say(state_keep, "blue", "", "", LATER("gone", "")).got, ERR_NOT_FOUND);
+    assert_int_equal(say(state_get, "blue", "gone", "", "").got, ERR_NOT_FOUND);
+    assert_int_equal(count("SELECT count(*) FROM state_items WHERE id IN ('msg_gone', 'late_gone')"), 0);
+}
+
+static void test_a_conversation_deleted_while_its_response_runs(void **state)
+{
+    char talk[64] = "", more[128];
+    struct said made = say(talk_create, "blue", "", "", "{}");
+    snprintf(talk, sizeof talk, "%.45s", made.text + 7); /* {"id":"conv_… */
+    snprintf(more, sizeof more, ",\"conversation\":\"%s\",\"runs\":\"2:77\",\"background\":true", talk);
+    keep("told", "", more);
+    assert_int_equal(say(talk_delete, "blue", talk, "", "").got, OK);
+    assert_int_equal(say(state_keep, "blue", "", "", LATER("told", "")).got, OK);
+    assert_int_equal(say(state_delete, "blue", "told", "", "").got, OK);
+    assert_int_equal(count("SELECT count(*) FROM state_items WHERE id IN ('msg_told', 'late_told')"), 0);
+}
+
+static void test_items_of_no_conversation_are_swept(void **state)
+{
+    struct fault why;
+    assert_int_equal(store_exec(control.state.store,
+                                "INSERT INTO state_items (response, output, conversation, id, replays, bytes, body)"
+                                " VALUES (NULL, 0, 999, 'orphan', 1, 2, '{}')",
+                                NULL, NULL, &why),
+                     OK);
+    control.state.orphans_gone = false;
+    assert_int_equal(state_sweep(&control, &why), OK);
+    assert_int_equal(count("SELECT count(*) FROM state_items WHERE id = 'orphan'"), 0);
+}
+
 static void test_the_oldest_goes_first(void **state)
 {
     struct fault why;
@@ -191,6 +230,9 @@ int main(void)
         cmocka_unit_test(test_a_pinned_one_is_its_providers),
         cmocka_unit_test(test_a_run_is_followed_and_cancelled),
         cmocka_unit_test(test_what_nobody_runs_is_given_up),
+        cmocka_unit_test(test_deleted_while_it_runs_is_deleted),
+        cmocka_unit_test(test_a_conversation_deleted_while_its_response_runs),
+        cmocka_unit_test(test_items_of_no_conversation_are_swept),
         cmocka_unit_test(test_the_oldest_goes_first),
         cmocka_unit_test(test_retention_0_removes_all),
     };

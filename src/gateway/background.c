@@ -143,11 +143,16 @@ static void stop(struct run *r)
 {
     struct http_local *local = r->local;
     r->local = NULL;
+    if (r->waits) r->waits->kept->starts = NULL; /* its exchange outlives a loop's runs, by a moment */
     if (local) http_local_cancel(local);
     run_free(r);
 }
 
-static bool goes_on(const struct state_call *c) { return str_eq(buf_view(&c->answer), S("{\"runs\":true}")); }
+static bool is_gone(const struct run *r)
+{
+    if (r->keeps) return r->call.status == 404;
+    return r->call.status < 400 && !str_eq(buf_view(&r->call.answer), S("{\"runs\":true}"));
+}
 
 static void on_stored(struct state_call *c, enum err got)
 {
@@ -157,7 +162,7 @@ static void on_stored(struct state_call *c, enum err got)
         timer_set(r->gl->loop, &r->timer, POLL_MS, on_poll);
         return;
     }
-    if (!r->keeps && !goes_on(c)) {
+    if (is_gone(r)) {
         stop(r);
         return;
     }
@@ -322,7 +327,7 @@ static void on_begun(struct state_call *c, enum err got)
     } else {
         work(r, x);
         if (x->kept->ask.stream) {
-            follow(x, str_z(r->id), -1);
+            follow(x, x->kept->id, -1); /* the run may end first, and its id with it */
             return;
         }
         answer_queued(r, x);

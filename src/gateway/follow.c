@@ -69,6 +69,7 @@ static void look(struct exchange *x)
 {
     struct kept *k = x->kept;
     char target[192];
+    must(state_id_is_valid(k->id)); /* it stands in the target as it is */
     int n = snprintf(target, sizeof target, "/follow/%.*s", STR_ARG(k->id));
     if (k->after >= 0) n += snprintf(target + n, sizeof target - (size_t)n, "?after=%lld", (long long)k->after);
     const struct state_request r = {S("GET"), str_make(target, (size_t)n), x->key->project, x->generation->settings.state_wait_ms,

@@ -198,6 +198,56 @@ def _():
         eq((got["status"], bool(got["error"]["message"])), ("failed", True), repr(got))
 
 
+@test("in the background, streamed to a caller that stays to the end")
+def _():
+    for _ in range(3):
+        events = parsed(ask("x", background=True, stream=True))
+        eq([event["sequence_number"] for event in events], list(range(len(events))))
+        eq((events[0]["type"], events[-1]["type"]), ("response.created", "response.completed"))
+
+
+def running(act=None, **fields):
+    """One that works in the background until the event is set."""
+    gate = threading.Event()
+    fake.play(act or acts.say("one two three four five six", gate=gate))
+    made_id = made("a secret", background=True, **fields)["id"]
+    until(lambda: response(made_id)["status"] == "in_progress", "it works", 30)
+    return made_id, gate
+
+
+def count_items():
+    with sqlite3.connect(os.path.join(gateway.dir, "data", "aquifer.db")) as db:
+        return db.execute("SELECT count(*) FROM state_items").fetchone()[0]
+
+
+@test("deleted while it runs in the background: it stays deleted, and its provider's call ends")
+def _():
+    before = count_items()
+    made_id, gate = running(acts.hang_after(3))
+    up = fake.requests[-1]
+    eq(call("DELETE", f"/v1/responses/{made_id}").status, 200)
+    until(lambda: up.closed_at is not None, "the provider's call is closed", 30)
+    eq(call("GET", f"/v1/responses/{made_id}").status, 404)
+    made_id, gate = running()
+    eq(call("DELETE", f"/v1/responses/{made_id}").status, 200)
+    gate.set()
+    made("another")
+    eq(call("GET", f"/v1/responses/{made_id}").status, 404)
+    eq(count_items(), before + 2)
+
+
+@test("a conversation deleted while a response to it runs: what comes is the response's alone, and goes with it")
+def _():
+    before = count_items()
+    talk = call("POST", "/v1/conversations", {}).json()["id"]
+    made_id, gate = running(conversation=talk)
+    eq(call("DELETE", f"/v1/conversations/{talk}").status, 200)
+    gate.set()
+    until(lambda: response(made_id)["status"] == "completed", "it is completed", 30)
+    eq(call("DELETE", f"/v1/responses/{made_id}").status, 200)
+    eq(count_items(), before)
+
+
 @test("control killed while it runs in the background: nothing of it is lost")
 def _():
     gate = threading.Event()
