@@ -64,7 +64,7 @@ def _():
     for _ in range(2):
         _, body, losses = up(gateway.messages(KEY, model="gpt-5.1", stop_sequences=["END"], metadata={"user_id": user}))
         check("stop" not in body and len(body["user"]) == 64, body)
-        eq(losses, "hint=1,sampling=1")
+        eq(losses, "hint=1, sampling=1")
         hashes.add(body["user"])
     eq(len(hashes), 1)
     tools = {"tools": TOOLS, "response_format": {"type": "json_object"}}

@@ -120,7 +120,7 @@ def _():
     eq((body["usage"]["input_tokens"], body["usage"]["output_tokens"]), (11, 7))
     sent = fake.last()
     eq(sent.path, "/v1/chat/completions")
-    eq({name: sent.json[name] for name in ("model", "temperature", "stop")}, {"model": "gpt-5.5", "temperature": 1, "stop": ["END"]})
+    eq((sent.json["model"], sent.json["temperature"], "stop" in sent.json), ("gpt-5.5", 1, False), "who reasons takes no stop sequences")
     eq([message["role"] for message in sent.json["messages"]][-1], "user")
     check("Be kind." in json.dumps(sent.json["messages"][0]), "the system prompt goes first")
     check(got.get("request-id"), "a request id where the SDK looks for it")
