@@ -112,6 +112,29 @@ enum err state_delete(struct call *c, struct fault *why)
 
 /* ---- cancel ---------------------------------------------------------------------------------------------------------------- */
 
+/* The stream's last event: the vendor has none of its own for what was cancelled, so that it is an incomplete one. */
+static enum err put_last_event(struct control *c, struct store *s, const struct state_row *row, const char *type,
+                               struct fault *why)
+{
+    struct json_writer w;
+    struct buf event;
+    int64_t number;
+    if (row->background != STATE_STREAMED) return OK;
+    TRY(store_get_i64(s, "SELECT coalesce(max(number) + 1, 0) FROM response_events WHERE response = ?1", BINDS(V_I64(row->place)),
+                      &number, why));
+    buf_init(&event, row->body.n + KIB(1));
+    json_write(&w, &event);
+    json_put_object(&w);
+    json_add_str(&w, S("type"), str_z(type));
+    json_add_i64(&w, S("sequence_number"), number);
+    json_add_raw(&w, S("response"), c->state.item.src);
+    json_put_end(&w);
+    enum err got = store_exec(s, "INSERT INTO response_events (response, number, body, bytes) VALUES (?1, ?2, ?3, ?4)",
+                              BINDS(V_I64(row->place), V_I64(number), V_BLOB(buf_view(&event)), V_I64(event.n)), NULL, why);
+    buf_done(&event);
+    return got;
+}
+
 enum err state_set_status(struct control *c, struct store *s, const struct state_row *row, const char *status, struct str error,
                           struct fault *why)
 {
@@ -132,6 +155,7 @@ enum err state_set_status(struct control *c, struct store *s, const struct state
     enum err got = !whole ? why->code
                           : store_exec(s, "UPDATE responses SET body = ?2, output_at = ?3, runs = NULL WHERE place = ?1",
                                        BINDS(V_I64(row->place), V_BLOB(buf_view(&text)), V_I64(output)), NULL, why);
+    if (got == OK) got = put_last_event(c, s, row, error.n ? "response.failed" : "response.incomplete", why);
     buf_done(&text);
     return got;
 }

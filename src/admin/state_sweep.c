@@ -130,12 +130,14 @@ static enum err fail_lost(struct control *c, struct store *s, struct fault *why)
     {
         CLEANUP(store_rows_done) struct store_rows rows = {0};
         bool more;
-        TRY(store_query(s, "SELECT place, body, runs FROM responses WHERE runs IS NOT NULL", NULL, &rows, why));
+        TRY(store_query(s, "SELECT place, body, runs, background FROM responses WHERE runs IS NOT NULL", NULL, &rows, why));
         while ((got = store_next(&rows, &more, why)) == OK && more && n < COUNTOF(lost)) {
             if (is_alive(c->board, store_text(&rows, 2))) continue;
             buf_init(&bodies[n], SIZE_MAX / 4);
             buf_str(&bodies[n], store_blob(&rows, 1));
-            lost[n] = (struct state_row){.place = store_i64(&rows, 0), .body = buf_view(&bodies[n])};
+            lost[n] = (struct state_row){.place = store_i64(&rows, 0),
+                                         .body = buf_view(&bodies[n]),
+                                         .background = (enum state_background)store_i64(&rows, 3)};
             n++;
         }
     }

@@ -138,7 +138,11 @@ static void test_a_run_is_followed_and_cancelled(void **state)
     assert_string_equal(said.extra, "1 more");
     assert_int_equal(say(state_cancel, "blue", "run", "", "").got, OK);
     assert_string_equal(say(state_events, "blue", "run", "", "").text, "{\"runs\":false}");
-    assert_string_equal(say(state_follow, "blue", "run", "after=1", "").extra, "1 over");
+    said = say(state_follow, "blue", "run", "after=1", "");
+    assert_string_equal(said.extra, "2 over");
+    assert_non_null(
+        strstr(said.text, "event: response.incomplete\ndata: {\"type\":\"response.incomplete\",\"sequence_number\":2,"));
+    assert_non_null(strstr(said.text, "\"cancelled\""));
     keep("run", "", ""); /* too late: it stays cancelled */
     assert_non_null(strstr(say(state_get, "blue", "run", "", "").text, "\"cancelled\""));
 }

@@ -20,9 +20,13 @@ struct run {
     uint32_t wait_ms;
     struct sse_reader reader;
     struct responses_gather gather;
-    struct buf object;  /* the response as it is known by now */
+    struct buf queued;  /* the response as it was taken in */
+    struct buf object;  /* … and as it is known by now */
+    size_t most;        /* bytes of it that are kept */
     struct buf pending; /* events that are not stored yet, commas between them */
     size_t sending;     /* bytes of it that are under way */
+    uint64_t number;    /* of the next event, were it ours */
+    unsigned refused;   /* times that its end was not taken */
     struct buf error;   /* what an exchange that never began to answer said */
     int status;
     bool progressed, tells_progress, ended;
@@ -43,6 +47,7 @@ static void run_free(struct run *r)
     state_call_done(&r->call);
     sse_done(&r->reader);
     responses_gather_done(&r->gather);
+    buf_done(&r->queued);
     buf_done(&r->object);
     buf_done(&r->pending);
     buf_done(&r->error);
@@ -54,6 +59,7 @@ static void run_free(struct run *r)
 static void flush(struct run *r);
 static void on_stored(struct state_call *c, enum err got);
 static void on_end_stored(struct state_call *c, enum err got);
+static void give_less(struct run *r);
 
 static void on_poll(struct timer *t) { flush(CONTAINER_OF(t, struct run, timer)); }
 
@@ -94,10 +100,21 @@ static void put_keep(struct run *r, struct buf *out)
     r->sending = r->pending.n;
 }
 
-static void ask(struct run *r, const char *target)
+static void ask(struct run *r, struct str method, const char *target)
 {
-    const struct state_request q = {S("POST"), str_z(target), str_z(r->project), r->wait_ms, KIB(64)};
+    const struct state_request q = {method, str_z(target), str_z(r->project), r->wait_ms, KIB(64)};
     state_ask(r->gl, &r->call, &q);
+}
+
+/* Not even its failure is taken: better none than one that is in progress for ever. */
+static void forget(struct run *r)
+{
+    char target[96];
+    timer_cancel(r->gl->loop, &r->timer);
+    buf_clear(&r->call.request);
+    r->call.on_done = on_end_stored;
+    snprintf(target, sizeof target, "/v1/responses/%s", r->id);
+    ask(r, S("DELETE"), target);
 }
 
 /* One question at a time; what comes meanwhile goes with the next. An empty one asks whether it shall go on. */
@@ -105,6 +122,10 @@ static void flush(struct run *r)
 {
     char target[96];
     if (r->call.call) return;
+    if (r->refused > 1) {
+        forget(r);
+        return;
+    }
     timer_cancel(r->gl->loop, &r->timer);
     buf_clear(&r->call.request);
     r->call.on_done = r->ended ? on_end_stored : on_stored;
@@ -112,7 +133,7 @@ static void flush(struct run *r)
     if (r->keeps) {
         r->tells_progress = false;
         put_keep(r, &r->call.request);
-        ask(r, "/keep");
+        ask(r, S("POST"), "/keep");
         return;
     }
     if (r->pending.n) {
@@ -122,12 +143,13 @@ static void flush(struct run *r)
     }
     r->sending = r->pending.n;
     snprintf(target, sizeof target, "/events/%s", r->id);
-    ask(r, target);
+    ask(r, S("POST"), target);
 }
 
 /* The comma behind what was sent goes with it. */
 static void drop_sent(struct run *r)
 {
+    if (r->sending == 0) return;
     size_t n = r->sending < r->pending.n ? r->sending + 1 : r->sending;
     buf_drop_head(&r->pending, n);
     r->sending = 0;
@@ -166,15 +188,20 @@ static void on_stored(struct state_call *c, enum err got)
         stop(r);
         return;
     }
+    if (r->keeps && c->status >= 400) r->sending = 0; /* refused as a whole: its events go without it */
     drop_sent(r);
     resume(r);
     timer_set(r->gl->loop, &r->timer, r->pending.n || r->ended ? 0 : POLL_MS, on_poll);
 }
 
+static bool is_refused(const struct run *r) { return r->refused < 2 && r->call.status >= 400 && r->call.status != 404; }
+
 static void on_end_stored(struct state_call *c, enum err got)
 {
     struct run *r = CONTAINER_OF(c, struct run, call);
-    if (got != OK) {
+    bool again = got != OK || is_refused(r);
+    if (got == OK && again) give_less(r);
+    if (again) {
         timer_set(r->gl->loop, &r->timer, POLL_MS, on_poll);
         return;
     }
@@ -184,6 +211,72 @@ static void on_end_stored(struct state_call *c, enum err got)
         return;
     }
     run_free(r);
+}
+
+/* ---- ends that the provider did not make ---------------------------------------------------------------------------------------- */
+
+/* The object as it was, failed; STR_NONE: with what the exchange said. */
+static void fail_object(struct run *r, struct str message)
+{
+    struct json_tape *t = &r->gl->tape;
+    struct buf error, text;
+    struct json_writer w;
+    struct json_edit edits[JSON_EDITS(2)];
+    struct str pieces[JSON_PIECES(JSON_EDITS(2))];
+    buf_init(&error, ERROR_MAX * 2);
+    buf_init(&text, SIZE_MAX / 4);
+    if (!message.n && json_scan(t, buf_view(&r->error), &WIRE_LIMITS, NULL) == OK) {
+        uint32_t at = json_path(t, 0, "error", "message");
+        if (at && json_is(t, at, JSON_STRING)) message = json_text(t, at);
+    }
+    if (!message.n) message = S("the exchange broke off before the response was whole");
+    json_write(&w, &error);
+    json_put_object(&w);
+    json_add_str(&w, S("code"), S("server_error"));
+    json_put_name(&w, S("message"));
+    json_put_span(&w, message);
+    json_put_end(&w);
+    const struct json_change changes[] = {{JSON_SET, S("status"), S("\"failed\"")}, {JSON_SET, S("error"), buf_view(&error)}};
+    must(json_scan(t, buf_view(&r->object), &JSON_LIMITS_TOP, NULL) == OK); /* ours, or read before */
+    size_t n = json_splice(t->src, edits, json_plan(t, 0, changes, COUNTOF(changes), edits), pieces);
+    for (size_t i = 0; i < n; i++) buf_str(&text, pieces[i]);
+    buf_done(&r->object);
+    r->object = text;
+    buf_done(&error);
+}
+
+static void put_event(struct run *r, struct str type)
+{
+    struct json_writer w;
+    if (!r->streams) return;
+    if (r->pending.n) buf_char(&r->pending, ',');
+    json_write(&w, &r->pending);
+    json_put_object(&w);
+    json_add_str(&w, S("type"), type);
+    json_add_i64(&w, S("sequence_number"), (int64_t)r->number++);
+    json_add_raw(&w, S("response"), buf_view(&r->object));
+    json_put_end(&w);
+}
+
+/* Its followers are told as the vendor would: first that there is one, if nothing said so yet. */
+static void fail(struct run *r, struct str message)
+{
+    if (r->number == 0) put_event(r, S("response.created"));
+    fail_object(r, message);
+    put_event(r, S("response.failed"));
+}
+
+/* What was queued was taken once: it is taken as a failure, too. */
+static void give_less(struct run *r)
+{
+    r->refused++;
+    LOG(LOG_WARN, "state.refused", "the end of a response in the background was not taken by its keeper", F_Z("id", r->id));
+    responses_gather_done(&r->gather);
+    buf_clear(&r->pending);
+    r->sending = 0;
+    buf_clear(&r->object);
+    buf_str(&r->object, buf_view(&r->queued));
+    fail(r, S("the response could not be stored as the provider gave it"));
 }
 
 /* ---- what the working exchange says -------------------------------------------------------------------------------------------- */
@@ -201,10 +294,41 @@ static void take_object(struct run *r)
     buf_str(&r->object, json_raw(t, json_find(t, 0, S("response"))));
 }
 
+/* Why an answer is failed rather than shown as whole; STR_NONE: it is fine. The tape holds the event. */
+static struct str fault_of(const struct run *r, enum responses_event means, size_t bytes)
+{
+    const struct json_tape *t = &r->gl->tape;
+    const struct json_change changes[] = {{JSON_DROP, S("status"), STR_NONE}, {JSON_DROP, S("error"), STR_NONE}};
+    struct json_edit edits[JSON_EDITS(2)];
+    if (means == RESPONSES_EVENT_PLAIN) return STR_NONE;
+    if (json_plan(t, json_find(t, 0, S("response")), changes, COUNTOF(changes), edits) == JSON_TWICE)
+        return S("the provider's response object has a member twice");
+    bool over = means == RESPONSES_EVENT_LAST && (r->gather.over || bytes > r->most);
+    return over ? S("the response is longer than what is kept of one (state.max_response)") : STR_NONE;
+}
+
+static void end_failed(struct run *r, struct str why)
+{
+    responses_gather_done(&r->gather);
+    fail(r, why);
+    end(r);
+}
+
 static void take_event(struct run *r, const struct sse_event *e)
 {
+    struct json_tape *t = &r->gl->tape;
+    uint64_t number = r->number;
     if (!e->has_data || r->ended) return;
-    enum responses_event means = responses_gather_event(&r->gather, e->data, &r->gl->tape);
+    if (json_scan(t, e->data, &JSON_LIMITS_TOP, NULL) != OK || !json_is(t, 0, JSON_OBJECT)) return;
+    uint32_t at = json_find(t, 0, S("sequence_number"));
+    if (at && json_u64(t, at, &number) && number >= INT64_MAX) number = r->number;
+    enum responses_event means = responses_gather_event(&r->gather, e->data, t);
+    struct str why = fault_of(r, means, e->data.n);
+    if (why.n) {
+        end_failed(r, why);
+        return;
+    }
+    r->number = number + (at != 0);
     if (r->streams) {
         if (r->pending.n) buf_char(&r->pending, ',');
         buf_str(&r->pending, e->data);
@@ -237,35 +361,6 @@ static void on_local_body(struct http_local *l, struct str bytes, void *user)
     if (r->ended || r->tells_progress || r->pending.n) flush(r);
 }
 
-/* It never came to an end of its own: the object as it was, failed. */
-static void fail_object(struct run *r)
-{
-    struct json_tape *t = &r->gl->tape;
-    struct buf error, text;
-    struct json_writer w;
-    struct json_edit edits[JSON_EDITS(2)];
-    struct str pieces[JSON_PIECES(JSON_EDITS(2))], message = S("the exchange broke off before the response was whole");
-    buf_init(&error, ERROR_MAX * 2);
-    buf_init(&text, SIZE_MAX / 4);
-    if (json_scan(t, buf_view(&r->error), &WIRE_LIMITS, NULL) == OK) {
-        uint32_t at = json_path(t, 0, "error", "message");
-        if (at && json_is(t, at, JSON_STRING)) message = json_text(t, at);
-    }
-    json_write(&w, &error);
-    json_put_object(&w);
-    json_add_str(&w, S("code"), S("server_error"));
-    json_put_name(&w, S("message"));
-    json_put_span(&w, message);
-    json_put_end(&w);
-    const struct json_change changes[] = {{JSON_SET, S("status"), S("\"failed\"")}, {JSON_SET, S("error"), buf_view(&error)}};
-    must(json_scan(t, buf_view(&r->object), &JSON_LIMITS_TOP, NULL) == OK); /* ours, or read before */
-    size_t n = json_splice(t->src, edits, json_plan(t, 0, changes, COUNTOF(changes), edits), pieces);
-    for (size_t i = 0; i < n; i++) buf_str(&text, pieces[i]);
-    buf_done(&r->object);
-    r->object = text;
-    buf_done(&error);
-}
-
 static void on_local_end(struct http_local *l, bool complete, void *user)
 {
     struct run *r = user;
@@ -274,7 +369,7 @@ static void on_local_end(struct http_local *l, bool complete, void *user)
         run_free(r);
         return;
     }
-    if (!r->ended) fail_object(r);
+    if (!r->ended) fail(r, STR_NONE);
     r->ended = true;
     flush(r);
 }
@@ -321,7 +416,7 @@ static void on_begun(struct state_call *c, enum err got)
         if (x) x->outcome = OUTCOME_FAULT;
         run_free(r);
     } else if (!x) { /* the caller left before anything was begun */
-        fail_object(r);
+        fail(r, STR_NONE);
         r->ended = true;
         flush(r);
     } else {
@@ -354,6 +449,8 @@ static struct run *run_new(struct exchange *x)
     r->inside = (struct inside){.key_id = r->key_id, .run = r};
     sse_init(&r->reader, x->generation->settings.event_max + KIB(4));
     responses_gather_init(&r->gather, most);
+    r->most = most;
+    buf_init(&r->queued, SIZE_MAX / 4);
     buf_init(&r->object, SIZE_MAX / 4);
     buf_init(&r->pending, SIZE_MAX / 4);
     buf_init(&r->error, ERROR_MAX);
@@ -390,10 +487,11 @@ enum err background_start(struct exchange *x)
     if (e == OK) {
         struct run *r = run_new(x);
         k->starts = r;
-        responses_queued_put(&x->gl->tape, &view, clock_wall_ms() / 1000, &r->object);
+        responses_queued_put(&x->gl->tape, &view, clock_wall_ms() / 1000, &r->queued);
+        buf_str(&r->object, buf_view(&r->queued));
         put_begin(r, x, buf_view(&input));
         r->call.on_done = on_begun;
-        ask(r, "/keep");
+        ask(r, S("POST"), "/keep");
     }
     buf_done(&input);
     return e;

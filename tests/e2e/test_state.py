@@ -248,6 +248,82 @@ def _():
     eq(count_items(), before)
 
 
+def streamed(act, last, **fields):
+    fake.play(act)
+    events = parsed(ask("x", background=True, stream=True, **fields))
+    numbers = [event["sequence_number"] for event in events]
+    eq(numbers, sorted(set(numbers)))
+    eq((events[0]["type"], events[-1]["type"]), ("response.created", last))
+    eq(response(events[0]["response"]["id"])["status"], events[-1]["response"]["status"])
+    return events[-1]["response"]
+
+
+@test("failed in the background before and after it began, followed: the stream says so")
+def _():
+    for act in (acts.status(400), acts.cut(4)):
+        got = streamed(act, "response.failed")
+        eq((got["status"], bool(got["error"]["message"])), ("failed", True), repr(got))
+
+
+@test("cancelled while it is followed: the stream ends with an event")
+def _():
+    got = []
+    fake.play(acts.hang_after(3))
+    with gateway.conn() as conn:
+        conn.send(http.request_bytes("POST", "/v1/responses", {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"},
+                                     json.dumps({"model": "in-responses", "input": "x", "background": True, "stream": True}).encode()))
+        pieces = conn.pieces(conn.head())
+        got.append(next(pieces))
+        made_id = json.loads(got[0].decode().split("data: ")[1].split("\n")[0])["response"]["id"]
+        eq(call("POST", f"/v1/responses/{made_id}/cancel").json()["status"], "cancelled")
+        got += list(pieces)
+    last = json.loads(b"".join(got).decode().rsplit("data: ", 1)[1])
+    eq((last["type"], last["response"]["status"]), ("response.incomplete", "cancelled"))
+
+
+def bare(text, end):
+    """A provider whose last response object has no output."""
+    async def act(exchange):
+        await exchange.stream_head()
+        has = '"id":"resp_u","object":"response","created_at":1,"model":"gpt-4o-mini"'
+        item = {"id": "m1", "type": "message", "role": "assistant", "status": "completed",
+                "content": [{"type": "output_text", "text": text, "annotations": []}]}
+        events = [("response.created", '"response":{%s,"status":"in_progress","output":[]}' % has),
+                  *[("response.output_item.done", '"output_index":0,"item":' + json.dumps(item))] * bool(text),
+                  ("response.completed", '"response":{%s,"status":"completed"%s}' % (has, end))]
+        for number, (name, rest) in enumerate(events):
+            await exchange.chunk(f'event: {name}\ndata: {{"type":"{name}","sequence_number":{number},{rest}}}\n\n'.encode())
+        await exchange.end()
+    return act
+
+
+@test("longer in the background than what is kept of one: failed, with a word")
+def _():
+    gateway.write(TEXT + "state: { max_response: 64KiB }\n")
+    until(lambda: made("x" * 70000)["store"] is False, "the bound is in force", 30)
+    for fields in ({"stream": True}, {}):
+        fake.play(bare("w" * 100000, ',"output":[]'))
+        answer = ask("x", background=True, **fields)
+        made_id = parsed(answer)[0]["response"]["id"] if fields else answer.json()["id"]
+        until(lambda made_id=made_id: not works(made_id), "it ends", 30)
+        got = response(made_id)
+        eq((got["status"], got["output"], "max_response" in got["error"]["message"]), ("failed", [], True))
+        if fields:
+            eq(parsed(answer)[-1]["response"]["status"], "failed")
+    gateway.write(TEXT)
+    until(lambda: made("x" * 70000)["store"], "the bound is away", 30)
+
+
+@test("an end that the store does not take: failed, and never for ever in progress")
+def _():
+    for end, word in ((',"output":7', "stored"), (',"output":[],"status":"failed"', "twice")):
+        fake.play(bare("", end))
+        made_id = made("x", background=True)["id"]
+        until(lambda made_id=made_id: not works(made_id), "it ends", 30)
+        got = response(made_id)
+        eq((got["status"], got["output"], word in got["error"]["message"]), ("failed", [], True), repr(got))
+
+
 @test("control killed while it runs in the background: nothing of it is lost")
 def _():
     gate = threading.Event()
