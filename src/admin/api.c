@@ -269,6 +269,15 @@ static struct call *call_new(struct http_stream *s, struct face *f)
     return c;
 }
 
+/* The gateway takes no more than it says; an error always fits. */
+static void bound_answer(struct call *c, const struct http_request *r)
+{
+    enum { LEAST = KIB(8) };
+    uint64_t most;
+    if (!str_u64(http_field_get(r->fields, S("x-aquifer-most")), &most) || most > OUT_MAX) return;
+    buf_init(&c->out, most > LEAST ? (size_t)most : LEAST);
+}
+
 static bool on_head(struct http_stream *s, void *user)
 {
     struct face *f = user;
@@ -278,6 +287,7 @@ static bool on_head(struct http_stream *s, void *user)
     if (got == OK && !arena_str(&c->arena, s->request->query, &c->query)) got = FAIL(&c->why, ERR_LIMIT, "the query is too long");
     if (got == OK && !arena_str(&c->arena, http_field_get(s->request->fields, S("x-aquifer-project")), &c->project))
         got = FAIL(&c->why, ERR_LIMIT, "the project's name is too long");
+    if (got == OK && f->is_state) bound_answer(c, s->request);
     if (got != OK) conclude(c, got);
     return got == OK;
 }
@@ -304,6 +314,7 @@ static void on_closed(struct http_stream *s, bool complete, void *user)
     if (!c) return;
     c->stream = NULL;
     timer_cancel(c->control->loop, &c->wait);
+    if (c->is_state) c->job.in_vain = true; /* what it waited for was told as failed, or its caller is gone */
     if (!c->in_lane) call_free(c);
 }
 

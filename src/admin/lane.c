@@ -9,24 +9,31 @@ static void run(struct work *w)
     j->run(j);
 }
 
+static void finish(struct lane *l, struct job *j)
+{
+    j->done(j); /* frees j, may submit others: the lane is still busy, so none of them starts before this is over */
+    l->busy = false;
+    if (l->on_idle) l->on_idle(l);
+}
+
 static void done(struct work *w)
 {
     struct job *j = CONTAINER_OF(w, struct job, work);
     struct lane *l = j->lane;
-    j->done(j); /* frees j, may submit others: the lane is still busy, so none of them starts before this is over */
-    l->busy = false;
-    if (l->on_idle) l->on_idle(l);
-    else start_next(l);
+    finish(l, j);
+    start_next(l);
 }
 
 static void start_next(struct lane *l)
 {
-    struct job *j = l->first;
-    if (l->busy || l->on_idle || !j) return;
-    l->first = j->next;
-    if (!l->first) l->end = &l->first;
-    l->busy = true;
-    loop_work(l->loop, &j->work, run, done);
+    while (!l->busy && !l->on_idle && l->first) {
+        struct job *j = l->first;
+        l->first = j->next;
+        if (!l->first) l->end = &l->first;
+        l->busy = true;
+        if (j->in_vain) finish(l, j);
+        else loop_work(l->loop, &j->work, run, done);
+    }
 }
 
 void lane_init(struct lane *l, struct loop *loop, void *user)

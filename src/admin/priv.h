@@ -25,6 +25,7 @@ struct job {
     struct work work;
     struct job *next;
     struct lane *lane;
+    bool in_vain;                /* set on the loop while it waits: nobody wants it any more, done() without run() */
     void (*run)(struct job *j);  /* on a pool thread */
     void (*done)(struct job *j); /* on the loop; the job may be freed here */
 };

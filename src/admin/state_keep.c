@@ -18,13 +18,13 @@ static const char CHAIN[] =
     " WHERE c.previous IS NULL AND i.place < (SELECT min(place) FROM state_items WHERE response = c.place))"
     " SELECT i.body FROM context x JOIN state_items i ON i.place = x.place WHERE i.replays ORDER BY x.depth DESC, x.place";
 
-/* A chain whose middle was deleted would tell the model half of a conversation. */
+/* A chain whose middle was deleted, or that goes on behind what is looked at, would tell the model half of a conversation. */
 static const char GAP[] = "WITH RECURSIVE chain (previous, depth) AS ("
                           " SELECT previous, 0 FROM responses WHERE place = ?1"
                           " UNION ALL SELECT r.previous, depth + 1 FROM chain c JOIN responses r"
                           " ON r.project = ?2 AND r.id = c.previous WHERE depth < 10000)"
-                          " SELECT count(*) FROM chain WHERE previous IS NOT NULL AND NOT EXISTS"
-                          " (SELECT 1 FROM responses r WHERE r.project = ?2 AND r.id = chain.previous)";
+                          " SELECT count(*) FROM chain WHERE previous IS NOT NULL AND (depth = 10000 OR NOT EXISTS"
+                          " (SELECT 1 FROM responses r WHERE r.project = ?2 AND r.id = chain.previous))";
 
 static const char USED[] = "WITH RECURSIVE chain (place, previous, depth) AS ("
                            " SELECT place, previous, 0 FROM responses WHERE place = ?1"
@@ -38,6 +38,12 @@ static int64_t fresh_ms(const struct control *c, int64_t now)
     return now - (int64_t)(atomic_load(&c->state.retention_ms) / 30);
 }
 
+/* The gateway says how much it takes; work behind that is in vain, and others wait for this lane. */
+static enum err check_size(const struct call *c, struct fault *why)
+{
+    return c->out.over ? FAIL(why, ERR_BODY_TOO_LARGE, "the conversation with its earlier items is longer than limits.body") : OK;
+}
+
 static enum err put_items(struct call *c, struct store_rows *rows, struct fault *why)
 {
     bool more, first = true;
@@ -47,6 +53,7 @@ static enum err put_items(struct call *c, struct store_rows *rows, struct fault 
         if (!first) buf_char(&c->out, ',');
         first = false;
         buf_str(&c->out, store_blob(rows, 0));
+        TRY(check_size(c, why));
     }
     buf_char(&c->out, ']');
     return got;
@@ -64,7 +71,8 @@ static enum err recall_response(struct call *c, struct store *s, struct str id, 
     }
     if (row.runs.n) return FAIL(why, ERR_BAD_REQUEST, "Response '%.*s' is still running.", STR_ARG(id));
     TRY(store_get_i64(s, GAP, BINDS(V_I64(row.place), V_TEXT(c->project)), &gaps, why));
-    if (gaps) return FAIL(why, ERR_NOT_FOUND, "A response that '%.*s' continues was deleted or is too old.", STR_ARG(id));
+    if (gaps)
+        return FAIL(why, ERR_NOT_FOUND, "A response that '%.*s' continues was deleted, is too old or too far back.", STR_ARG(id));
     TRY(store_exec(s, USED, BINDS(V_I64(row.place), V_TEXT(c->project), V_I64(now), V_I64(fresh_ms(c->control, now))), NULL,
                    why));
     TRY(store_query(s, CHAIN, BINDS(V_I64(row.place), V_TEXT(c->project)), &rows, why));
@@ -95,6 +103,8 @@ enum err state_recall(struct call *c, struct fault *why)
 
 /* ---- items named by their ids -------------------------------------------------------------------------------------------------- */
 
+enum { NAMED_MAX = 4096 }; /* each is a query of its own */
+
 static enum err put_named(struct call *c, struct store *s, const struct json_tape *t, uint32_t item, struct fault *why)
 {
     CLEANUP(store_rows_done) struct store_rows rows = {0};
@@ -119,15 +129,19 @@ enum err state_resolve(struct call *c, struct fault *why)
     static const struct json_limits limits = {.max_depth = 600, .record_depth = 2};
     struct json_tape *t = &c->control->state.tape;
     struct store *s;
-    uint32_t item;
+    uint32_t item, n = 0;
     TRY(state_store(c->control, &s, why));
     TRY(json_scan(t, c->body, &limits, why));
     buf_char(&c->out, '[');
     for (struct json_iter it = json_each(t, 0); json_next(t, &it, &item);) {
         uint32_t type = json_is(t, item, JSON_OBJECT) ? json_find(t, item, S("type")) : 0;
         if (c->out.n > 1) buf_char(&c->out, ',');
-        if (type && json_eq(t, type, S("item_reference"))) TRY(put_named(c, s, t, item, why));
+        bool named = type && json_eq(t, type, S("item_reference"));
+        if (named && ++n > NAMED_MAX)
+            return FAIL(why, ERR_BAD_REQUEST, "input: there are more than %d item_references", NAMED_MAX);
+        if (named) TRY(put_named(c, s, t, item, why));
         else buf_str(&c->out, json_raw(t, item));
+        TRY(check_size(c, why));
     }
     buf_char(&c->out, ']');
     return OK;

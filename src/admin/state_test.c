@@ -105,6 +105,66 @@ static void test_a_hole_is_an_error(void **state)
     assert_int_equal(say(state_recall, "blue", "", "response=two", "").got, ERR_NOT_FOUND);
 }
 
+static void test_no_more_is_composed_than_is_taken(void **state)
+{
+    enum { ITEM = KIB(300), TIMES = 20 }; /* say() takes 4 MiB */
+    struct buf body;
+    buf_init(&body, MIB(1));
+    buf_str(&body, S("{\"id\":\"big\",\"input\":[],\"output\":[{\"id\":\"msg_big\",\"x\":\""));
+    for (unsigned i = 0; i < ITEM; i++) buf_char(&body, 'x');
+    buf_str(&body, S("\"}],\"response\":{\"output\":[]}}"));
+    assert_int_equal(say(state_keep, "blue", "", "", buf_z(&body)).got, OK);
+    buf_clear(&body);
+    for (unsigned i = 0; i < TIMES; i++) buf_fmt(&body, "%s{\"type\":\"item_reference\",\"id\":\"msg_big\"}", i ? "," : "[");
+    buf_char(&body, ']');
+    assert_int_equal(say(state_resolve, "blue", "", "", buf_z(&body)).got, ERR_BODY_TOO_LARGE);
+    buf_clear(&body);
+    for (unsigned i = 0; i < 4097; i++) buf_fmt(&body, "%s{\"type\":\"item_reference\",\"id\":\"msg_mine\"}", i ? "," : "[");
+    buf_char(&body, ']');
+    assert_int_equal(say(state_resolve, "blue", "", "", buf_z(&body)).got, ERR_BAD_REQUEST);
+    buf_done(&body);
+}
+
+static void test_a_chain_too_deep_is_an_error(void **state)
+{
+    struct fault why;
+    const char *chain =
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10002)"
+        " INSERT INTO responses (project, id, previous, used_ms, background, body, output_at, bytes)"
+        " SELECT 'blue', 'deep' || i, CASE i WHEN 1 THEN NULL ELSE 'deep' || (i - 1) END, 9000000000000, 0, '{}', 1, 1"
+        " FROM n";
+    assert_int_equal(store_exec(control.state.store, chain, NULL, NULL, &why), OK);
+    assert_int_equal(say(state_recall, "blue", "", "response=deep10001", "").got, OK);
+    assert_int_equal(say(state_recall, "blue", "", "response=deep10002", "").got, ERR_NOT_FOUND);
+    assert_int_equal(store_exec(control.state.store, "DELETE FROM responses WHERE id LIKE 'deep%'", NULL, NULL, &why), OK);
+}
+
+static bool was_run;
+static unsigned n_done;
+static void lane_job_run(struct job *j) { was_run = was_run || j->in_vain; }
+static void lane_job_done(struct job *j)
+{
+    if (++n_done == 3) loop_stop(j->lane->loop);
+}
+
+static void test_what_nobody_waits_for_is_not_begun(void **state)
+{
+    struct loop *loop = loop_new();
+    struct lane lane;
+    struct job jobs[3] = {0};
+    lane_init(&lane, loop, NULL);
+    for (unsigned i = 0; i < COUNTOF(jobs); i++) {
+        jobs[i].run = lane_job_run;
+        jobs[i].done = lane_job_done;
+        lane_submit(&lane, &jobs[i]);
+    }
+    jobs[1].in_vain = true;
+    loop_run(loop);
+    assert_int_equal(n_done, 3);
+    assert_false(was_run);
+    loop_free(loop);
+}
+
 static void test_thoughts_that_nobody_can_take_up_stay(void **state)
 {
     const char *body =
@@ -230,6 +290,9 @@ int main(void)
         cmocka_unit_test(test_a_chain_is_recalled_in_its_order),
         cmocka_unit_test(test_nothing_is_another_projects),
         cmocka_unit_test(test_a_hole_is_an_error),
+        cmocka_unit_test(test_no_more_is_composed_than_is_taken),
+        cmocka_unit_test(test_a_chain_too_deep_is_an_error),
+        cmocka_unit_test(test_what_nobody_waits_for_is_not_begun),
         cmocka_unit_test(test_thoughts_that_nobody_can_take_up_stay),
         cmocka_unit_test(test_a_pinned_one_is_its_providers),
         cmocka_unit_test(test_a_run_is_followed_and_cancelled),

@@ -143,6 +143,7 @@ static enum err reserve(struct exchange *x)
     int64_t now_ms = clock_wall_ms();
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
     struct budget_wish wish = {.now_ms = now_ms};
+    budget_undo(&x->hold); /* taken ahead */
     if (meter != WIRE_METER_NONE) {
         uint64_t output = x->request.max_output ? x->request.max_output : x->generation->settings.assume_output;
         if (meter == WIRE_METER_INPUT) output = 0;
@@ -190,18 +191,40 @@ static enum err read_request(struct exchange *x)
     return OK;
 }
 
-static enum next answered(struct exchange *x)
-{
-    x->step = STEP_SETTLE;
-    return MOVED;
-}
-
 static enum err check_journal(struct exchange *x)
 {
     if (journal_has_space(x->gl->writer)) return OK;
     FAIL(&x->fault, ERR_JOURNAL_FULL, "the ledger's journal has no space left: free the disk or raise ledger.max_bytes");
     x->fault.retry_after_s = 5;
     return x->fault.code;
+}
+
+/* Before what is kept is asked: else who may not have an answer, or not so many, could keep the service busy all the same. The
+ * tape has the body. */
+enum err admit_ahead(struct exchange *x)
+{
+    x->gl->scanned = x;
+    TRY(read_request(x));
+    TRY(wire_read_path(x->endpoint, x->stream->request->path, &x->arena, &x->request, &x->fault));
+    TRY(keep_names(x));
+    TRY(find_route(x));
+    if (socket_warms(x)) return OK;
+    TRY(check_journal(x));
+    return reserve(x);
+}
+
+enum err admit_count(struct exchange *x)
+{
+    const struct budget_wish wish = {.now_ms = clock_wall_ms()};
+    struct gateway *g = x->gl->gateway;
+    struct key_meter *m = &g->board->keys[x->key->place % BOARD_KEYS];
+    return budget_reserve(m, g->slot_number, &x->key->limits, &wish, &x->hold, &x->fault);
+}
+
+static enum next answered(struct exchange *x)
+{
+    x->step = STEP_SETTLE;
+    return MOVED;
 }
 
 /* All that the key may call, or the one that the path names. */

@@ -398,6 +398,7 @@ static void answer_queued(struct run *r, struct exchange *x)
 static void work(struct run *r, struct exchange *x)
 {
     struct http_request request = *x->stream->request;
+    budget_undo(&x->hold); /* the exchange that does the work takes it again */
     request.opener = &r->inside;
     r->local = http_local_open(r->gl->server, &request, &local_handler, r);
     timer_set(r->gl->loop, &r->timer, POLL_MS, on_poll);

@@ -234,7 +234,9 @@ enum next step_read(struct exchange *x);
 enum next step_recall(struct exchange *x);                         /* recall.c */
 enum next step_admit(struct exchange *x);                          /* admit.c */
 MUST_USE enum err admit_scan(struct exchange *x, struct str body); /* a request's body, as admit reads it */
-enum next step_route(struct exchange *x);                          /* send.c */
+MUST_USE enum err admit_ahead(struct exchange *x); /* all that admit holds against it, for recall; admit looks again */
+MUST_USE enum err admit_count(struct exchange *x); /* one request of the key's rate, for what goes to no model */
+enum next step_route(struct exchange *x);          /* send.c */
 enum next step_send(struct exchange *x);
 enum next step_relay(struct exchange *x);  /* relay.c */
 enum next step_settle(struct exchange *x); /* settle.c */
@@ -327,6 +329,7 @@ bool betas_of_body(struct exchange *x, struct str raw, struct str *ret_field);
 /* ---- recall.c, keep.c: responses that are kept for their callers (state.h) ----------------------------------------------- */
 void kept_stop(struct exchange *x);          /* what is under way ends at once; NULL is fine */
 void kept_free(struct exchange *x);          /* with its exchange; NULL is fine */
+bool kept_counts(const struct exchange *x);  /* its failure stays counted as a request of the key */
 bool kept_is_busy(const struct exchange *x); /* a call to the state service is under way */
 /* What a stream's whole events become for the caller; valid until the next call. */
 struct str kept_events(struct exchange *x, struct str bytes);

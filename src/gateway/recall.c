@@ -40,6 +40,9 @@ void kept_free(struct exchange *x)
     free(k);
 }
 
+/* What was looked up for nothing cost the same. */
+bool kept_counts(const struct exchange *x) { return x->kept && x->kept->asked && err_status(x->fault.code) < 500; }
+
 bool kept_is_busy(const struct exchange *x) { return x->kept && x->kept->call.call; }
 
 void kept_stop(struct exchange *x)
@@ -54,7 +57,10 @@ void kept_stop(struct exchange *x)
 static void ask(struct exchange *x, struct str method, struct str target)
 {
     const struct settings *s = &x->generation->settings;
-    const struct state_request r = {method, target, x->key->project, s->state_wait_ms, MIB(256)};
+    size_t most = s->server.limits.body_max, one = s->state_max + KIB(64);
+    if (x->endpoint->operation == WIRE_STATE && most < one) most = one; /* what is kept can be shown */
+    const struct state_request r = {method, target, x->key->project, s->state_wait_ms, most};
+    x->kept->asked = true;
     state_ask(x->gl, &x->kept->call, &r);
 }
 
@@ -169,11 +175,18 @@ static enum next follow_from(struct exchange *x, struct str id)
     return WAIT;
 }
 
+/* They count as the key's requests. Who cancels or deletes a response is never told to wait. */
+static bool writes_talk(const struct http_request *r, struct str path)
+{
+    return str_starts(path, S("/v1/conversations")) && (str_eq(r->method, S("POST")) || str_eq(r->method, S("DELETE")));
+}
+
 static enum next ask_about(struct exchange *x)
 {
     const struct http_request *r = x->stream->request;
     struct buf target;
     struct str path = str_starts(r->path, S("/openai/")) ? str_from(r->path, 7) : r->path, id;
+    if (writes_talk(r, path) && admit_count(x) != OK) return FAILED;
     struct kept *k = kept_new(x);
     if (follows(r, path, &id)) return follow_from(x, id);
     buf_init(&target, KIB(64));
@@ -192,6 +205,19 @@ static enum next ask_about(struct exchange *x)
 /* Counting and compacting continue what is kept, but nothing comes of them that could be. */
 static bool is_bare(const struct exchange *x) { return x->endpoint->operation != WIRE_GENERATE; }
 
+static enum err count_bytes(struct exchange *x)
+{
+    struct kept *k = x->kept;
+    size_t bytes = k->named.cap + k->body.cap + k->input.cap;
+    if (!memory_take(x->gl->gateway, (int64_t)(bytes - k->counted))) {
+        FAIL(&x->fault, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
+        x->fault.retry_after_s = 2;
+        return x->fault.code;
+    }
+    k->counted = bytes;
+    return OK;
+}
+
 /* The request as it goes up. Only now is it known to be well formed but for what the route's format says of it. */
 static enum err compose(struct exchange *x, struct str earlier)
 {
@@ -202,24 +228,17 @@ static enum err compose(struct exchange *x, struct str earlier)
     TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
     if (k->keeps) TRY(responses_chain_input(&x->gl->tape, &k->input, &x->fault));
     TRY(responses_chain_compose(&x->gl->tape, &how, &k->body, &x->fault));
-    size_t bytes = k->named.cap + k->body.cap + k->input.cap;
-    if (!memory_take(x->gl->gateway, (int64_t)bytes)) {
-        FAIL(&x->fault, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
-        x->fault.retry_after_s = 2;
-        return x->fault.code;
-    }
-    k->counted = bytes;
+    TRY(count_bytes(x));
     r->body = buf_view(&k->body);
     return OK;
 }
 
 static enum err not_found(struct exchange *x, struct state_call *c)
 {
-    struct str text = state_message(c, &x->gl->tape);
     const struct responses_ask *ask = &x->kept->ask;
     if (c->status == 404 && ask->previous.n)
         return FAIL(&x->fault, ERR_PREVIOUS, "Previous response with id '%.*s' not found.", STR_ARG(ask->previous));
-    return FAIL(&x->fault, c->status == 404 ? ERR_TALK : ERR_BAD_REQUEST, "%.*s", (int)(text.n < 200 ? text.n : 200), text.p);
+    return state_refused(c, ERR_TALK, &x->gl->tape, &x->fault);
 }
 
 /* The caller's exchange only stores and starts it; the one behind does the work. */
@@ -243,7 +262,7 @@ static void on_recalled(struct state_call *c, enum err got)
 {
     struct exchange *x = CONTAINER_OF(c, struct kept, call)->exchange;
     if (got == OK && take_recalled(x, c) == OK) {
-        buf_done(&c->answer);
+        state_call_done(c);
         if (!begins(x->kept)) exchange_resume(x);
         return;
     }
@@ -277,27 +296,21 @@ static enum next go_on(struct exchange *x)
 
 /* ---- requests that name kept items ------------------------------------------------------------------------------------------- */
 
-/* Inside a text its quotes would have backslashes. */
-static bool names_items(struct str body) { return memmem(body.p, body.n, "\"item_reference\"", 16) != NULL; }
-
 static enum err put_named(struct exchange *x, struct state_call *c)
 {
     struct kept *k = x->kept;
     struct http_request *r = x->stream->request;
     const struct json_change change = {JSON_SET, S("input"), buf_view(&c->answer)};
     struct json_edit edits[JSON_EDITS(1)];
-    struct str pieces[JSON_PIECES(JSON_EDITS(1))], text;
-    if (c->status != 200) {
-        text = state_message(c, &x->gl->tape);
-        return FAIL(&x->fault, c->status == 404 ? ERR_NOT_FOUND : ERR_BAD_REQUEST, "%.*s", (int)(text.n < 200 ? text.n : 200),
-                    text.p);
-    }
+    struct str pieces[JSON_PIECES(JSON_EDITS(1))];
+    if (c->status != 200) return state_refused(c, ERR_NOT_FOUND, &x->gl->tape, &x->fault);
     TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
     size_t n = json_splice(r->body, edits, json_plan(&x->gl->tape, 0, &change, 1, edits), pieces);
     for (size_t i = 0; i < n; i++) buf_str(&k->named, pieces[i]);
     if (k->named.over) return FAIL(&x->fault, ERR_BODY_TOO_LARGE, "the conversation with its earlier items is too long");
+    state_call_done(c);
     r->body = buf_view(&k->named);
-    return OK;
+    return count_bytes(x);
 }
 
 static void on_named(struct state_call *c, enum err got)
@@ -337,6 +350,9 @@ static bool make_id(struct exchange *x, struct kept *k)
     snprintf(id, sizeof id, "resp_%s", random);
     return arena_str(&x->arena, str_z(id), &k->id);
 }
+
+/* Inside a text its quotes would have backslashes. */
+static bool names_items(struct str body) { return memmem(body.p, body.n, "\"item_reference\"", 16) != NULL; }
 
 static const struct route *route_of(struct exchange *x)
 {
@@ -430,6 +446,8 @@ static enum next look(struct exchange *x)
     if (!keeps && !a.previous.n && !a.conversation.n) return NEXT; /* it is whole in itself */
     const struct route *route = route_of(x);
     if (!route) return NEXT; /* admit refuses it */
+    bool asks = a.previous.n || a.conversation.n || a.background || names_items(x->stream->request->body);
+    if (asks && admit_ahead(x) != OK) return FAILED;
     return route->state_upstream ? recall_upstream(x, &a, route) : recall(x, &a);
 }
 

@@ -2,6 +2,10 @@
  * waits but the exchange that asked. Owns the question's bytes while it is under way. */
 #include "gateway/state.h"
 
+#include <stdio.h>
+
+enum { ERROR_LEAST = KIB(8) }; /* the service says what is wrong in less, whatever it is bounded to */
+
 static void on_head(struct http_call *call, int status, struct http_fields fields, void *user)
 {
     struct state_call *c = user;
@@ -18,10 +22,25 @@ static void on_head(struct http_call *call, int status, struct http_fields field
     }
 }
 
+static void let_go(struct state_call *c)
+{
+    if (c->counted) memory_take(c->gl->gateway, -(int64_t)c->counted);
+    c->counted = 0;
+    buf_done(&c->answer);
+}
+
 static bool on_body(struct http_call *call, struct str bytes, void *user)
 {
     struct state_call *c = user;
+    if (c->starved) return true;
     buf_str(&c->answer, bytes);
+    size_t more = c->answer.cap - c->counted;
+    if (more && !memory_take(c->gl->gateway, (int64_t)more)) {
+        c->starved = true;
+        let_go(c);
+        return true;
+    }
+    c->counted += more;
     return true;
 }
 
@@ -39,11 +58,19 @@ static enum err unavailable(struct state_call *c, const char *what)
     return ERR_RECALL;
 }
 
+static enum err starved(struct state_call *c)
+{
+    FAIL(&c->why, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
+    c->why.retry_after_s = 2;
+    return ERR_OVERLOADED;
+}
+
 static void on_end(struct http_call *call, void *user)
 {
     struct state_call *c = user;
     enum err got = OK;
     if (c->status >= 500) got = unavailable(c, "its keeper is not ready");
+    else if (c->starved) got = starved(c);
     else if (c->answer.over) got = FAIL(&c->why, ERR_BODY_TOO_LARGE, "the conversation with its earlier items is too long");
     tell(c, got);
 }
@@ -59,15 +86,19 @@ static const struct http_call_handler handler = {.on_head = on_head, .on_body = 
 
 void state_ask(struct gateway_loop *gl, struct state_call *c, const struct state_request *r)
 {
-    const struct http_field fields[] = {{S("x-aquifer-project"), r->project}, {S("content-type"), S("application/json")}};
+    char most[24];
+    snprintf(most, sizeof most, "%zu", r->answer_max);
+    const struct http_field fields[] = {
+        {S("x-aquifer-project"), r->project}, {S("x-aquifer-most"), str_z(most)}, {S("content-type"), S("application/json")}};
     const struct http_deadlines deadlines = {r->wait_ms, r->wait_ms, r->wait_ms, r->wait_ms};
     must(!c->call);
     c->gl = gl;
     c->status = 0;
     c->deployment[0] = c->follow[0] = '\0';
     c->why = (struct fault){0};
-    buf_done(&c->answer);
-    buf_init(&c->answer, r->answer_max);
+    let_go(c);
+    c->starved = false;
+    buf_init(&c->answer, r->answer_max > ERROR_LEAST ? r->answer_max : ERROR_LEAST);
     memset(c->deployment, 0, sizeof c->deployment);
     memset(c->follow, 0, sizeof c->follow);
     c->piece = buf_view(&c->request);
@@ -85,7 +116,7 @@ void state_call_stop(struct state_call *c)
 void state_call_done(struct state_call *c)
 {
     buf_done(&c->request);
-    buf_done(&c->answer);
+    let_go(c);
 }
 
 bool state_id_is_valid(struct str id)
@@ -104,4 +135,11 @@ struct str state_message(struct state_call *c, struct json_tape *t)
     if (json_scan(t, buf_view(&c->answer), &WIRE_LIMITS, NULL) != OK) return S("not found");
     uint32_t at = json_path(t, 0, "error", "message");
     return at && json_is(t, at, JSON_STRING) ? json_text(t, at) : S("not found");
+}
+
+enum err state_refused(struct state_call *c, enum err missing, struct json_tape *t, struct fault *why)
+{
+    struct str text = state_message(c, t);
+    enum err code = c->status == 404 ? missing : c->status == 413 ? ERR_BODY_TOO_LARGE : ERR_BAD_REQUEST;
+    return FAIL(why, code, "%.*s", (int)(text.n < 200 ? text.n : 200), text.p);
 }

@@ -17,6 +17,8 @@ struct state_call {
     struct str piece;
     int status;
     struct buf answer;
+    size_t counted;      /* of the answer, told to the memory ceiling */
+    bool starved;        /* there was no memory for all of it */
     char deployment[32]; /* the provider's deployment that keeps it; "" : we do */
     char follow[48];     /* of a followed stream: the last event's number and whether more comes */
     struct fault why;
@@ -24,14 +26,16 @@ struct state_call {
 struct state_request {
     struct str method, target, project;
     uint32_t wait_ms;
-    size_t answer_max;
+    size_t answer_max; /* told to the service, which stops there */
 };
 void state_ask(struct gateway_loop *gl, struct state_call *c, const struct state_request *r);
 void state_call_stop(struct state_call *c); /* no on_done() any more */
-void state_call_done(struct state_call *c); /* frees what it holds */
-bool state_id_is_valid(struct str id);      /* may stand in a target as it is */
+void state_call_done(struct state_call *c); /* frees what it holds; may be asked again */
 /* The message of an error answer; a text of its own where there is none. Points into the answer. */
 struct str state_message(struct state_call *c, struct json_tape *t);
+/* An error answer as a fault; `missing` is what a 404 means here. Uses the tape. */
+MUST_USE enum err state_refused(struct state_call *c, enum err missing, struct json_tape *t, struct fault *why);
+bool state_id_is_valid(struct str id); /* may stand in a target as it is */
 
 /* ---- what an exchange asks -------------------------------------------------------------------------------------------------- */
 
@@ -45,6 +49,7 @@ struct kept {
     bool tells;         /* the answer is told as the caller asked */
     bool keeps;         /* … and kept */
     bool pins;          /* … by its provider: what is kept here is which of them has it */
+    bool asked;         /* the service was asked for earlier items: the request counts, whatever becomes of it */
     bool follows;       /* GET ?stream=true: the answer comes from the service piece by piece */
     struct run *run;    /* this is the exchange that works in the background; NULL: it has a caller */
     struct run *starts; /* the one that is being stored for this caller; NULL: none */

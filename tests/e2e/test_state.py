@@ -401,6 +401,34 @@ def _():
     eq(made("eight", "theirs", previous_response_id=streamed[-1]["response"]["id"])["status"], "completed")
 
 
+@test("a few names of one long item are no way to fill the memory of others")
+def _():
+    conv = call("POST", "/v1/conversations", {"items": [{"role": "user", "content": "z" * 4000000}]}).json()["id"]
+    item = call("GET", f"/v1/conversations/{conv}/items").json()["data"][0]["id"]
+    got = ask([{"type": "item_reference", "id": item}] * 60)
+    eq((got.status, got.json()["error"]["type"]), (413, "invalid_request_error"), repr(got))
+    eq(call("GET", f"/v1/conversations/{conv}").status, 200)
+    eq(made([{"type": "item_reference", "id": item}] * 2)["status"], "completed")
+
+
+@test("what is kept is asked only within the limits of the key")
+def _():
+    kept, conv = made("x")["id"], call("POST", "/v1/conversations", {}).json()["id"]
+    for again in (lambda key: ask("x", key=key, previous_response_id=kept), lambda key: ask("x", key=key, previous_response_id="resp_no"),
+                  lambda key: ask("x", key=key, background=True), lambda key: ask([{"type": "item_reference", "id": "msg_no"}], key=key),
+                  lambda key: call("POST", f"/v1/conversations/{conv}", {"metadata": {}}, key=key)):
+        key = gateway.key("slow", "--requests-per-minute", "2")
+        statuses = [again(key).status for _ in range(3)]
+        eq((429 in statuses[:2], statuses[2]), (False, 429), repr(statuses))
+        refused = ask("x", key=key, previous_response_id=kept).json()["error"]
+        eq(refused["code"], "rate_requests")
+        eq(call("GET", f"/v1/responses/{kept}", key=key).status, 200)
+    for words, status in ((("--routes", "in-claude"), 403), (("--spend-day", "0.000001"), 402)):
+        key = gateway.key("narrow", *words)
+        for fields in ({}, {"background": True}, {"previous_response_id": kept}, {"previous_response_id": "resp_no"}):
+            eq(ask("x", key=key, **fields).status, status, repr((words, fields)))
+
+
 @test("pages, and what is wrong with them")
 def _():
     conv = call("POST", "/v1/conversations", {"items": [{"role": "user", "content": f"n{n}"} for n in range(20)]}).json()["id"]
