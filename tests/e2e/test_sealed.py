@@ -61,10 +61,10 @@ def _():
     again = thought_of_claude()
     for stream in (False, True):
         fake.forget()
-        got = respond("responses", again, stream=stream, temperature=0.50, metadata={"a": "b"})
+        got = respond("responses", again, stream=stream, top_logprobs=0, metadata={"a": "b"})
         eq(got.status, 200, got.body)
         check("aq1." not in sent() and "Let me see" not in sent() and "Yes." in sent(), sent())
-        check('"temperature":0.5' in sent() and '"metadata":{"a": "b"}' in sent(), sent())
+        check('"top_logprobs":0' in sent() and '"metadata":{"a": "b"}' in sent(), sent())
         check("opaque_foreign=1" in losses(got), got.headers)
         check(b"resp_fake" in got.body and b"gpt-5.5-2026-11-01" in got.body, got.body)  # the provider's own words
     eq([name for name, _ in got.events()][-1], "response.completed")
@@ -160,7 +160,7 @@ def _():
 @test("a text that only looks like a seal, and a seal where no state stands, go on as they came")
 def _():
     looks = "aq1." + "x" * 60
-    body = json.dumps({"model": "responses", "input": [{"role": "user", "content": looks}], "temperature": 1.50, "store": False}).encode()
+    body = json.dumps({"model": "responses", "input": [{"role": "user", "content": looks}], "parallel_tool_calls": False, "store": False}).encode()
     fake.forget()
     got = http.call(gateway.address, "POST", "/v1/responses", {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}, body)
     eq((got.status, fake.last().body), (200, body.replace(b'"responses"', b'"gpt-5.5"')), got.body)
