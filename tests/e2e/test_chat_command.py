@@ -1,4 +1,4 @@
-# builds: plain asan
+# builds: plain
 """`aquifer chat` as somebody uses it: in a terminal with editing and Ctrl-C, and in a pipe; through the gateway, against the
 strict fake."""
 import json
