@@ -37,7 +37,8 @@ static void request(const struct wire_ops *ops, struct str body)
     if (json_scan(&tape, body, &WIRE_LIMITS, NULL) != OK) return;
     arena_init(&a, 512, 65536);
     if (ops->read(WIRE_GENERATE, &tape, &a, &r, NULL) == OK) {
-        unsigned k = ops->edits(&r, S("\"the-model\""), edits);
+        bool absent = !r.model_n && r.model_at; /* the path has it (Azure): a member goes in */
+        unsigned k = ops->edits(&r, absent ? S("\"model\":\"the-model\",") : S("\"the-model\""), edits);
         size_t n_pieces = json_splice(body, edits, k, pieces);
         buf_init(&out, body.n + 200);
         for (size_t i = 0; i < n_pieces; i++) buf_str(&out, pieces[i]);
@@ -45,7 +46,7 @@ static void request(const struct wire_ops *ops, struct str body)
         must(json_scan(&tape, buf_view(&out), &WIRE_LIMITS, NULL) == OK);
         must(ops->read(WIRE_GENERATE, &tape, &a, &again, NULL) == OK);
         must(again.stream == r.stream);
-        if (r.model.n) must(str_eq(again.model, S("the-model"))); /* else it stands in the path */
+        if (r.model.n || absent) must(str_eq(again.model, S("the-model"))); /* else it stands in the path */
         else if (r.model_at) must(str_eq(str_make(buf_view(&out).p + again.model_at, again.model_n), S("the-model")));
         must(again.usage_edit.with.n == 0); /* what was to be asked for is asked for now */
         buf_done(&out);
