@@ -109,6 +109,14 @@ static void on_socket(void *user, ares_socket_t fd, int read, int write)
     }
 }
 
+/* Newer c-ares keep answers of their own, for up to an hour; qcache_max_ttl 0 forbids it: what is kept, and how long, is
+ * decided here. */
+#ifdef ARES_OPT_QUERY_CACHE
+enum { OPTIONS = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_QUERY_CACHE };
+#else
+enum { OPTIONS = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB };
+#endif
+
 static bool open_channel(struct dns *d)
 {
     if (d->has_channel && d->is_stale && d->asking == 0) {
@@ -117,8 +125,7 @@ static bool open_channel(struct dns *d)
     }
     if (d->has_channel) return true;
     struct ares_options o = {.timeout = TRY_MS, .tries = TRIES, .sock_state_cb = on_socket, .sock_state_cb_data = d};
-    d->has_channel =
-        ares_init_options(&d->channel, &o, ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) == ARES_SUCCESS;
+    d->has_channel = ares_init_options(&d->channel, &o, OPTIONS) == ARES_SUCCESS;
     d->is_stale = false;
     return d->has_channel;
 }
