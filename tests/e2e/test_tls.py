@@ -17,7 +17,7 @@ from lib.websocket import WebSocket, text_of
 good, stranger = Authority(), Authority("a stranger")
 fakes = {"good": Fake(tls=good.server()), "strange": Fake(tls=stranger.server()),
          "othername": Fake(tls=good.server(*good.certificate("other", "DNS:other.example"))),
-         "expired": Fake(tls=good.server(*good.certificate("expired", days=-1)))}
+         "expired": Fake(tls=good.server(*good.certificate("expired", days=0)))}
 proxy, closed_proxy = Proxy().start(), Proxy(refuse=True).start()
 tls_port = free_ports(1)[0]
 
