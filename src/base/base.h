@@ -102,7 +102,8 @@ enum err_class {
     X(ERR_UPGRADE, "upgrade_required", 426, CLASS_REQUEST, false)                          \
     X(ERR_PREVIOUS, "previous_response_not_found", 400, CLASS_REQUEST, false)              \
     X(ERR_TALK, "conversation_not_found", 404, CLASS_NOT_FOUND, false)                     \
-    X(ERR_RECALL, "state_unavailable", 503, CLASS_OVERLOADED, true)
+    X(ERR_RECALL, "state_unavailable", 503, CLASS_OVERLOADED, true)                        \
+    X(ERR_UPSTREAM_AUTH, "upstream_auth", 502, CLASS_UPSTREAM, false)
 
 enum err {
 #define X(name, code, status, class, retry) name,

@@ -266,6 +266,11 @@ extern const struct http_call_handler gateway_relay;
 void relay_writable(struct exchange *x);
 void relay_stop(struct exchange *x); /* the client is gone, or we give up: ends the call at once */
 
+/* ---- blame.c: a failure in words: all of it for the log, what the caller may know in x->fault ---------------------------- */
+void blame_answer(struct exchange *x);                        /* x->held is what it said */
+void blame_account(struct exchange *x);                       /* ... about our own credentials */
+void blame_call(struct exchange *x, const struct fault *why); /* no answer, or half of one */
+
 /* ---- array.c --------------------------------------------------------------------------------------------------------- */
 /* What is to be written to the client, as an array's pieces when he wants one; else unchanged. Valid until the next call. */
 struct str array_events(struct exchange *x, struct str events);

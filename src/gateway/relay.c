@@ -433,14 +433,16 @@ static bool on_body(struct http_call *c, struct str bytes, void *user)
     return x->streaming ? relay_events(x, bytes) : hold(x, bytes);
 }
 
-static void blame(struct exchange *x)
+/* It is our credential that is not taken: the caller's is good, and whatever he would read of it is wrong. A 401 says the same to
+ * everybody, a 403 may hang on what was asked. */
+static void refused_us(struct exchange *x)
 {
-    buf_clear(&x->gl->room);
-    x->attempt.wire->blame(buf_view(&x->held), &x->gl->tape, &x->gl->room);
-    struct str word = buf_view(&x->gl->room);
-    if (word.n > 200) word.n = 200;
-    FAIL(&x->fault, ERR_UPSTREAM_ERROR, "the provider answered %d: %.*s", x->status, STR_ARG(word));
-    buf_clear(&x->gl->room);
+    struct attempt *a = &x->attempt;
+    if (x->status != 403) route_failed(a->deployment, 0, clock_wall_ms());
+    attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_AUTH);
+    blame_account(x);
+    x->outcome = OUTCOME_FAULT;
+    go_on(x, true);
 }
 
 /* The provider refused or failed: its word is the answer unless another deployment does better. */
@@ -448,6 +450,10 @@ static void refused(struct exchange *x)
 {
     struct attempt *a = &x->attempt;
     bool is_callers = a->deployment->client_key && x->status < 500; /* his quota, nobody else's */
+    if (a->verdict.account && !is_callers) {
+        refused_us(x);
+        return;
+    }
     if (a->verdict.rest && !is_callers) route_failed(a->deployment, a->verdict.retry_after_ms, clock_wall_ms());
     attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_ERROR);
     if (x->attempt.crossing) translate_error(x);
@@ -469,7 +475,7 @@ static void end_failed(struct exchange *x, int status)
 static void end_refused(struct exchange *x)
 {
     int status = provider_true_status(x->status, buf_view(&x->held));
-    blame(x);
+    blame_answer(x);
     if (status != x->status) {
         end_failed(x, status);
         return;
@@ -573,7 +579,7 @@ static void on_fail(struct http_call *c, const struct fault *why, void *user)
         end_stream(x);
         return;
     }
-    x->fault = *why;
+    blame_call(x, why);
     fail(x, sent ? end_of(why->code) : ATTEMPT_NOT_SENT);
 }
 

@@ -447,6 +447,7 @@ void provider_judge(int status, struct http_fields fields, int64_t now_ms, struc
 {
     bool passing = status == 408 || status == 429 || status >= 500;
     *ret_verdict = (struct provider_verdict){
+        .account = status == 401 || status == 403,
         .try_next = passing,
         .rest = passing,
         .retry_after_ms = passing ? read_retry_after(fields, now_ms) : 0,
@@ -484,16 +485,23 @@ static void judge_word(const struct json_tape *t, uint32_t word, struct provider
     }
 }
 
-/* google.rpc.RetryInfo: protobuf's duration, "45.837906927s". */
+static struct str text_of(const struct json_tape *t, uint32_t object, struct str name)
+{
+    uint32_t at = json_find(t, object, name);
+    return at && json_is(t, at, JSON_STRING) ? json_text(t, at) : STR_NONE;
+}
+
+/* google.rpc.RetryInfo: protobuf's duration, "45.837906927s". google.rpc.ErrorInfo: a wrong key is a 400 there. */
 static void judge_details(const struct json_tape *t, struct provider_verdict *v)
 {
     uint32_t one, details = json_path(t, 0, "error", "details");
     uint64_t ms;
     if (!details || !json_is(t, details, JSON_ARRAY)) return;
     for (struct json_iter it = json_each(t, details); json_next(t, &it, &one);) {
-        uint32_t delay = json_find(t, one, S("retryDelay"));
-        struct str text = delay && json_is(t, delay, JSON_STRING) ? json_text(t, delay) : STR_NONE;
-        if (!str_ends(text, S("s")) || !read_seconds(str_make(text.p, text.n - 1), &ms) || ms == 0) continue;
+        struct str delay = text_of(t, one, S("retryDelay"));
+        v->account |= str_starts(text_of(t, one, S("reason")), S("API_KEY_"));
+        if (!v->rest || !str_ends(delay, S("s"))) continue;
+        if (!read_seconds(str_make(delay.p, delay.n - 1), &ms) || ms == 0) continue;
         if (!v->retry_after_ms) v->retry_after_ms = ms;
     }
 }
@@ -518,7 +526,7 @@ void provider_judge_body(int status, struct str body, struct json_tape *t, struc
     enum { REST_MS = 600000 };
     size_t at;
     if (!wire_scan_error(t, body)) return;
-    if (v->rest) judge_details(t, v);
+    judge_details(t, v);
     judge_word(t, json_path(t, 0, "error", "code"), v);
     judge_word(t, json_path(t, 0, "error", "type"), v);
     for (unsigned i = 0; i < COUNTOF(PHRASES); i++)

@@ -62,6 +62,7 @@ struct provider_verdict {
     uint64_t retry_after_ms; /* 0: not told */
     bool spent;              /* a quota that no waiting of seconds gives back: the client shall not try again either */
     bool charged;            /* refused, but its prompt was read and is billed */
+    bool account;            /* it does not take the credential that came with the call, or what that one may do */
 };
 /* Status and headers of an answer (RFC 9110 10.2.3; retry-after-ms, x-ms-retry-after-ms, retry-after as seconds or date). */
 void provider_judge(int status, struct http_fields fields, int64_t now_ms, struct provider_verdict *ret_verdict);

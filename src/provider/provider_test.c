@@ -130,6 +130,33 @@ static void what_bodies_add(void **state)
     json_tape_done(&tape);
 }
 
+static void whose_credential_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *body;
+        bool account;
+    } CASES[] = {
+        {401, "{\"error\":{\"code\":\"invalid_api_key\"}}", true},
+        {403, "", true},
+        {400, "{\"error\":{\"code\":400,\"details\":[{\"reason\":\"API_KEY_INVALID\"}]}}", true},
+        {400, "{\"error\":{\"code\":400,\"details\":[{\"reason\":\"OTHER\"}]}}", false},
+        {400, "{\"error\":{\"message\":\"no field API_KEY_INVALID\"}}", false},
+        {404, "{}", false},
+        {429, "{}", false},
+    };
+    struct json_tape tape;
+    json_tape_init(&tape, 0);
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct provider_verdict v;
+        provider_judge(CASES[i].status, (struct http_fields){NULL, 0}, 0, &v);
+        provider_judge_body(CASES[i].status, str_z(CASES[i].body), &tape, &v);
+        if (v.account != CASES[i].account) fail_msg("case %u", i);
+    }
+    json_tape_done(&tape);
+}
+
 static void what_the_status_should_be(void **state)
 {
     (void)state;
@@ -366,13 +393,14 @@ static void what_accounts_keep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats_by_host),       cmocka_unit_test(betas_that_are_known),
-        cmocka_unit_test(what_accounts_keep),    cmocka_unit_test(paths_by_kind),
-        cmocka_unit_test(bedrock_by_model),      cmocka_unit_test(azure_by_version),
-        cmocka_unit_test(azure_by_key_or_token), cmocka_unit_test(what_bodies_add),
-        cmocka_unit_test(a_wait_in_the_body),    cmocka_unit_test(what_is_left_of_limits),
-        cmocka_unit_test(paths_with_the_model),  cmocka_unit_test(credentials_by_kind),
-        cmocka_unit_test(what_a_failure_means),  cmocka_unit_test(what_the_status_should_be),
+        cmocka_unit_test(formats_by_host),           cmocka_unit_test(betas_that_are_known),
+        cmocka_unit_test(what_accounts_keep),        cmocka_unit_test(paths_by_kind),
+        cmocka_unit_test(bedrock_by_model),          cmocka_unit_test(azure_by_version),
+        cmocka_unit_test(azure_by_key_or_token),     cmocka_unit_test(what_bodies_add),
+        cmocka_unit_test(a_wait_in_the_body),        cmocka_unit_test(what_is_left_of_limits),
+        cmocka_unit_test(paths_with_the_model),      cmocka_unit_test(credentials_by_kind),
+        cmocka_unit_test(what_a_failure_means),      cmocka_unit_test(whose_credential_is_refused),
+        cmocka_unit_test(what_the_status_should_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,15 @@ def _():
     eq([ask("own", mine).status, ask("own", mine).status], [429, 200])
 
 
+@test("what the vendor says of his own credential he reads as it was said")
+def _():
+    mine = {"authorization": f"Bearer {OWN}", "x-aquifer-key": KEY}
+    for status in (401, 403):
+        fake.play(acts.status(status, message="Your own key is wrong."))
+        got = ask("own", mine)
+        eq((got.status, got.json()["error"]["message"]), (status, "Your own key is wrong."))
+
+
 @test("neither credential is in the log")
 def _():
     check(OWN not in gateway.log() and KEY not in gateway.log(), "a credential was logged")

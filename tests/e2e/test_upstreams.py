@@ -30,7 +30,7 @@ gateway = Gateway(config(
      openai_provider(fake, extra=PATIENT).replace("name: main", "name: patient")],
     [route("fast", deployment("main", "gpt-4o-mini")), route("claude", deployment("claude", "claude-opus-5")),
      route("unreachable", deployment("dead", "gpt-4o-mini")), two("dead-first", "gpt-4o-mini", provider="dead"),
-     two("fails-first", "failing"), two("rests", "resting"), two("both-limited", "limited-a", "limited-b"),
+     two("fails-first", "failing"), two("rests", "resting"), two("both-limited", "limited-a", "limited-b"), two("refused", "refused-a"),
      route("patient", deployment("patient", "patient"))],
     "limits: { answer: 256KiB }\n")).start()
 KEY = gateway.key()
@@ -108,9 +108,47 @@ for one in FORMATS:
 def _():
     for vendor in FORMATS:
         body = b'{"error": {"message": "strange \\u00e4", "type": "odd", "more": [1.0]}}'
-        for status in (400, 403, 422):
+        for status in (400, 404, 422):
             got = ask(vendor, acts.status(status, body=body))
             eq((got.status, got.body), (status, body))
+
+
+def only_log_tells(got, code, name, words):
+    """Whose fault it was and where, without an address; the log has the words."""
+    error = got.json()["error"]
+    told = got.body.decode()
+    check(f"'{name}'" in error["message"] and "127.0.0.1" not in told and words not in told, error)
+    until(lambda: words in gateway.log() and code in gateway.log(), "the log has it", 10)
+
+
+@test("our own key is refused: the caller's is good, and he is not told another's words")
+def _():
+    for number, status in enumerate((401, 403)):
+        for vendor in FORMATS:
+            words = f"Wrong key number {number} for {vendor} of org-77"
+            before, seen = rows(), len(fake.requests)
+            fake.play(acts.status(status, message=words))
+            got = FORMATS[vendor](KEY, model=ROUTES[vendor])
+            eq((got.status, got.get("x-should-retry"), got.get("www-authenticate"), len(fake.requests) - seen), (502, "false", None, 1))
+            only_log_tells(got, "credentials.refused", "main" if vendor == "openai" else "claude", words)
+            until(lambda: rows() - before == 1, "one row")
+
+
+@test("our own key is refused: the next deployment is asked, and a key that is repeated stands in no log")
+def _():
+    secret = fake.key
+    eq(gateway.chat(KEY).status, 200)  # it works again, and rests no more
+    fake.play_model("refused-a", acts.status(401, message=f"no such key here: {secret}, try another"))
+    eq(gateway.chat(KEY, model="refused").status, 200)
+    until(lambda: "no such key here: " in gateway.log(), "the log has the words before it", 10)
+    check(secret not in gateway.log(), "the key is nowhere")
+
+
+@test("who cannot be reached is told by name; address and reason are in the log")
+def _():
+    got = gateway.chat(KEY, model="unreachable")
+    eq((got.status, got.json()["error"]["code"]), (502, "upstream_connect"))
+    only_log_tells(got, "upstream.failed", "dead", f"127.0.0.1:{dead_port}")
 
 
 @test("429 of the only provider arrives with its retry-after")

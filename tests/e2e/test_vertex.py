@@ -10,7 +10,7 @@ from lib import acts, http
 from lib.clients import run_client
 from lib.fake import Fake
 from lib.gateway import Gateway, anthropic_provider, config, deployment, gemini_provider, openai_provider, route, vertex_provider
-from lib.tap import check, eq, run, test
+from lib.tap import check, eq, run, test, until
 
 TOKEN = "ya29.of-the-tests"
 CLAUDE, GEMINI = "claude-opus-5@20260301", "gemini-3-pro"
@@ -145,8 +145,9 @@ def _():
     got = post("/v1/messages", {"model": "on-vertex", **BODY}, [("anthropic-version", "2023-06-01")], 529)
     eq(got.json()["error"]["type"], "overloaded_error")
     fake.google_tokens.clear()
-    got = post("/v1/chat/completions", {"model": "on-vertex", "messages": BODY["messages"]}, status=401)
-    check("invalid authentication credentials" in got.json()["error"]["message"], got)
+    got = post("/v1/chat/completions", {"model": "on-vertex", "messages": BODY["messages"]}, status=502)
+    eq(got.json()["error"]["code"], "upstream_auth")
+    until(lambda: "invalid authentication credentials" in gateway.log(), "the log has Google's words", 10)
     fake.google_tokens.add(TOKEN)
 
 
