@@ -215,6 +215,9 @@ struct exchange {
     struct fault fault;
     struct exchange *next_spare;
 };
+/* An open stream that waits takes 4 KB of ours, connections and journal included (docs/performance.md counts them): what only a
+ * few requests need stands behind a pointer. */
+_Static_assert(sizeof(struct exchange) <= 1400, "an open stream that waits must stay small");
 
 /* ---- exchange.c: the journey and the lifetime ---------------------------------------------------------------------- */
 struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s);

@@ -60,12 +60,12 @@ static bool is_annoying(const nghttp2_frame_hd *hd)
 
 /* ---- refusing ------------------------------------------------------------------------------------------------------- */
 
-static bool collects(const struct stream *s) { return s->h2.collects && s->answer == ANSWER_NONE && s->pub.request; }
+static bool collects(const struct stream *s) { return s->h2->collects && s->answer == ANSWER_NONE && s->pub.request; }
 
 static void refuse(struct stream *s, const struct fault *why)
 {
     struct http_server *server = s->conn->server;
-    s->h2.collects = false;
+    s->h2->collects = false;
     if (s->answer != ANSWER_NONE || !s->pub.request) return;
     s->told = true;
     server->handler.on_bad(&s->pub, why, server->user);
@@ -77,13 +77,13 @@ static void body_whole(struct stream *s)
 {
     struct http_server *server = s->conn->server;
     struct fault why = {0};
-    s->h2.in_ended = true;
+    s->h2->in_ended = true;
     if (!collects(s)) return;
     if (body_end(&s->body, &why) != OK) {
         refuse(s, &why);
         return;
     }
-    s->h2.collects = false;
+    s->h2->collects = false;
     if (!s->passes) s->pub.request->body = str_make(s->body.p, s->body.n);
     server->handler.on_request(&s->pub, server->user);
 }
@@ -94,19 +94,19 @@ static void take_data(struct stream *s, struct str bytes)
     struct fault why = {0};
     enum err e = s->passes ? stream_pass(s, bytes, &why) : body_add(&s->body, &c->options->o, bytes, &why);
     if (e != OK) refuse(s, &why);
-    else if (s->rests) s->h2.owed += bytes.n;
-    else nghttp2_session_consume_stream(c->h2->session, s->h2.id, bytes.n);
+    else if (s->rests) s->h2->owed += bytes.n;
+    else nghttp2_session_consume_stream(c->h2->session, s->h2->id, bytes.n);
 }
 
 /* The time in which nobody wanted more of a body is not the client's. */
 static void rest(struct stream *s, uint32_t rested_ms)
 {
     struct conn *c = s->conn;
-    s->h2.began += rested_ms;
-    s->h2.in_at = now(c);
-    if (s->rests || s->h2.is_over) return;
-    nghttp2_session_consume_stream(c->h2->session, s->h2.id, s->h2.owed);
-    s->h2.owed = 0;
+    s->h2->began += rested_ms;
+    s->h2->in_at = now(c);
+    if (s->rests || s->h2->is_over) return;
+    nghttp2_session_consume_stream(c->h2->session, s->h2->id, s->h2->owed);
+    s->h2->owed = 0;
     conn_later(c);
 }
 
@@ -118,7 +118,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
     struct stream *s = stream_at(c, id);
     nghttp2_session_consume_connection(session, n);
     if (!s) return 0;
-    s->h2.in_at = now(c);
+    s->h2->in_at = now(c);
     if (collects(s)) take_data(s, str_make((const char *)p, n));
     return 0;
 }
@@ -132,12 +132,12 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     if (!h->streams) conn_renew_options(c);
     struct stream *s = stream_new(c);
-    s->h2.id = frame->hd.stream_id;
-    s->h2.began = s->h2.in_at = now(c);
+    s->h2->id = frame->hd.stream_id;
+    s->h2->began = s->h2->in_at = now(c);
     s->next = h->streams;
     if (h->streams) h->streams->prev = s;
     h->streams = s;
-    nghttp2_session_set_stream_user_data(session, s->h2.id, s);
+    nghttp2_session_set_stream_user_data(session, s->h2->id, s);
     head_give(c->server, h->builder); /* of a block that was broken */
     h->builder = head_take(c->server);
     h->incoming = s;
@@ -173,7 +173,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     struct conn *c = user;
     struct h2 *h = c->h2;
     struct str n = {(const char *)name, name_n}, v = {(const char *)value, value_n};
-    if (!h->incoming || h->incoming->h2.id != frame->hd.stream_id) return 0; /* a trailer */
+    if (!h->incoming || h->incoming->h2->id != frame->hd.stream_id) return 0; /* a trailer */
     h->head_size += name_n + value_n + 32;
     if (h->head_size > limits(c)->head_max * HEAD_STOP) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (is_too_large(c) || h->is_starved) return 0;
@@ -228,19 +228,19 @@ static void head_whole(struct stream *s, bool is_empty)
     head_give(server, c->h2->builder);
     c->h2->builder = NULL;
     c->h2->incoming = NULL;
-    s->h2.in_ended = is_empty;
+    s->h2->in_ended = is_empty;
     if (e != OK) {
         refuse(s, &why);
         return;
     }
     s->told = true;
     atomic_fetch_add_explicit(&server->stats.requests, 1, memory_order_relaxed);
-    s->h2.collects = server->handler.on_head(&s->pub, server->user);
+    s->h2->collects = server->handler.on_head(&s->pub, server->user);
     if (collects(s) && body_check(&s->body, &c->options->o, s->passes, &why) != OK) {
         refuse(s, &why);
         return;
     }
-    if (s->passes) nghttp2_session_set_local_window_size(c->h2->session, NGHTTP2_FLAG_NONE, s->h2.id, PASS_WINDOW);
+    if (s->passes) nghttp2_session_set_local_window_size(c->h2->session, NGHTTP2_FLAG_NONE, s->h2->id, PASS_WINDOW);
     if (is_empty) body_whole(s);
     else if (collects(s) && str_eq_nocase(http_field_get(s->pub.request->fields, S("expect")), S("100-continue"))) h2_continue(s);
 }
@@ -283,8 +283,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     if (!may_end || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     struct stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!s) return 0;
-    s->h2.out_ended = true;
-    if (!s->h2.in_ended) wait_for_rest(c);
+    s->h2->out_ended = true;
+    if (!s->h2->in_ended) wait_for_rest(c);
     return 0;
 }
 
@@ -296,8 +296,8 @@ static int on_stream_over(nghttp2_session *session, int32_t id, uint32_t error, 
     if (c->h2->incoming == s) c->h2->incoming = NULL;
     if (error != NGHTTP2_NO_ERROR && s->answer != ANSWER_BROKEN) annoy(c); /* not what we broke ourselves */
     if (s->answer != ANSWER_ENDED) s->answer = ANSWER_BROKEN;              /* nothing can be sent any more */
-    s->h2.is_over = true;
-    s->h2.collects = false;
+    s->h2->is_over = true;
+    s->h2->collects = false;
     conn_later(c);
     return 0;
 }
@@ -374,15 +374,15 @@ static void unlist(struct stream *s)
     if (s->prev) s->prev->next = s->next;
     else h->streams = s->next;
     if (s->next) s->next->prev = s->prev;
-    h->n_low -= s->h2.is_low;
+    h->n_low -= s->h2->is_low;
 }
 
 static void close_stream(struct stream *s)
 {
     struct conn *c = s->conn;
-    bool is_out = s->h2.out_ended && link_queued(&c->link) == 0 && c->link.state == LINK_OPEN;
+    bool is_out = s->h2->out_ended && link_queued(&c->link) == 0 && c->link.state == LINK_OPEN;
     unlist(s);
-    buf_done(&s->h2.queue);
+    buf_done(&s->h2->queue);
     stream_close(s, is_out);
 }
 
@@ -399,9 +399,9 @@ static void close_those_over(struct conn *c)
     c->h2->held = 0;
     for (struct stream *s = c->h2->streams, *next; s; s = next) {
         next = s->next;
-        c->h2->held += sizeof *s + s->head_bytes + s->h2.queue.cap;
-        if (s->h2.is_over && (is_drained || !s->h2.out_ended)) close_stream(s);
-        else if (s->h2.out_ended && is_drained) stream_tell(s, c->link.state == LINK_OPEN);
+        c->h2->held += sizeof *s + sizeof *s->h2 + s->head_bytes + s->h2->queue.cap;
+        if (s->h2->is_over && (is_drained || !s->h2->out_ended)) close_stream(s);
+        else if (s->h2->out_ended && is_drained) stream_tell(s, c->link.state == LINK_OPEN);
     }
 }
 
@@ -466,9 +466,9 @@ static void on_drained(struct conn *c) { conn_later(c); }
 static void check_rest(struct stream *s)
 {
     struct conn *c = s->conn;
-    uint64_t t = now(c), silent_since = s->h2.in_at > s->h2.out_at ? s->h2.in_at : s->h2.out_at;
-    if (t - s->h2.out_at > REST_MS || t - silent_since > REST_GAP_MS)
-        nghttp2_submit_rst_stream(c->h2->session, NGHTTP2_FLAG_NONE, s->h2.id, NGHTTP2_NO_ERROR);
+    uint64_t t = now(c), silent_since = s->h2->in_at > s->h2->out_at ? s->h2->in_at : s->h2->out_at;
+    if (t - s->h2->out_at > REST_MS || t - silent_since > REST_GAP_MS)
+        nghttp2_submit_rst_stream(c->h2->session, NGHTTP2_FLAG_NONE, s->h2->id, NGHTTP2_NO_ERROR);
     else c->h2->waits_for_rest = true;
 }
 
@@ -478,14 +478,14 @@ static void check_stream(struct stream *s)
     const struct http_limits *l = limits(c);
     uint64_t t = now(c);
     struct fault why = {0};
-    bool is_slow = t > s->h2.began + l->body_gap_ms + s->body.wire; /* 1,000 bytes a second, as in h1.c */
-    if (collects(s) && !s->rests && (is_slow || t - s->h2.in_at > l->body_gap_ms)) {
+    bool is_slow = t > s->h2->began + l->body_gap_ms + s->body.wire; /* 1,000 bytes a second, as in h1.c */
+    if (collects(s) && !s->rests && (is_slow || t - s->h2->in_at > l->body_gap_ms)) {
         ignore_err(FAIL(&why, ERR_REQUEST_TIMEOUT, "The request's body did not arrive in time."));
         refuse(s, &why);
-    } else if (h2_queued(s) && t - s->h2.out_at > l->write_gap_ms) {
+    } else if (h2_queued(s) && t - s->h2->out_at > l->write_gap_ms) {
         s->answer = ANSWER_BROKEN; /* also when it had ended: it will not get through */
         h2_abort(s);
-    } else if (s->h2.out_ended && !s->h2.in_ended) {
+    } else if (s->h2->out_ended && !s->h2->in_ended) {
         check_rest(s);
     }
 }

@@ -14,7 +14,7 @@ static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t
     (void)session, (void)id;
     struct conn *c = user;
     struct stream *s = source->ptr;
-    struct h2_part *h = &s->h2;
+    struct h2_part *h = s->h2;
     size_t left = h->queue.n - h->queue_at, n = left < room ? left : room;
     if (n) memcpy(to, h->queue.p + h->queue_at, n);
     h->queue_at += n;
@@ -62,8 +62,8 @@ void h2_flush(struct conn *c)
 void h2_tell_writable(struct conn *c)
 {
     for (struct stream *s = c->h2->streams; s && c->h2->n_low; s = s->next) {
-        if (!s->h2.is_low) continue;
-        s->h2.is_low = false;
+        if (!s->h2->is_low) continue;
+        s->h2->is_low = false;
         c->h2->n_low--;
         if (s->answer == ANSWER_BODY) c->server->handler.on_writable(&s->pub, c->server->user);
     }
@@ -83,7 +83,7 @@ static nghttp2_nv pair(struct str name, struct str value)
 void h2_continue(struct stream *s)
 {
     nghttp2_nv status = pair(S(":status"), S("100"));
-    nghttp2_submit_headers(s->conn->h2->session, NGHTTP2_FLAG_NONE, s->h2.id, NULL, &status, 1, NULL);
+    nghttp2_submit_headers(s->conn->h2->session, NGHTTP2_FLAG_NONE, s->h2->id, NULL, &status, 1, NULL);
 }
 
 static struct str number(char room[24], int64_t value)
@@ -106,8 +106,8 @@ void h2_head(struct stream *s, int status, struct http_fields fields, int64_t bo
     if (body_length >= 0 && response_has_body(status)) nv[n++] = pair(S("content-length"), number(length_text, body_length));
     /* Also without a body: the stream must not end before the handler says so. */
     nghttp2_data_provider body = {.source.ptr = s, .read_callback = on_read};
-    buf_init(&s->h2.queue, QUEUE_MAX);
-    int e = nghttp2_submit_response(c->h2->session, s->h2.id, nv, n, &body);
+    buf_init(&s->h2->queue, QUEUE_MAX);
+    int e = nghttp2_submit_response(c->h2->session, s->h2->id, nv, n, &body);
     free(nv);
     if (e != 0) http_stream_abort(&s->pub);
     conn_later(c);
@@ -115,7 +115,7 @@ void h2_head(struct stream *s, int status, struct http_fields fields, int64_t bo
 
 static void enqueue(struct stream *s, struct str bytes)
 {
-    struct h2_part *h = &s->h2;
+    struct h2_part *h = s->h2;
     if (h->queue_at > h->queue.n / 2) {
         buf_drop_head(&h->queue, h->queue_at);
         h->queue_at = 0;
@@ -127,15 +127,15 @@ static void enqueue(struct stream *s, struct str bytes)
 
 static void resume(struct stream *s)
 {
-    if (s->h2.waits) nghttp2_session_resume_data(s->conn->h2->session, s->h2.id);
-    s->h2.waits = false;
+    if (s->h2->waits) nghttp2_session_resume_data(s->conn->h2->session, s->h2->id);
+    s->h2->waits = false;
     conn_later(s->conn);
 }
 
 void h2_write(struct stream *s, struct str bytes)
 {
     enqueue(s, bytes);
-    if (s->h2.queue.over) http_stream_abort(&s->pub);
+    if (s->h2->queue.over) http_stream_abort(&s->pub);
     else resume(s);
 }
 
@@ -147,11 +147,11 @@ void h2_finish(struct stream *s, struct str last)
 
 void h2_abort(struct stream *s)
 {
-    buf_done(&s->h2.queue);
-    s->h2.queue_at = 0;
-    nghttp2_submit_rst_stream(s->conn->h2->session, NGHTTP2_FLAG_NONE, s->h2.id, NGHTTP2_INTERNAL_ERROR);
+    buf_done(&s->h2->queue);
+    s->h2->queue_at = 0;
+    nghttp2_submit_rst_stream(s->conn->h2->session, NGHTTP2_FLAG_NONE, s->h2->id, NGHTTP2_INTERNAL_ERROR);
 }
 
 void h2_flush_head(struct stream *s) { (void)s; } /* heads never wait outside of the session */
 
-size_t h2_queued(const struct stream *s) { return s->h2.queue.n - s->h2.queue_at; }
+size_t h2_queued(const struct stream *s) { return s->h2->queue.n - s->h2->queue_at; }

@@ -103,11 +103,7 @@ void http_server_free(struct http_server *s)
     }
     loop_undefer(s->loop, &s->flush);
     loop_undefer(s->loop, &s->empty);
-    while (s->spare_streams) {
-        struct stream *next = s->spare_streams->next;
-        free(s->spare_streams);
-        s->spare_streams = next;
-    }
+    streams_free(s);
     head_free(s->spare_builder);
     head_blocks_free(s);
     h2_shared_free(s->h2);

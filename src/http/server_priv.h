@@ -149,9 +149,10 @@ struct stream {
     bool no_body;         /* HEAD, 204, 304: writes are ignored */
     bool passes, rests;   /* the body goes to on_body(); it shall wait */
     uint32_t rests_since; /* lowest bits of loop_now() */
-    struct h2_part h2;
+    struct h2_part h2[];  /* one on an HTTP/2 connection, else none: a waiting stream stays small */
 };
 struct stream *stream_new(struct conn *c);
+void streams_free(struct http_server *s); /* the spare ones */
 static inline struct stream *stream_of(struct http_stream *s) { return CONTAINER_OF(s, struct stream, pub); }
 void stream_release(struct stream *s); /* head and body of the request */
 /* A piece of the body to the handler. */
@@ -222,7 +223,8 @@ struct conn {
     struct http_ws *ws; /* what it becomes, or is */
     struct h1 h1;
 };
-_Static_assert(sizeof(struct conn) + sizeof(struct stream) <= 1024, "an open stream that waits must stay small");
+/* docs/performance.md counts what an open stream may take, and who takes it: 4 KB for all rooms together. */
+_Static_assert(sizeof(struct conn) <= 568 && sizeof(struct stream) <= 136, "an open stream that waits must stay small");
 void conn_enlist(struct conn *c); /* among the server's; conn_free() takes it off */
 void conn_accept(struct http_server *s, int fd, const struct sockaddr *peer, struct tls_server *tls);
 void conn_later(struct conn *c);                 /* settle() at the end of this turn */
@@ -260,8 +262,10 @@ struct http_server {
     struct options *options;
     struct listener *listeners;
     struct conn *conns;
-    struct stream *spare_streams;
-    unsigned n_spare_streams;
+    struct spare_streams {
+        struct stream *first;
+        unsigned n;
+    } spare_streams[2]; /* those without an h2_part, and those with one */
     struct head_builder *spare_builder;
     struct block *free_blocks; /* of requests; head.c */
     unsigned n_free_blocks;

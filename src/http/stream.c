@@ -6,19 +6,36 @@
 
 #define SPARE_MAX 256
 
+static bool has_h2(const struct conn *c) { return c->proto == &H2; }
+
+static size_t stream_size(const struct conn *c) { return sizeof(struct stream) + (has_h2(c) ? sizeof(struct h2_part) : 0); }
+
 struct stream *stream_new(struct conn *c)
 {
     struct http_server *server = c->server;
-    struct stream *s = server->spare_streams;
+    struct spare_streams *spare = &server->spare_streams[has_h2(c)];
+    struct stream *s = spare->first;
     if (s) {
-        server->spare_streams = s->next;
-        server->n_spare_streams--;
+        spare->first = s->next;
+        spare->n--;
+        memset(s, 0, stream_size(c));
     } else {
-        s = mem_alloc(sizeof *s);
+        s = mem_alloc(stream_size(c));
     }
-    *s = (struct stream){.pub.server = server, .conn = c};
+    s->pub.server = server;
+    s->conn = c;
     atomic_fetch_add_explicit(&server->stats.streams, 1, memory_order_relaxed);
     return s;
+}
+
+void streams_free(struct http_server *server)
+{
+    for (unsigned i = 0; i < COUNTOF(server->spare_streams); i++) {
+        for (struct stream *s = server->spare_streams[i].first, *next; s; s = next) {
+            next = s->next;
+            free(s);
+        }
+    }
 }
 
 void stream_release(struct stream *s)
@@ -32,14 +49,14 @@ void stream_release(struct stream *s)
 
 static void recycle(struct stream *s)
 {
-    struct http_server *server = s->pub.server;
-    if (server->n_spare_streams >= SPARE_MAX) {
+    struct spare_streams *spare = &s->pub.server->spare_streams[has_h2(s->conn)];
+    if (spare->n >= SPARE_MAX) {
         free(s);
         return;
     }
-    s->next = server->spare_streams;
-    server->spare_streams = s;
-    server->n_spare_streams++;
+    s->next = spare->first;
+    spare->first = s;
+    spare->n++;
 }
 
 void stream_tell(struct stream *s, bool complete)

@@ -197,6 +197,7 @@ static bool segment_next(struct journal_writer *w)
     pthread_mutex_unlock(&j->lock);
     old->full = true;
     if (old->open == 0) segment_retire(j, old);
+    else segment_rest(old);
     return true;
 }
 

@@ -83,6 +83,7 @@ struct journal {
 /* segment.c */
 MUST_USE enum err segment_make(struct journal *j, bool sync, struct journal_segment **ret_segment, struct fault *why);
 void segment_close(struct journal *j, struct journal_segment *s); /* unmaps, unlocks, frees; a blank one is removed */
+void segment_rest(const struct journal_segment *s);               /* its pages leave this process, nothing is lost */
 int segment_sync(struct journal_segment *s);                      /* 0 or errno; after a failure all its pages are dirty again */
 int journal_dir_sync(const char *dir);                            /* 0 or errno */
 uint64_t journal_dir_bytes(const char *dir);

@@ -136,6 +136,10 @@ void segment_close(struct journal *j, struct journal_segment *s)
     segment_free(s);
 }
 
+/* A full segment of long attempts is not needed in memory until they end: its pages stay in the kernel's cache, as dirty as they
+ * were, and come back one by one when they are touched. A refusal leaves it as it is. */
+void segment_rest(const struct journal_segment *s) { (void)madvise(s->map, s->bytes, MADV_DONTNEED); }
+
 /* After a failed writeback the kernel calls the pages clean though the disk does not have them. Touching each page through
  * the mapping, with an atomic operation that changes nothing, makes it dirty again without losing what a loop stores at the
  * same moment; the next sync then writes all of it. */
