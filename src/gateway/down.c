@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#define MORE_FIELDS 4 /* may come yet: of what was lost, an error's name, x-should-retry, retry-after */
+#define MORE_FIELDS 5 /* may come yet: of what was lost, an error's type and name, x-should-retry, retry-after */
 
 /* Of a translated answer the type and the vendor's own limits would be wrong. */
 static bool comes_down(const struct exchange *x, struct str name)
@@ -51,6 +51,21 @@ bool down_keep(struct exchange *x, struct http_fields theirs)
     }
     x->n_down = (unsigned)n;
     return true;
+}
+
+static bool is_of_answer(struct str name)
+{
+    return str_eq(name, S("x-amzn-errortype")) || str_eq(name, S("content-type")) || str_eq(name, S("x-aquifer-losses"));
+}
+
+void down_failed(struct exchange *x, enum err_class class)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < x->n_down; i++)
+        if (!is_of_answer(x->down[i].name)) x->down[kept++] = x->down[i];
+    x->down[kept++] = (struct http_field){S("content-type"), S("application/json")};
+    if (x->wire->error_type) x->down[kept++] = (struct http_field){S("x-amzn-errortype"), x->wire->error_type(class)};
+    x->n_down = kept;
 }
 
 /* Whoever tries again gets the same answer. The provider's own word comes first. */

@@ -177,6 +177,7 @@ struct exchange {
     bool moved;               /* resumed or sent elsewhere since the step was started */
     bool head_sent;           /* the client has the answer's head */
     bool streaming;           /* events are relayed */
+    bool waits;               /* of a stream that has not begun: its head is held back (begin.c) */
     bool passing;             /* an answer too long to hold goes through as it comes */
     bool paused;              /* the upstream waits for the client */
     unsigned char body_proof; /* enum body_proof: what the body must still show */
@@ -241,6 +242,9 @@ MUST_USE enum err admit_ahead(struct exchange *x); /* all that admit holds again
 MUST_USE enum err admit_count(struct exchange *x); /* one request of the key's rate, for what goes to no model */
 enum next step_route(struct exchange *x);          /* send.c */
 enum next step_send(struct exchange *x);
+/* How long the head of the attempt's stream may wait for its beginning, since another deployment can be tried instead, or one has failed
+ * already and the caller had better get a status. 0: not at all. */
+uint64_t route_patience_ms(const struct exchange *x);
 enum next step_relay(struct exchange *x);  /* relay.c */
 enum next step_settle(struct exchange *x); /* settle.c */
 enum next step_record(struct exchange *x);
@@ -268,6 +272,21 @@ MUST_USE enum err signed_key_authenticate(struct exchange *x, struct str credent
 extern const struct http_call_handler gateway_relay;
 void relay_writable(struct exchange *x);
 void relay_stop(struct exchange *x); /* the client is gone, or we give up: ends the call at once */
+/* The attempt failed by x->fault. Before the client's head the next deployment may take over. */
+void relay_fail(struct exchange *x, enum attempt_end end);
+/* The provider refused, in x->held, with a status that its head did not say; its call is over. As relay_fail() for the rest. */
+void relay_refused(struct exchange *x, int status);
+void relay_write(struct exchange *x, struct str bytes); /* whole events, or a piece of what passes, to the client */
+
+/* ---- begin.c --------------------------------------------------------------------------------------------------------- */
+/* A 2xx head of a stream has come. The client gets his at once, unless another deployment may still take over: then with the first
+ * event of a real answer. */
+void begin_stream(struct exchange *x, int status, struct http_fields theirs);
+void begin_release(struct exchange *x); /* the head goes now, with what waited behind it; nothing if none waits */
+/* While the head waits: an event, before it is dealt with. False: it is an error, the attempt is over and settled, and perhaps another one is under way. */
+bool begin_look(struct exchange *x, const struct framed *e);
+bool begin_keeps(struct exchange *x, struct str bytes); /* while the head waits: what is to be written does so, too */
+void begin_undo(struct exchange *x);                    /* the attempt has failed before its stream began; nothing if it began */
 
 /* ---- blame.c: a failure in words: all of it for the log, what the caller may know in x->fault ---------------------------- */
 void blame_answer(struct exchange *x);                        /* x->held is what it said */
@@ -287,6 +306,7 @@ struct str array_heartbeat(const struct exchange *x);        /* STR_NONE: the fo
 size_t down_fields(struct exchange *x, struct http_fields theirs, struct str type, struct http_field *ret_fields, size_t room);
 /* Copies them to x->down, in one piece of the arena; false: there are too many or they are too long. */
 bool down_keep(struct exchange *x, struct http_fields theirs);
+void down_failed(struct exchange *x, enum err_class class); /* they become those of an error's body that we wrote */
 void down_refused(struct exchange *x); /* what the client should know of a refusal: whether and when to try again */
 
 /* ---- framing.c ------------------------------------------------------------------------------------------------------- */
@@ -299,7 +319,8 @@ MUST_USE enum err framing_finish(struct framing *f, struct fault *why); /* no mo
 MUST_USE enum err framing_next(struct framing *f, struct framed *ret_event, bool *ret_got, struct fault *why);
 
 /* ---- translate.c: an attempt whose provider speaks another format ------------------------------------------------------ */
-#define TRANSLATE_CHUNK KIB(16) /* of gateway_loop.form */
+#define TRANSLATE_CHUNK KIB(16)                                         /* of gateway_loop.form */
+void translate_refused(struct exchange *x, const struct chat_error *e); /* for translate_error(): a stream began with this */
 /* Chooses the format and writes the request. ERR_FORMAT_UNSUPPORTED: this deployment cannot express it, another one may. */
 MUST_USE enum err translate_request(struct exchange *x);
 /* C10: the provider speaks the caller's format, but its model takes this request in another one only, in which it is told now. False:

@@ -41,14 +41,14 @@ static enum attempt_end end_of(enum err code)
     return ATTEMPT_CUT;
 }
 
-/* The attempt failed by x->fault. Before the client's head the next deployment may take over. */
-static void fail(struct exchange *x, enum attempt_end end)
+void relay_fail(struct exchange *x, enum attempt_end end)
 {
     bool passing = x->passing;
     relay_stop(x);
     if (x->head_sent) atomic_fetch_add_explicit(&x->gl->gateway->board->counters.streams_cut, 1, memory_order_relaxed);
     route_failed(x->attempt.deployment, 0, clock_wall_ms());
     attempt_settle(x, end, x->fault.code);
+    begin_undo(x);
     x->outcome = passing ? OUTCOME_BREAK : OUTCOME_FAULT;
     go_on(x, true);
 }
@@ -77,7 +77,6 @@ static bool is_encoded(struct http_fields fields)
     return coding.n && !str_eq_nocase(coding, S("identity"));
 }
 
-static void begin_stream(struct exchange *x, int status, struct http_fields theirs);
 static void begin_passing(struct exchange *x);
 
 /* Sound, and events that nobody here reads. */
@@ -109,12 +108,12 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
     if (!a->deployment->client_key) take_headroom(x, fields);
     if (is_encoded(fields)) {
         FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider compressed its answer though that was not asked for");
-        fail(x, ATTEMPT_GARBAGE);
+        relay_fail(x, ATTEMPT_GARBAGE);
         return;
     }
     if (status >= 300 && status < 400) {
         FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider answered with a redirect (%d), which is never followed", status);
-        fail(x, ATTEMPT_GARBAGE);
+        relay_fail(x, ATTEMPT_GARBAGE);
         return;
     }
     if (status < 300 && x->request.stream && a->wire->event && is_stream_of(a->wire, fields)) {
@@ -128,57 +127,14 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
         return;
     }
     FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the provider's answer has too many or too long header fields");
-    fail(x, ATTEMPT_GARBAGE);
+    relay_fail(x, ATTEMPT_GARBAGE);
 }
 
 /* ---- streams ---------------------------------------------------------------------------------------------------------------- */
 
-static void on_heartbeat(struct timer *t)
+void relay_write(struct exchange *x, struct str bytes)
 {
-    struct exchange *x = CONTAINER_OF(t, struct exchange, timer);
-    uint64_t every = x->generation->settings.heartbeat_ms, now = loop_now(x->gl->loop);
-    if (!x->stream || !every) return;
-    /* Only whole events were ever written, so we stand between two; a client that does not read needs no sign of life. */
-    if (now - x->wrote_ms >= every && http_stream_queued(x->stream) == 0) {
-        buf_clear(&x->gl->room);
-        if (x->wants_array) buf_str(&x->gl->room, array_heartbeat(x));
-        else if (x->wire->heartbeat) buf_str(&x->gl->room, str_z(x->wire->heartbeat));
-        else x->wire->put_heartbeat(&x->gl->room);
-        http_stream_write(x->stream, buf_view(&x->gl->room));
-        buf_clear(&x->gl->room);
-        x->wrote_ms = now;
-    }
-    timer_set(x->gl->loop, &x->timer, every - (now - x->wrote_ms < every ? now - x->wrote_ms : 0), on_heartbeat);
-}
-
-static void begin_stream(struct exchange *x, int status, struct http_fields theirs)
-{
-    struct http_field fields[DOWN_FIELDS_MAX];
-    size_t n = down_fields(x, theirs, str_z(x->wire->stream_type), fields, DOWN_FIELDS_MAX - 1);
-    if (x->attempt.crossing && translate_losses_field(x, &fields[n])) n++;
-    uint32_t every = x->generation->settings.heartbeat_ms;
-    if (x->attempt.crossing && translate_begin(x) != OK) {
-        fail(x, ATTEMPT_GARBAGE);
-        return;
-    }
-    http_stream_head(x->stream, status, (struct http_fields){fields, n}, -1);
-    http_stream_release_request(x->stream);
-    if (x->attempt.translation) translate_sent(x->attempt.translation);
-    x->head_sent = x->streaming = true;
-    x->halves = (struct wire_halves){0};
-    x->wire_stream = (struct wire_stream){
-        .format = x->wire->format,
-        .hide_usage = x->request.usage_edit.with.n > 0,
-        .usage = &x->usage,
-    };
-    buf_done(&x->held); /* what an earlier attempt's provider said */
-    framing_start(&x->inflow, x->attempt.wire, x->generation->settings.event_max);
-    x->wrote_ms = loop_now(x->gl->loop);
-    if (every && (x->wire->heartbeat || x->wire->put_heartbeat)) timer_set(x->gl->loop, &x->timer, every, on_heartbeat);
-}
-
-static void write_on(struct exchange *x, struct str bytes)
-{
+    if (x->waits && begin_keeps(x, bytes)) return;
     if (x->kept && x->streaming) bytes = kept_events(x, bytes);
     if (!bytes.n) return;
     x->wrote_ms = loop_now(x->gl->loop);
@@ -203,7 +159,7 @@ struct run {
 
 static void run_flush(struct exchange *x, struct run *r)
 {
-    write_on(x, r->bytes);
+    relay_write(x, r->bytes);
     r->bytes = STR_NONE;
 }
 
@@ -234,7 +190,7 @@ static void keep_last(struct exchange *x, struct str raw)
 /* What a translated stream has become since the last write. */
 static void flush_translated(struct exchange *x)
 {
-    write_on(x, buf_view(&x->gl->room));
+    relay_write(x, buf_view(&x->gl->room));
     buf_clear(&x->gl->room);
 }
 
@@ -250,7 +206,7 @@ static bool take_translated(struct exchange *x, const struct framed *e)
     bool last;
     enum err err = translate_event(x, e, &x->gl->room, &last);
     if (err != OK || last || x->gl->room.n > ROOM_HIGH) flush_translated(x);
-    if (err != OK) fail(x, ATTEMPT_GARBAGE);
+    if (err != OK) relay_fail(x, ATTEMPT_GARBAGE);
     else if (last) finish_translated(x);
     return err == OK && !last;
 }
@@ -273,13 +229,14 @@ static bool take_event(struct exchange *x, const struct framed *framed, struct r
 {
     const struct sse_event *e = &framed->event;
     struct wire_step step = {.error = framed->exception};
+    if (x->waits && !begin_look(x, framed)) return false;
     if (x->attempt.crossing) return take_translated(x, framed);
     if (!framed->exception) x->wire->event(&x->wire_stream, e, &x->gl->tape, &step);
     if (step.garbage) look_again(x, e, &step);
     if (step.garbage) {
         run_flush(x, run);
         FAIL(&x->fault, ERR_UPSTREAM_GARBAGE, "the provider sent an event that is not one of this format");
-        fail(x, ATTEMPT_GARBAGE);
+        relay_fail(x, ATTEMPT_GARBAGE);
         return false;
     }
     if (step.last || step.error) {
@@ -303,7 +260,7 @@ static bool take_events(struct exchange *x, struct run *run)
     }
     run_flush(x, run);
     if (x->attempt.crossing) flush_translated(x);
-    if (err != OK) fail(x, ATTEMPT_GARBAGE);
+    if (err != OK) relay_fail(x, ATTEMPT_GARBAGE);
     return err == OK;
 }
 
@@ -313,7 +270,7 @@ static bool relay_events(struct exchange *x, struct str bytes)
     struct run run = {.received = bytes};
     if (x->relay_done) return false; /* behind the last event nothing counts */
     if (framing_feed(&x->inflow, bytes, &x->fault) != OK) {
-        fail(x, ATTEMPT_GARBAGE);
+        relay_fail(x, ATTEMPT_GARBAGE);
         return false;
     }
     buf_clear(&x->gl->room);
@@ -365,7 +322,7 @@ static void begin_passing(struct exchange *x)
     buf_init(&x->held, 4 * TAIL_BYTES);
     x->wire_stream.tokens_seen = held.n / 4;
     keep_tail(x, buf_view(&held));
-    write_on(x, buf_view(&held));
+    relay_write(x, buf_view(&held));
     buf_done(&held);
 }
 
@@ -373,7 +330,7 @@ static void pass(struct exchange *x, struct str bytes)
 {
     x->wire_stream.tokens_seen += bytes.n / 4;
     keep_tail(x, bytes);
-    write_on(x, bytes);
+    relay_write(x, bytes);
 }
 
 /* It came whole, as far as its transfer tells. Without a usage in its tail the estimate stays. */
@@ -408,12 +365,12 @@ static bool hold(struct exchange *x, struct str bytes)
         if (x->attempt.crossing && !failed) {
             FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE,
                  "the provider's answer is longer than limits.answer, and one that must be translated is held whole");
-            fail(x, ATTEMPT_GARBAGE);
+            relay_fail(x, ATTEMPT_GARBAGE);
             return false;
         }
         if (failed) { /* an error text of that size helps nobody: it ends here */
             FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the provider's error answer (%d) is too long", x->status);
-            fail(x, ATTEMPT_FAILED);
+            relay_fail(x, ATTEMPT_FAILED);
             return false;
         }
         begin_passing(x);
@@ -472,6 +429,13 @@ static void end_failed(struct exchange *x, int status)
     refused(x);
 }
 
+void relay_refused(struct exchange *x, int status)
+{
+    x->status = status;
+    blame_answer(x);
+    end_failed(x, status);
+}
+
 static void end_refused(struct exchange *x)
 {
     int status = provider_true_status(x->status, buf_view(&x->held));
@@ -495,12 +459,12 @@ static void end_held(struct exchange *x)
     if (read_held(x) != OK) {
         int status = x->attempt.translation ? translate_failure(x) : 0;
         if (status) end_failed(x, status);
-        else fail(x, ATTEMPT_GARBAGE);
+        else relay_fail(x, ATTEMPT_GARBAGE);
         return;
     }
     x->wire_stream.tokens_seen = x->held.n / 4;
     if (x->kept && kept_answer(x) != OK) {
-        fail(x, ATTEMPT_GARBAGE);
+        relay_fail(x, ATTEMPT_GARBAGE);
         return;
     }
     succeeded(x);
@@ -511,13 +475,14 @@ static void end_held(struct exchange *x)
 
 /* ---- the call's end -------------------------------------------------------------------------------------------------------------- */
 
-/* What waited for the transfer's end. */
-static void relay_rest(struct exchange *x)
+/* What waited for the transfer's end. False: it was the end of the attempt, and perhaps another one is under way. */
+static bool relay_rest(struct exchange *x)
 {
     struct run run = {0};
     buf_clear(&x->gl->room);
-    if (framing_finish(&x->inflow, &x->fault) != OK) fail(x, ATTEMPT_GARBAGE);
-    else take_events(x, &run);
+    if (framing_finish(&x->inflow, &x->fault) == OK) return take_events(x, &run) || x->relay_done;
+    relay_fail(x, ATTEMPT_GARBAGE);
+    return false;
 }
 
 /* The transfer's close is the last event of some formats. */
@@ -528,22 +493,23 @@ static bool end_translated(struct exchange *x)
     enum err e = translate_end(x, &x->gl->room, &last);
     flush_translated(x);
     x->relay_done = last;
-    if (e != OK) fail(x, e == ERR_UPSTREAM_CUT ? ATTEMPT_CUT : ATTEMPT_GARBAGE);
+    if (e != OK) relay_fail(x, e == ERR_UPSTREAM_CUT ? ATTEMPT_CUT : ATTEMPT_GARBAGE);
     return e == OK;
 }
 
 static void end_events(struct exchange *x)
 {
-    if (!x->relay_done) relay_rest(x);
-    if (x->step != STEP_RELAY) return; /* the rest was garbage */
-    if (!x->relay_done && x->attempt.crossing && !end_translated(x)) return;
-    if (!x->attempt.crossing && x->wire->end && x->wire->end(&x->wire_stream)) x->relay_done = x->wire_stream.finished = true;
+    if (!x->relay_done && !relay_rest(x)) return;
+    bool begun = !x->waits;
+    if (begun && !x->relay_done && x->attempt.crossing && !end_translated(x)) return;
+    if (begun && !x->attempt.crossing && x->wire->end && x->wire->end(&x->wire_stream))
+        x->relay_done = x->wire_stream.finished = true;
     if (x->relay_done) {
         end_stream(x);
         return;
     }
     FAIL(&x->fault, ERR_UPSTREAM_CUT, "the provider's stream ended without its last event");
-    fail(x, ATTEMPT_CUT);
+    relay_fail(x, ATTEMPT_CUT);
 }
 
 static void on_end(struct http_call *c, void *user)
@@ -580,7 +546,7 @@ static void on_fail(struct http_call *c, const struct fault *why, void *user)
         return;
     }
     blame_call(x, why);
-    fail(x, sent ? end_of(why->code) : ATTEMPT_NOT_SENT);
+    relay_fail(x, sent ? end_of(why->code) : ATTEMPT_NOT_SENT);
 }
 
 static void on_hungry(struct http_call *c, void *user)

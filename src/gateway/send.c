@@ -103,6 +103,21 @@ static void engine_wait(struct exchange *x)
 
 static bool is_local(const struct deployment *d) { return !d->provider->origin; }
 
+static uint64_t patience_ms(const struct exchange *x)
+{
+    uint64_t patience = x->attempt.deployment->provider->deadlines.first_byte_ms, left = left_ms(x);
+    if (!patience) patience = 600000;
+    return patience < left ? patience : left;
+}
+
+uint64_t route_patience_ms(const struct exchange *x)
+{
+    const struct route_walk *w = &x->walk;
+    bool more = w->attempts < x->generation->settings.attempts_max &&
+                route_has_more(x->route, wire_reach(x->wire->format, x->request.operation), w, clock_wall_ms());
+    return more || w->attempts > 1 ? patience_ms(x) : 0;
+}
+
 enum next step_route(struct exchange *x)
 {
     struct passed passed = {0};
@@ -112,9 +127,7 @@ enum next step_route(struct exchange *x)
     if (!d) return nothing_left(x, &passed);
     if (x->walk.attempts > 1) atomic_fetch_add_explicit(&x->gl->gateway->board->counters.retries, 1, memory_order_relaxed);
     if (!is_local(d)) return NEXT;
-    uint64_t patience = d->provider->deadlines.first_byte_ms ? d->provider->deadlines.first_byte_ms : 600000;
-    if (patience > left_ms(x)) patience = left_ms(x);
-    x->engine_deadline = loop_now(x->gl->loop) + patience;
+    x->engine_deadline = loop_now(x->gl->loop) + patience_ms(x);
     engine_wait(x);
     return WAIT;
 }

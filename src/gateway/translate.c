@@ -17,12 +17,12 @@ struct translation {
     void *reader, *writer;
     struct chat_fold *fold; /* of what a stream says of tool calls, while they are kept; NULL: nobody asks, or it is too much */
     struct chat_answer folded;
-    uint64_t thoughts;              /* numbers of its items of reasoning */
-    struct wire_restorer *restorer; /* NULL: no tool was respelled */
-    bool as_it_goes;                /* no other format of the provider's can say it */
-    bool finished, failed;          /* the provider's last event, or its error event, has come */
-    struct chat_error *failure;     /* a whole answer that says it failed; NULL */
-    struct wire_embed embed;        /* texts that shall become vectors; nothing else of this is used then */
+    uint64_t thoughts;                /* numbers of its items of reasoning */
+    struct wire_restorer *restorer;   /* NULL: no tool was respelled */
+    bool as_it_goes;                  /* no other format of the provider's can say it */
+    bool finished, failed;            /* the provider's last event, or its error event, has come */
+    const struct chat_error *failure; /* a 2xx answer that says it failed; NULL */
+    struct wire_embed embed;          /* texts that shall become vectors; nothing else of this is used then */
     /* While the reader is called: */
     struct exchange *exchange;
     struct buf *out;
@@ -361,15 +361,7 @@ int translate_failure(const struct exchange *x)
     return failure ? failure->status : 0;
 }
 
-/* In the place of the provider's own, which came down for its reader. */
-static void put_error_type(struct exchange *x, enum err_class class)
-{
-    unsigned kept = 0;
-    for (unsigned i = 0; i < x->n_down; i++)
-        if (!str_eq(x->down[i].name, S("x-amzn-errortype"))) x->down[kept++] = x->down[i];
-    if (x->wire->error_type) x->down[kept++] = (struct http_field){S("x-amzn-errortype"), x->wire->error_type(class)};
-    x->n_down = kept;
-}
+void translate_refused(struct exchange *x, const struct chat_error *e) { x->attempt.translation->failure = e; }
 
 /* How long to wait, by whatever the vendor told it: body, fields, or a limit that is used up. 0: not told. */
 static uint64_t wait_of(const struct attempt *a, const struct chat_error *e)
@@ -390,7 +382,7 @@ void translate_error(struct exchange *x)
     error.retry_after_ms = x->attempt.verdict.retry_after_ms = wait_of(&x->attempt, &error); /* down_refused() tells it, too */
     buf_init(&out, x->held.max);
     t->down->write_error(&error, str_z(x->id), &out);
-    put_error_type(x, error.class);
+    down_failed(x, error.class);
     hold_instead(x, &out);
 }
 

@@ -83,6 +83,12 @@ const struct deployment *route_choose(const struct route *r, uint32_t formats, s
     return &r->deployments[chosen];
 }
 
+bool route_has_more(const struct route *r, uint32_t formats, const struct route_walk *w, int64_t now_ms)
+{
+    struct route_walk trial = *w;
+    return route_choose(r, formats, &trial, now_ms) != NULL;
+}
+
 void route_succeeded(const struct deployment *d)
 {
     struct deployment_state *s = d->state;

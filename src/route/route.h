@@ -25,6 +25,8 @@ struct route_walk { /* what an exchange has tried */
 /* The next deployment to try that speaks one of `formats` (a bit mask of enum wire_format); NULL: none left. When all rest
  * and none was tried yet, the one nearest to its return. */
 const struct deployment *route_choose(const struct route *r, uint32_t formats, struct route_walk *w, int64_t now_ms);
+/* Would route_choose() find one, now that it has been asked? */
+bool route_has_more(const struct route *r, uint32_t formats, const struct route_walk *w, int64_t now_ms);
 /* Does any deployment of the route speak one of them? */
 bool route_speaks(const struct route *r, uint32_t formats);
 void route_succeeded(const struct deployment *d);

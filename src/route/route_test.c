@@ -47,8 +47,12 @@ static void who_rests_is_passed_over(void **state)
     route_failed(&deployments[0], 7000, NOW);
     assert_int_equal(route_rest_ms(&deployments[0], NOW), 7000);
     assert_ptr_equal(route_choose(&route, CHAT, &w, NOW), &deployments[1]);
+    assert_true(route_has_more(&route, CHAT, &w, NOW));
     assert_ptr_equal(route_choose(&route, CHAT, &w, NOW), &deployments[2]);
-    assert_null(route_choose(&route, CHAT, &w, NOW)); /* after a try nobody is woken */
+    assert_false(route_has_more(&route, CHAT, &w, NOW));
+    assert_true(route_has_more(&route, CHAT, &w, NOW + 7000)); /* it has come back */
+    assert_int_equal(w.attempts, 2);                           /* asking is no try */
+    assert_null(route_choose(&route, CHAT, &w, NOW));          /* after a try nobody is woken */
     w = (struct route_walk){0};
     assert_ptr_equal(route_choose(&route, CHAT, &w, NOW + 7000), &deployments[0]);
     route_succeeded(&deployments[0]);

@@ -24,9 +24,10 @@ void wire_error_status(struct chat_error *e, int status)
 }
 
 /* Of an error that came without one: its code where that is a status (OpenRouter), else the first row of its class. */
-static int status_of(const struct chat_error *e)
+int wire_status_of(const struct chat_error *e)
 {
     uint64_t code;
+    if (str_eq(e->word, S("overloaded_error"))) return 529; /* Anthropic's own */
     if (str_u64(e->word, &code) && code >= 400 && code < 600) return (int)code;
     for (unsigned i = 0; i < COUNTOF(STATUS_CLASSES); i++)
         if (STATUS_CLASSES[i].class == e->class) return STATUS_CLASSES[i].status;
@@ -87,6 +88,6 @@ enum err wire_fail_answer(struct chat_answer *answer, const struct chat_error *e
     answer->failure = arena_alloc(answer->arena, sizeof *answer->failure);
     if (!answer->failure) return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider's answer is too long to be read");
     *answer->failure = *e;
-    wire_error_status(answer->failure, status_of(e));
+    wire_error_status(answer->failure, wire_status_of(e));
     return FAIL(why, ERR_UPSTREAM_ERROR, "the provider's answer is an error: %.*s: %.*s", STR_ARG(e->word), STR_ARG(e->message));
 }

@@ -118,6 +118,59 @@ static void an_answer_that_failed_has_the_status_of_its_words(void **state)
     }
 }
 
+/* Where a stream should begin: what the vendors say, and the status that it would have been. */
+static const struct {
+    enum wire_format format;
+    struct wire_frame frame;
+    int status;
+    bool is_body; /* the event's data is the body of such an answer */
+} BEGINNINGS[] = {
+    {WIRE_ANTHROPIC_MESSAGES,
+     {.data = {"{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}", 75}},
+     529,
+     true},
+    {WIRE_OPENAI_CHAT, {.data = {"{\"error\":{\"message\":\"Overloaded\",\"code\":\"rate_limit_exceeded\"}}", 63}}, 429, true},
+    {WIRE_OPENAI_CHAT, {.data = {"{\"object\":\"error\",\"message\":\"Overloaded\",\"code\":503}", 52}}, 503, false},
+    {WIRE_OPENAI_RESPONSES,
+     {.data = {"{\"type\":\"error\",\"error\":{\"code\":\"server_is_overloaded\",\"message\":\"Overloaded\"}}", 79}},
+     503,
+     false},
+    {WIRE_GEMINI_GENERATE,
+     {.data = {"{\"error\":{\"code\":500,\"message\":\"Overloaded\",\"status\":\"INTERNAL\"}}", 65}},
+     500,
+     true},
+    {WIRE_BEDROCK_CONVERSE,
+     {.name = {"throttlingException", 19}, .data = {"{\"message\":\"Overloaded\"}", 24}, .exception = true},
+     429,
+     false},
+    {WIRE_BEDROCK_INVOKE,
+     {.name = {"serviceUnavailableException", 27}, .data = {"{\"message\":\"Overloaded\"}", 24}, .exception = true},
+     503,
+     false},
+    {WIRE_OPENAI_CHAT, {.data = {"{\"id\":\"no error\"}", 17}}, 502, false},
+};
+
+static void an_error_for_a_beginning_has_the_status_of_its_words(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(BEGINNINGS); i++) {
+        const struct wire_ops *ops = wire_ops_get(BEGINNINGS[i].format);
+        struct bench b;
+        struct chat_error e;
+        struct buf out;
+        bench_start(&b);
+        buf_init(&out, KIB(8));
+        wire_read_refusal(ops, &BEGINNINGS[i].frame, &b.tape, &b.arena, &e);
+        assert_int_equal(e.status, BEGINNINGS[i].status);
+        wire_put_refusal(ops, &BEGINNINGS[i].frame, &b.tape, &e, S("id"), &out);
+        assert_int_equal(str_eq(buf_view(&out), BEGINNINGS[i].frame.data),
+                         BEGINNINGS[i].is_body || BEGINNINGS[i].frame.exception);
+        if (i + 1 < COUNTOF(BEGINNINGS)) expect_words(&out, "Overloaded");
+        buf_done(&out);
+        bench_stop(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -125,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_rate_limit_stays_one),
         cmocka_unit_test(a_filter_keeps_its_code),
         cmocka_unit_test(an_answer_that_failed_has_the_status_of_its_words),
+        cmocka_unit_test(an_error_for_a_beginning_has_the_status_of_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,7 @@ MUST_USE enum err wire_tidy(struct chat *c, enum wire_format target, const struc
 
 /* ---- error.c ---------------------------------------------------------------------------------------------------------------- */
 void wire_error_status(struct chat_error *e, int status); /* completes what the body told */
+int wire_status_of(const struct chat_error *e);           /* of an error that came without one */
 void wire_error_reason(struct chat_error *e); /* from its word and message; where there is no status, after the class */
 /* A 2xx answer that is an error: answer->failure. Always ERR_UPSTREAM_ERROR. */
 MUST_USE enum err wire_fail_answer(struct chat_answer *answer, const struct chat_error *e, struct fault *why);

@@ -355,6 +355,15 @@ struct wire_translator {
     void (*write_error)(const struct chat_error *e, struct str request_id, struct buf *out);
 };
 
+/* ---- refusal.c: an error event where a stream should begin -------------------------------------------------------------------- */
+
+/* What it would have been as a failed answer, with the status that its words mean; texts are copied to the arena. */
+void wire_read_refusal(const struct wire_ops *ops, const struct wire_frame *f, struct json_tape *t, struct arena *a,
+                       struct chat_error *ret_error);
+/* The body of that answer: the event's own data where it is one, else written. */
+void wire_put_refusal(const struct wire_ops *ops, const struct wire_frame *f, struct json_tape *t, const struct chat_error *e,
+                      struct str request_id, struct buf *out);
+
 /* ---- count.c: a count of tokens, between formats ---------------------------------------------------------------------------- */
 
 bool wire_counts(enum wire_format f); /* has such a call */
