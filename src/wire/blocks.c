@@ -86,6 +86,7 @@ static enum err on_part_end(struct wire_blocks *b, const struct chat_event *e, s
 {
     (void)why;
     if (e->item != b->open) return OK;
+    if (b->kind != ITEM_REASONING && e->what) wire_lose_state(b->to->losses, e->what->opaque, true, false);
     if (b->kind != ITEM_REASONING) b->ops->block_end(b, out);
     else if (e->what && e->what->opaque) put_opaque(b, e->what->opaque, out);
     return OK;

@@ -222,6 +222,8 @@ MUST_USE enum err wire_request_done(struct json_writer *j, struct fault *why); /
 /* Counts what of an answer's item is neither a call nor a part of one of the `kinds` (bits) that the format can say. */
 void wire_lose_unsaid(struct chat_losses *l, const struct chat_item *i, uint32_t kinds);
 void wire_lose_unsaid_part(struct chat_losses *l, enum chat_part_kind kind, uint32_t kinds);
+/* Counts state for which the format has no place; that of thoughts and calls may be `kept` for the caller elsewhere. */
+void wire_lose_state(struct chat_losses *l, const struct chat_opaque *o, bool of_text, bool kept);
 #define WIRE_SAYS_TEXT (1u << PART_TEXT | 1u << PART_REFUSAL | 1u << PART_THOUGHT | 1u << PART_SUMMARY)
 enum err wire_answer_full(struct fault *why); /* says so: ERR_UPSTREAM_TOO_LARGE */
 /* All is written: what the answer had more is counted. */

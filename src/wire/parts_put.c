@@ -101,6 +101,11 @@ void wire_lose_unsaid_part(struct chat_losses *l, enum chat_part_kind kind, uint
     if (kind != PART_REDACTED && !(kinds >> kind & 1)) l->n[LOSS_ANSWER_FIELD]++; /* state is counted as such */
 }
 
+void wire_lose_state(struct chat_losses *l, const struct chat_opaque *o, bool of_text, bool kept)
+{
+    for (; o && (of_text || !kept); o = o->next) l->n[LOSS_OPAQUE_FOREIGN]++;
+}
+
 enum err wire_answer_done(struct json_writer *j, const struct wire_reply *to, struct chat_answer *answer, struct fault *why)
 {
     chat_lose_answer_extra(to->losses, answer);

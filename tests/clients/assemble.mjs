@@ -2,7 +2,9 @@
 // Each SDK is unmodified; only its fetch or its HTTP handler is ours, and gives back the cell's bytes.
 import { Readable } from 'node:stream';
 import Anthropic from '@anthropic-ai/sdk';
-import { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand } from '@aws-sdk/client-bedrock-runtime';
+import {
+  BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand, InvokeModelCommand, InvokeModelWithResponseStreamCommand,
+} from '@aws-sdk/client-bedrock-runtime';
 import { GoogleGenAI } from '@google/genai';
 import OpenAI from 'openai';
 
@@ -61,6 +63,24 @@ async function foldConverse(stream) {
 
 const withoutMetadata = ({ $metadata, ...answer }) => answer;
 
+// ---- InvokeModel: AWS's SDK opens the framing, Anthropic's reads what is in it, as its SDK for Bedrock does ------------------------------
+
+const invocation = { modelId: 'm', contentType: 'application/json', body: '{}' };
+const inside = (bytes, kind) => new Anthropic(options(bytes, 200, kind)).messages;
+
+const answerOfInvoke = (o) => aws(o.cell).send(new InvokeModelCommand(invocation))
+  .then(({ body }) => inside(Buffer.from(body), 'answer').create({ model: 'm', max_tokens: 9, messages: ask }));
+
+async function foldInvoke(o) {
+  const { body } = await aws(o.cell).send(new InvokeModelWithResponseStreamCommand(invocation));
+  let events = '';
+  for await (const { chunk } of body) {
+    const data = Buffer.from(chunk.bytes).toString();
+    events += `event: ${JSON.parse(data).type}\ndata: ${data}\n\n`;
+  }
+  return inside(Buffer.from(events), 'stream').stream({ model: 'm', max_tokens: 9, messages: ask }).finalMessage();
+}
+
 // ---- Gemini: each event is an answer of its own --------------------------------------------------------------------------------------
 
 // The SDK has no fetch of the caller's: for one call the process' own is ours.
@@ -74,11 +94,11 @@ async function google({ bytes, status, kind }, call) {
   }
 }
 
-// Neighbours that are text of one kind are one part; what a later event says of the whole replaces what an earlier one said.
+// Neighbours that are text of one kind are one part, whose signature comes last, in an empty one; what a later event says of the whole replaces what an earlier one said.
 function addPart(parts, part) {
   if (part.text === '' && !part.thoughtSignature) return;
   const last = parts.at(-1);
-  const joins = last?.text !== undefined && part.text && !!last.thought === !!part.thought && !last.thoughtSignature;
+  const joins = last?.text !== undefined && part.text !== undefined && !!last.thought === !!part.thought && !last.thoughtSignature;
   if (joins) Object.assign(last, part, { text: last.text + part.text });
   else parts.push({ ...part });
 }
@@ -98,11 +118,29 @@ async function foldGemini(chunks) {
   return whole;
 }
 
+// ---- Chat: the SDK folds what its vendor documents; of reasoning_content it keeps the last piece, and applications put it together -----------
+
+async function foldChat(o) {
+  let thoughts = '';
+  const stream = new OpenAI(o).chat.completions.stream({ model: 'm', messages: ask });
+  stream.on('chunk', ({ choices }) => { thoughts += choices[0]?.delta.reasoning_content ?? ''; });
+  const whole = await stream.finalChatCompletion();
+  if (thoughts) whole.choices[0].message.reasoning_content = thoughts;
+  return whole;
+}
+
+// A Responses stream that is cut is no error to the SDK: it gives back what there is.
+async function foldResponses(o) {
+  const response = await new OpenAI(o).responses.stream({ model: 'm', input: 'x' }).finalResponse();
+  if (response.status === 'in_progress') throw new Error('the stream has no end');
+  return response;
+}
+
 // format → how its SDK reads a whole answer, and folds a stream.
 const formats = {
   openai_chat: {
     answer: (o) => new OpenAI(o).chat.completions.create({ model: 'm', messages: ask }),
-    stream: (o) => new OpenAI(o).chat.completions.stream({ model: 'm', messages: ask }).finalChatCompletion(),
+    stream: foldChat,
   },
   anthropic_messages: {
     answer: (o) => new Anthropic(o).messages.create({ model: 'm', max_tokens: 9, messages: ask }),
@@ -110,14 +148,15 @@ const formats = {
   },
   openai_responses: {
     answer: (o) => new OpenAI(o).responses.create({ model: 'm', input: 'x' }),
-    stream: (o) => new OpenAI(o).responses.stream({ model: 'm', input: 'x' }).finalResponse(),
+    stream: foldResponses,
   },
   bedrock_converse: {
     answer: (o) => aws(o.cell).send(new ConverseCommand(conversation)).then(withoutMetadata),
     stream: (o) => aws(o.cell).send(new ConverseStreamCommand(conversation)).then((answer) => foldConverse(answer.stream)),
   },
+  bedrock_invoke: { answer: answerOfInvoke, stream: foldInvoke },
   gemini_generate: {
-    answer: (o) => google(o.cell, (models, request) => models.generateContent(request)).then(({ sdkHttpResponse, ...answer }) => answer),
+    answer: (o) => google(o.cell, async (models, request) => foldGemini([await models.generateContent(request)])),
     stream: (o) => google(o.cell, async (models, request) => foldGemini(await models.generateContentStream(request))),
   },
 };

@@ -1,8 +1,10 @@
 """The pair matrix: every scenario (scenarios/*.json) for every ordered pair of formats, as bytes and as the caller's own SDK puts
 them together. `tests/matrix/matrix.py --write` writes golden/ and docs/compatibility.md anew; tests/e2e/test_matrix.py compares.
 
-A scenario spells its request in some formats and the model's reply in neutral words, which the fakes of the vendors say in their
-formats. What no fake says yet is derived by our own writers, so that a new format is in the matrix by its registration alone."""
+A scenario spells its request in some formats and what the model replies in neutral words. The fakes of Chat Completions and Messages
+say that in their formats; the other vendors' own answers are written out in answers/FORMAT/SCENARIO, from their documents and SDKs, as
+.json (not streamed), .sse or .events (streamed). None comes from our writers: they would share our readers' mistakes."""
+import base64
 import collections
 import glob
 import json
@@ -15,10 +17,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 
-from lib import acts, anthropic, openai  # noqa: E402
+from lib import acts, anthropic, bedrock, openai  # noqa: E402
 from lib.clients import CLIENTS, NODE, place_client  # noqa: E402
 from lib.gateway import BUILD  # noqa: E402
 
+ANSWERS = os.path.join(HERE, "answers")
 GOLDEN = os.path.join(HERE, "golden")
 PAGE = os.path.join(ROOT, "docs", "compatibility.md")
 
@@ -39,6 +42,9 @@ def _messages_usage(u):
 
 
 VENDORS = {"openai_chat": (openai, _chat_usage), "anthropic_messages": (anthropic, _messages_usage)}
+# Of the heads of failed answers. Google says in the body how long to wait, Amazon says it nowhere.
+THROTTLED = {"x-amzn-errortype": "ThrottlingException:http://internal.amazon.com/coral/com.amazon.bedrock/"}
+FIELDS = {"bedrock_converse": THROTTLED, "bedrock_invoke": THROTTLED, "gemini_generate": {}}
 NO_USAGE = {"fresh": 11, "cache_read": 0, "cache_write": 0, "visible": 7, "reasoning": 0}
 
 
@@ -58,12 +64,12 @@ def _until_second_piece(events, reply):
     return events[:1 + next(at for at, event in enumerate(events) if second in event)]
 
 
-def _answer(name, scenario):
-    """What this vendor would answer: {"body": …, "stream": …}."""
+def _said(name, scenario):
+    """What the fake of this vendor says: its body and its stream, None where it has none."""
     vendor, _ = VENDORS[name]
     body = {"model": "upstream-model", "stream_options": {"include_usage": True}}
     if "status" in scenario:
-        return {"body": vendor.error(scenario["status"], scenario["message"])}
+        return vendor.error(scenario["status"], scenario["message"]), None
     reply = _reply(name, scenario["reply"])
     events = vendor.events(body, reply)
     ending = scenario.get("ending")
@@ -71,8 +77,47 @@ def _answer(name, scenario):
         events = _until_second_piece(events, reply)
     if ending == "error":
         events.append(vendor.error_event(529, scenario["message"]))
-    told = {"stream": b"".join(events).decode()}
-    return told if ending else {"body": vendor.whole(body, reply), **told}
+    return None if ending else vendor.whole(body, reply), b"".join(events)
+
+
+def _frames(name, text):
+    """AWS's event stream of lines: an event's name and its payload; a chunk's is what it carries; "!" is an exception."""
+    out = b""
+    for line in text.splitlines():
+        kind, _, payload = line.partition(" ")
+        inside = base64.b64encode(payload.encode()).decode()
+        data = {"bytes": inside, "p": "abcdefghijkl"[:len(payload) % 12]} if kind == "chunk" else json.loads(payload)
+        exception = kind.startswith("!")
+        out += bedrock.frame("exception" if exception else "event", kind.lstrip("!"), data, "exception" if exception else "event")
+    return out
+
+
+def _written(name, scenario):
+    """The same of the vendor's own answer below answers/, as text and bytes."""
+    found = {}
+    for path in glob.glob(os.path.join(ANSWERS, name, scenario + ".*")):
+        with open(path, encoding="utf-8", newline="") as file:
+            found[path.rpartition(".")[2]] = file.read()
+    stream = _frames(name, found["events"]) if "events" in found else found["sse"].encode() if "sse" in found else None
+    return found.get("json"), stream
+
+
+def _answer(name, scenario_name, scenario):
+    """What this vendor answers: {"body": text, "stream": hexadecimal, "fields": of its head}."""
+    if name in VENDORS:
+        body, stream = _said(name, scenario)
+        body = None if body is None else json.dumps(body)
+    else:
+        body, stream = _written(name, scenario_name)
+    assert body or stream, f"{name} has no answer of its own to {scenario_name}: write it to {ANSWERS}"
+    told = {"fields": FIELDS.get(name, {"retry-after": "7"}) if "status" in scenario else {}}
+    return {**told, **({"body": body} if body else {}), **({"stream": stream.hex()} if stream else {})}
+
+
+def answers(told):
+    """What every vendor answers to every scenario: {(scenario, format): answer}."""
+    names = [*VENDORS, *sorted(os.listdir(ANSWERS))]
+    return {(scenario, name): _answer(name, scenario, told[scenario]) for scenario in told for name in names}
 
 
 def scenarios():
@@ -85,25 +130,37 @@ def scenarios():
 
 def cells(told):
     """Every cell, as our translators make it: a list of dicts, bytes in hexadecimal."""
-    lines = []
+    lines, said = [], answers(told)
     for name, scenario in told.items():
-        answers = {vendor: _answer(vendor, scenario) for vendor in VENDORS}
-        lines.append(json.dumps({"name": name, "status": scenario.get("status", 0), "requests": scenario["requests"], "answers": answers}))
+        theirs = {vendor: answer for (of, vendor), answer in said.items() if of == name}
+        lines.append(json.dumps({"name": name, "status": scenario.get("status", 0), "requests": scenario["requests"], "answers": theirs}))
     done = subprocess.run([os.path.join(BUILD, "src", "wire", "wire_matrix")], input="\n".join(lines) + "\n", capture_output=True,
                           text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def assembled(made, told):
-    """What the SDKs make of each cell's answer, whole and streamed; None where no SDK of that format is installed here."""
+def _assemble(wanted):
+    """What the SDKs make of answers, whole and streamed; None where there is nothing to read."""
     place_client("assemble.mjs")
-    wanted = [{"client": cell["client"], "status": told[cell["scenario"]].get("status", 200),
-               "answer": cell.get("answer", {}).get("bytes"), "stream": cell.get("stream", {}).get("bytes")} for cell in made]
     done = subprocess.run([NODE, "assemble.mjs"], cwd=CLIENTS, input=json.dumps(wanted), capture_output=True, text=True, check=False,
                           timeout=300)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return json.loads(done.stdout)
+
+
+def assembled(made, told):
+    """Of each cell's answer."""
+    return _assemble([{"client": cell["client"], "status": told[cell["scenario"]].get("status", 200),
+                       "answer": cell.get("answer", {}).get("bytes"), "stream": cell.get("stream", {}).get("bytes")} for cell in made])
+
+
+def own_views(told):
+    """Of each vendor's own answer, by its own SDK: {(scenario, format): view}."""
+    said = answers(told)
+    views = _assemble([{"client": vendor, "status": told[scenario].get("status", 200), "stream": answer.get("stream"),
+                        "answer": answer.get("body", "").encode().hex() or None} for (scenario, vendor), answer in said.items()])
+    return dict(zip(said, views))
 
 
 # -- golden files
@@ -113,14 +170,16 @@ def masked(text):
     return re.sub(r"aq1([./])[A-Za-z0-9_+/=-]+", r"aq1\1SEALED", text)
 
 
+def _lines(raw):
+    """AWS's frames as lines (their CRCs, which parse() checks, follow what is random); a chunk as what it carries."""
+    for kind, name, payload in bedrock.parse(raw, bytes.decode):
+        yield f"{kind} {name} " + (base64.b64decode(json.loads(payload)["bytes"]).decode() if name == "chunk" else payload)
+
+
 def _bytes(part):
-    """Text as it stands, anything else escaped."""
+    """Text as it stands, frames as lines."""
     raw = bytes.fromhex(part["bytes"])
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = re.sub(r"(\\n)", "\\1\n", repr(raw)[2:-1])
-    return masked(text)
+    return masked("\n".join(_lines(raw)) if b":event-type\x07" in raw or b":exception-type\x07" in raw else raw.decode())
 
 
 def _section(title, part):

@@ -156,6 +156,7 @@ static enum err put_message(struct out *o, const struct chat_item *i)
     for (const struct chat_part *p = i->parts; p; p = p->next) {
         bool text = p->kind == PART_TEXT || p->kind == PART_REFUSAL;
         if (text && p->text.n) TRY(put_text(o, p));
+        wire_lose_state(o->to->losses, p->opaque, true, false);
         if (!text) o->to->losses->n[LOSS_ANSWER_FIELD]++;
         if (p->logprobs.p) o->to->losses->n[LOSS_ANSWER_FIELD]++;
     }

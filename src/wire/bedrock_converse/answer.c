@@ -155,6 +155,7 @@ static enum err put_message(struct out *o, const struct chat_item *i)
 {
     for (const struct chat_part *p = i->parts; p; p = p->next) {
         bool text = p->kind == PART_TEXT || p->kind == PART_REFUSAL;
+        wire_lose_state(o->to->losses, p->opaque, true, false);
         if (!text || p->logprobs.p) o->to->losses->n[LOSS_ANSWER_FIELD]++;
         for (const struct chat_annotation *n = p->annotations; n; n = n->next) o->to->losses->n[LOSS_CITATION]++;
         if (!text || !p->text.n) continue;

@@ -3,14 +3,22 @@
 #include "wire/bedrock_converse/priv.h"
 
 static const struct wire_known DETAIL[] = {WIRE_LEAF("ttl"), WIRE_LEAF("inputTokens")};
+/* The …Count members, which no document has, repeat those without; what servers' tools used is empty where none ran. */
 static const struct wire_known USAGE[] = {
-    WIRE_LEAF("inputTokens"),          WIRE_LEAF("outputTokens"),          WIRE_LEAF("totalTokens"),
-    WIRE_LEAF("cacheReadInputTokens"), WIRE_LEAF("cacheWriteInputTokens"), WIRE_TREE("cacheDetails", DETAIL),
+    WIRE_LEAF("inputTokens"),
+    WIRE_LEAF("outputTokens"),
+    WIRE_LEAF("totalTokens"),
+    WIRE_LEAF("cacheReadInputTokens"),
+    WIRE_LEAF("cacheWriteInputTokens"),
+    WIRE_LEAF("cacheReadInputTokenCount"),
+    WIRE_LEAF("cacheWriteInputTokenCount"),
+    WIRE_TREE("cacheDetails", DETAIL),
+    {WIRE_STR("serverToolUsage"), DETAIL, 0},
 };
 static const struct wire_known METRICS[] = {WIRE_LEAF("latencyMs")};
 static const struct wire_known TIER[] = {WIRE_LEAF("type")};
 static const struct wire_known PERFORMANCE[] = {WIRE_LEAF("latency")};
-static const struct wire_known TOOL_USE[] = {WIRE_LEAF("toolUseId"), WIRE_LEAF("name"), WIRE_LEAF("input")};
+static const struct wire_known TOOL_USE[] = {WIRE_LEAF("toolUseId"), WIRE_LEAF("name"), WIRE_LEAF("input"), WIRE_LEAF("type")};
 static const struct wire_known THOUGHT[] = {WIRE_LEAF("text"), WIRE_LEAF("signature")};
 /* Whole answers have reasoningText, deltas its members. */
 static const struct wire_known REASONING[] = {

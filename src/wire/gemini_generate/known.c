@@ -31,6 +31,8 @@ static const struct wire_known USAGE[] = {
     WIRE_LEAF("thoughtsTokenCount"),
     WIRE_LEAF("toolUsePromptTokenCount"),
     WIRE_LEAF("trafficType"),
+    WIRE_LEAF("serviceTier"),
+    WIRE_LEAF("initialPromptTokenCount"), /* a share of the prompt, where the vendor asked the model more than once */
     WIRE_TREE("promptTokensDetails", DETAIL),
     WIRE_TREE("cacheTokensDetails", DETAIL),
     WIRE_TREE("candidatesTokensDetails", DETAIL),

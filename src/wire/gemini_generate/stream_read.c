@@ -126,6 +126,24 @@ static struct str call_id(struct gemini_reader *r, const struct json_tape *t, ui
     return str_make(room, (size_t)snprintf(room, 40, "call_%08x%04x", sum, r->calls & 0xffff));
 }
 
+/* Google indents what it answers whole; in the text that other formats make of arguments that would only cost tokens. */
+static bool compact(struct arena *a, struct str json, struct str *ret_text)
+{
+    struct buf out;
+    bool quoted = false, escaped = false;
+    buf_init(&out, json.n);
+    for (size_t i = 0; i < json.n; i++) {
+        char c = json.p[i];
+        if (!quoted && (c == ' ' || c == '\n' || c == '\r' || c == '\t')) continue;
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+        buf_char(&out, c);
+    }
+    bool fits = arena_str(a, buf_view(&out), ret_text);
+    buf_done(&out);
+    return fits;
+}
+
 static enum err on_call(struct gemini_reader *r, struct choice *c, const struct json_tape *t, uint32_t part)
 {
     uint32_t call = json_find(t, part, S("functionCall")), args = json_find(t, call, S("args"));
@@ -133,6 +151,7 @@ static enum err on_call(struct gemini_reader *r, struct choice *c, const struct 
     struct signature sign;
     struct chat_item item = {.kind = ITEM_TOOL_CALL, .choice = number_of(r, c), .name = wire_text_in(t, call, "name")};
     struct chat_json json = {args && json_is(t, args, JSON_OBJECT) ? json_raw(t, args) : S("{}"), false};
+    if (!compact(r->arena, json.text, &json.text)) return full(r);
     struct str span;
     uint32_t number;
     if (!item.name.n) return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider's answer has a call without a name");

@@ -55,6 +55,7 @@ void gemini_read_usage(const struct json_tape *t, struct usage *u)
     uint32_t meta = json_find(t, 0, S("usageMetadata"));
     if (!meta || !json_is(t, meta, JSON_OBJECT)) return;
     read_input(t, meta, u);
+    wire_read_tier(t, json_find(t, meta, S("serviceTier")), u);
     if (wire_count_in(t, meta, S("toolUsePromptTokenCount"), &n)) usage_set(u, USAGE_IN_TOOL_PROMPT, n, USAGE_REPORTED);
     if (wire_count_in(t, meta, S("thoughtsTokenCount"), &n)) usage_set(u, USAGE_OUT_REASONING, n, USAGE_REPORTED);
     if (!wire_count_in(t, meta, S("candidatesTokenCount"), &n)) return;

@@ -243,10 +243,19 @@ static void put_choice(struct json_writer *w, const struct chat_answer *a, uint3
     json_put_end(w);
 }
 
+/* What Chat has no word for is counted. */
+static void lose_unsaid(const struct wire_reply *to, const struct chat_item *i)
+{
+    wire_lose_unsaid(to->losses, i, WIRE_SAYS_TEXT);
+    wire_lose_state(to->losses, i->opaque, false, to->keeps_calls);
+    for (const struct chat_part *p = i->parts; p; p = p->next)
+        wire_lose_state(to->losses, p->opaque, i->kind == ITEM_MESSAGE, to->keeps_calls);
+}
+
 enum err openai_chat_write_answer(struct chat_answer *answer, const struct wire_reply *to, struct buf *out, struct fault *why)
 {
     struct json_writer w;
-    for (const struct chat_item *i = answer->items; i; i = i->next) wire_lose_unsaid(to->losses, i, WIRE_SAYS_TEXT);
+    for (const struct chat_item *i = answer->items; i; i = i->next) lose_unsaid(to, i);
     json_write(&w, out);
     json_put_object(&w);
     openai_chat_put_head(&w, to, &answer->meta, S("chat.completion"));

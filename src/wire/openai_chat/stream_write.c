@@ -188,7 +188,15 @@ static enum err on_delta(struct chat_writer *w, const struct chat_event *e, stru
 static enum err on_item_end(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
 {
     (void)out, (void)why;
-    if (e->node && e->node->opaque && !w->to->keeps_calls) w->to->losses->n[LOSS_OPAQUE_FOREIGN]++;
+    if (e->node) wire_lose_state(w->to->losses, e->node->opaque, false, w->to->keeps_calls);
+    return OK;
+}
+
+static enum err on_part_end(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
+{
+    (void)out, (void)why;
+    bool of_text = e->what && (e->what->kind == PART_TEXT || e->what->kind == PART_REFUSAL);
+    if (e->what) wire_lose_state(w->to->losses, e->what->opaque, of_text, w->to->keeps_calls);
     return OK;
 }
 
@@ -255,11 +263,12 @@ static enum err (*const ON[EVENT_KINDS])(struct chat_writer *, const struct chat
     [EVENT_ITEM_START] = on_item_start,
     [EVENT_PART_START] = on_part_start,
     [EVENT_DELTA] = on_delta,
+    [EVENT_PART_END] = on_part_end,
     [EVENT_ITEM_END] = on_item_end,
     [EVENT_USAGE] = on_usage,
     [EVENT_STOP] = on_stop,
     [EVENT_ERROR] = on_error,
-    [EVENT_END] = on_end, /* nothing is said of a part's end or of a ping */
+    [EVENT_END] = on_end, /* nothing is said of a ping */
 };
 
 /* ---- the room's door --------------------------------------------------------------------------------------------------------- */

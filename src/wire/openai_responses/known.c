@@ -25,7 +25,8 @@ static const struct wire_known ITEM[] = {
     WIRE_TREE("summary", PART),
     WIRE_LEAF("encrypted_content"),
 };
-static const struct wire_known INPUT[] = {WIRE_LEAF("cached_tokens"), WIRE_LEAF("cache_write_tokens")};
+static const struct wire_known INPUT[] = {WIRE_LEAF("cached_tokens"), WIRE_LEAF("cache_write_tokens"),
+                                          WIRE_LEAF("cache_write_tokens_details")};
 static const struct wire_known OUTPUT[] = {WIRE_LEAF("reasoning_tokens")};
 static const struct wire_known USAGE[] = {
     WIRE_LEAF("input_tokens"),  WIRE_TREE("input_tokens_details", INPUT),
@@ -75,6 +76,7 @@ static const struct wire_known RESPONSE[] = {
     WIRE_TREE("text", TEXT),
     WIRE_LEAF("tool_choice"),
     WIRE_LEAF("tools"),
+    WIRE_LEAF("tool_usage"), /* of the vendor's own tools, which no translated request asks for: zeros */
     WIRE_LEAF("top_logprobs"),
     WIRE_LEAF("top_p"),
     WIRE_LEAF("truncation"),

@@ -230,7 +230,7 @@ static void put_usage(struct json_writer *w, const struct usage *u)
     json_add_object(w, S("input_tokens_details"));
     json_add_u64(w, S("cached_tokens"),
                  u->n[USAGE_IN_CACHE_READ] + u->n[USAGE_IN_AUDIO_CACHE_READ] + u->n[USAGE_IN_IMAGE_CACHE_READ]);
-    if (written) json_add_u64(w, S("cache_write_tokens"), written);
+    json_add_u64(w, S("cache_write_tokens"), written); /* required, like all of these */
     json_put_end(w);
     json_add_u64(w, S("output_tokens"), output);
     json_add_object(w, S("output_tokens_details"));

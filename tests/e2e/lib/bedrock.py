@@ -35,8 +35,9 @@ def frame(kind, name, payload, message_type="event"):
     return whole + struct.pack(">I", zlib.crc32(whole))
 
 
-def parse(body):
-    """The frames of a whole stream: (message type, event or exception type, JSON); every length and CRC is checked."""
+def parse(body, load=json.loads):
+    """The frames of a whole stream: (message type, event or exception type, what `load` makes of the payload); every length and CRC
+    is checked."""
     at = 0
     while at < len(body):
         total, headers_n, crc = struct.unpack(">III", body[at:at + 12])
@@ -52,7 +53,7 @@ def parse(body):
             headers[name] = body[here + 4 + name_n:here + 4 + name_n + size].decode()
             here += 4 + name_n + size
         kind = headers[":message-type"]
-        yield kind, headers[f":{kind}-type"], json.loads(body[end:at + total - 4])
+        yield kind, headers[f":{kind}-type"], load(body[end:at + total - 4])
         at += total
 
 
