@@ -155,6 +155,7 @@ struct keeping {
     uint32_t input, output, events, response; /* nodes; 0: not told */
     bool background, streams;
     int64_t place, talk;
+    int64_t until_ms; /* later its gateway waits no more, and nobody would ever end it */
 };
 
 static struct str text_of(const struct json_tape *t, const char *name)
@@ -179,6 +180,8 @@ static enum err read_keeping(const struct json_tape *t, struct keeping *k, struc
     uint32_t background = json_find(t, 0, S("background")), streams = json_find(t, 0, S("streams"));
     k->background = background && json_is(t, background, JSON_TRUE);
     k->streams = streams && json_is(t, streams, JSON_TRUE);
+    uint32_t until = json_find(t, 0, S("until"));
+    if (!until || !json_i64(t, until, &k->until_ms)) k->until_ms = INT64_MAX;
     bool whole = k->id.n && (k->response || k->deployment.n);
     return whole ? OK : FAIL(why, ERR_BAD_REQUEST, "a response to keep needs an id and its object");
 }
@@ -294,6 +297,7 @@ enum err state_keep(struct call *c, struct fault *why)
     TRY(state_store(c->control, &s, why));
     TRY(json_scan(t, c->body, &limits, why));
     TRY(read_keeping(t, &k, why));
+    if (clock_wall_ms() > k.until_ms) return FAIL(why, ERR_REQUEST_TIMEOUT, "the response was given up before it could be kept");
     TRY(store_begin(s, why));
     enum err got = keep(c, s, t, &k, why);
     json_tape_trim(t, 1 << 16);

@@ -226,6 +226,15 @@ static int64_t count(const char *sql)
 #define LATER(id, runs) \
     "{\"id\":\"" id "\"," runs "\"output\":[{\"type\":\"message\",\"id\":\"late_" id "\"}],\"response\":{\"output\":[]}}"
 
+static void test_what_nobody_waits_for_any_more_is_not_begun(void **state)
+{
+    const char *body = "{\"id\":\"late\",\"input\":[],\"runs\":\"2:77\",\"until\":1,\"output\":[],\"response\":{\"output\":[]}}";
+    assert_int_equal(say(state_keep, "blue", "", "", body).got, ERR_REQUEST_TIMEOUT);
+    assert_int_equal(say(state_get, "blue", "late", "", "").got, ERR_NOT_FOUND);
+    keep("soon", "", ",\"runs\":\"2:77\",\"until\":9000000000000000");
+    assert_int_equal(say(state_delete, "blue", "soon", "", "").got, OK);
+}
+
 static void test_deleted_while_it_runs_is_deleted(void **state)
 {
     keep("gone", "", ",\"runs\":\"2:77\",\"background\":true");
@@ -297,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_a_pinned_one_is_its_providers),
         cmocka_unit_test(test_a_run_is_followed_and_cancelled),
         cmocka_unit_test(test_what_nobody_runs_is_given_up),
+        cmocka_unit_test(test_what_nobody_waits_for_any_more_is_not_begun),
         cmocka_unit_test(test_deleted_while_it_runs_is_deleted),
         cmocka_unit_test(test_a_conversation_deleted_while_its_response_runs),
         cmocka_unit_test(test_items_of_no_conversation_are_swept),

@@ -170,6 +170,46 @@ enum err budget_reserve(struct key_meter *m, unsigned gateway, const struct key_
     return e;
 }
 
+/* What was taken in a window that is over counts no more: then the whole wish is the present one's. */
+static enum err widen_tokens(struct budget_hold *h, uint64_t limit, const struct budget_wish *wish, struct fault *why)
+{
+    uint32_t start, wait = 0;
+    uint64_t whole = wish->tokens < limit ? wish->tokens : limit, seen = atomic_load(&h->meter->tokens_window);
+    uint64_t held = window_start(seen) == h->tokens_start && !is_over(seen, ticks_of(wish->now_ms)) ? h->tokens : 0;
+    if (whole <= held) return OK;
+    if (!window_take(&h->meter->tokens_window, whole - held, limit, ticks_of(wish->now_ms), &start, &wait))
+        return refuse_rate(ERR_RATE_TOKENS, wait, limit, "tokens a minute", why);
+    h->tokens = start == h->tokens_start ? whole : whole - held;
+    h->tokens_start = start;
+    return OK;
+}
+
+static enum err widen_money(struct budget_hold *h, const struct key_limits *limits, const struct budget_wish *wish,
+                            struct fault *why)
+{
+    int64_t more = wish->pico - h->pico;
+    if (more <= 0) {
+        atomic_fetch_add(&h->meter->reserved[h->gateway], more);
+        h->pico = wish->pico;
+        return OK;
+    }
+    enum err e = take_money(h->meter, h->gateway, limits, more, wish->now_ms);
+    if (e != OK) return refuse_money(e, limits, why);
+    h->pico = wish->pico;
+    return OK;
+}
+
+enum err budget_widen(struct budget_hold *h, const struct key_limits *limits, const struct budget_wish *wish, struct fault *why)
+{
+    int64_t pico = h->pico;
+    if (limits->spend_day >= 0 || limits->spend_month >= 0) TRY(widen_money(h, limits, wish, why));
+    enum err e = limits->tokens_per_minute ? widen_tokens(h, limits->tokens_per_minute, wish, why) : OK;
+    if (e == OK || pico >= h->pico) return e;
+    atomic_fetch_sub(&h->meter->reserved[h->gateway], h->pico - pico);
+    h->pico = pico;
+    return e;
+}
+
 void budget_settle(struct budget_hold *h, uint64_t tokens)
 {
     struct key_meter *m = h->meter;

@@ -29,6 +29,10 @@ struct budget_wish {
 /* All or nothing. ERR_RATE_REQUESTS, ERR_RATE_TOKENS, ERR_CONCURRENCY (with retry_after_s), ERR_SPEND_DAY, ERR_SPEND_MONTH. */
 MUST_USE enum err budget_reserve(struct key_meter *m, unsigned gateway, const struct key_limits *limits,
                                  const struct budget_wish *wish, struct budget_hold *ret_hold, struct fault *why);
+/* What is held already becomes enough for a larger wish; request and run stay taken, so that nobody comes between. The same errors of
+ * tokens and money; then `h` is as it was. */
+MUST_USE enum err budget_widen(struct budget_hold *h, const struct key_limits *limits, const struct budget_wish *wish,
+                               struct fault *why);
 /* Gives back what was held; the tokens that were used stay counted. The money that was spent is in the meter by then: the
  * journal enters it with each attempt's record. Idempotent. */
 void budget_settle(struct budget_hold *h, uint64_t tokens);

@@ -113,6 +113,54 @@ static void money_is_held_before_and_entered_after(void **state)
     assert_int_equal(wish(&m, &l, 0, 1, NOON, &a, NULL), ERR_SPEND_DAY);
 }
 
+static enum err widen(struct budget_hold *h, const struct key_limits *l, uint64_t tokens, int64_t pico, int64_t now)
+{
+    const struct budget_wish w = {tokens, pico, now};
+    return budget_widen(h, l, &w, NULL);
+}
+
+static void what_is_held_is_widened_in_place(void **state)
+{
+    (void)state;
+    struct key_meter m = {0};
+    struct key_limits l = {
+        .concurrency = 1, .requests_per_minute = 1, .tokens_per_minute = 100, .spend_day = 1000, .spend_month = -1};
+    struct budget_hold h, other;
+    assert_int_equal(wish(&m, &l, 10, 100, NOON, &h, NULL), OK);
+    assert_int_equal(widen(&h, &l, 60, 900, NOON), OK); /* the one request and run that the key has */
+    assert_int_equal(atomic_load(&m.running[0]), 1);
+    assert_int_equal(atomic_load(&m.reserved[0]), 900);
+    assert_int_equal(wish(&m, &l, 0, 0, NOON, &other, NULL), ERR_CONCURRENCY);
+    assert_int_equal(widen(&h, &l, 60, 1001, NOON), ERR_SPEND_DAY);
+    assert_int_equal(atomic_load(&m.reserved[0]), 900); /* a refusal changes nothing */
+    assert_int_equal(widen(&h, &l, 60, 50, NOON), OK);
+    assert_int_equal(atomic_load(&m.reserved[0]), 50);
+    budget_settle(&h, 7);
+    assert_int_equal(atomic_load(&m.running[0]), 0);
+    assert_int_equal(atomic_load(&m.reserved[0]), 0);
+    assert_int_equal((uint32_t)atomic_load(&m.tokens_window), 7);
+}
+
+static void tokens_are_widened_in_their_minute(void **state)
+{
+    (void)state;
+    struct key_meter m = {0};
+    struct key_limits l = NONE;
+    struct budget_hold one, two;
+    l.tokens_per_minute = 100;
+    l.spend_day = 1000;
+    assert_int_equal(wish(&m, &l, 40, 0, NOON, &one, NULL), OK);
+    assert_int_equal(wish(&m, &l, 40, 10, NOON, &two, NULL), OK);
+    assert_int_equal(widen(&two, &l, 60, 10, NOON), OK);
+    assert_int_equal(widen(&two, &l, 61, 500, NOON), ERR_RATE_TOKENS);
+    assert_int_equal(atomic_load(&m.reserved[0]), 10);           /* the money of a wish that failed is given back */
+    assert_int_equal(widen(&two, &l, 80, 10, NOON + 60000), OK); /* another minute: all of it is that one's */
+    assert_int_equal((uint32_t)atomic_load(&m.tokens_window), 80);
+    budget_undo(&two);
+    budget_undo(&one); /* of a minute that is over */
+    assert_int_equal((uint32_t)atomic_load(&m.tokens_window), 0);
+}
+
 static void a_draining_gateway_counts_too(void **state)
 {
     (void)state;
@@ -210,6 +258,8 @@ int main(void)
         cmocka_unit_test(a_loop_with_an_older_clock_opens_no_new_window),
         cmocka_unit_test(tokens_are_corrected_to_what_was_used),
         cmocka_unit_test(money_is_held_before_and_entered_after),
+        cmocka_unit_test(what_is_held_is_widened_in_place),
+        cmocka_unit_test(tokens_are_widened_in_their_minute),
         cmocka_unit_test(a_draining_gateway_counts_too),
         cmocka_unit_test(concurrency_is_exact_under_threads),
         cmocka_unit_test(requests_are_exact_under_threads),

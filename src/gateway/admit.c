@@ -135,26 +135,32 @@ enum { BYTES_PER_TOKEN = 4 };
 
 static bool is_capped(const struct exchange *x) { return x->key->limits.spend_day >= 0 || x->key->limits.spend_month >= 0; }
 
+/* What was taken ahead stays taken: were it given back first, another request could come between. */
+static enum err take(struct exchange *x, const struct budget_wish *wish)
+{
+    struct gateway *g = x->gl->gateway;
+    struct key_meter *m = &g->board->keys[x->key->place % BOARD_KEYS];
+    if (x->hold.meter == m) return budget_widen(&x->hold, &x->key->limits, wish, &x->fault);
+    return budget_reserve(m, g->slot_number, &x->key->limits, wish, &x->hold, &x->fault);
+}
+
 /* Against a cap the whole context is reserved where there is money for it; looking through the body for what refers to more
  * than itself comes only when there is not. */
 static enum err reserve(struct exchange *x)
 {
-    struct gateway *g = x->gl->gateway;
     int64_t now_ms = clock_wall_ms();
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
     struct budget_wish wish = {.now_ms = now_ms};
-    budget_undo(&x->hold); /* taken ahead */
     if (meter != WIRE_METER_NONE) {
         uint64_t output = x->request.max_output ? x->request.max_output : x->generation->settings.assume_output;
         if (meter == WIRE_METER_INPUT) output = 0;
         if (__builtin_add_overflow(x->request.input_bound / BYTES_PER_TOKEN, output, &wish.tokens)) wish.tokens = UINT64_MAX;
         if (is_capped(x)) wish.pico = worst_cost(x, now_ms, REACH_CONTEXT);
     }
-    struct key_meter *m = &g->board->keys[x->key->place % BOARD_KEYS];
-    enum err e = budget_reserve(m, g->slot_number, &x->key->limits, &wish, &x->hold, &x->fault);
+    enum err e = take(x, &wish);
     if ((e != ERR_SPEND_DAY && e != ERR_SPEND_MONTH) || has_references(x)) return e;
     wish.pico = worst_cost(x, now_ms, REACH_BYTES);
-    return budget_reserve(m, g->slot_number, &x->key->limits, &wish, &x->hold, &x->fault);
+    return take(x, &wish);
 }
 
 static enum err keep_names(struct exchange *x)

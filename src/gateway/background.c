@@ -16,8 +16,11 @@ struct run {
     struct exchange *waits; /* the caller's, until it has its answer */
     struct http_local *local;
     char id[64], key_id[KEY_ID_LEN + 1], project[PROJECT_NAME_MAX + 1];
-    bool streams; /* its events are kept */
+    struct budget_hold hold; /* taken for the caller's exchange, from there to the one that does the work */
+    size_t counted;          /* bytes told to the memory ceiling */
+    bool streams;            /* its events are kept */
     uint32_t wait_ms;
+    int64_t until_ms; /* wall clock; later it is not begun any more */
     struct sse_reader reader;
     struct responses_gather gather;
     struct buf queued;  /* the response as it was taken in */
@@ -31,6 +34,7 @@ struct run {
     int status;
     bool progressed, tells_progress, ended;
     bool keeps;  /* what is under way stores the object, not only events */
+    bool leaves; /* the work is given up: what it still says is not waited for */
     bool stored; /* its end is: on_local_end() frees */
     struct state_call call;
     struct timer timer;
@@ -51,7 +55,29 @@ static void run_free(struct run *r)
     buf_done(&r->object);
     buf_done(&r->pending);
     buf_done(&r->error);
+    budget_undo(&r->hold);
+    memory_take(r->gl->gateway, -(int64_t)r->counted);
     free(r);
+}
+
+/* ---- memory ----------------------------------------------------------------------------------------------------------------- */
+
+/* The end is stored in one question, which has all of it once more: that is taken while it comes, so that an end never waits for
+ * memory. */
+static size_t bytes_of(const struct run *r)
+{
+    size_t told = r->gather.text.cap + r->object.cap + r->pending.cap, question = r->call.request.cap;
+    size_t rest = r->gather.places.cap + r->queued.cap + r->error.cap + r->reader.carry.cap + r->reader.joined.cap;
+    return sizeof *r + rest + told + (question > told ? question : told);
+}
+
+/* False: there is no room for what was added. What went is given back in any case. */
+static bool count(struct run *r)
+{
+    size_t bytes = bytes_of(r);
+    bool fits = memory_take(r->gl->gateway, (int64_t)bytes - (int64_t)r->counted);
+    if (fits) r->counted = bytes;
+    return fits;
 }
 
 /* ---- storing ---------------------------------------------------------------------------------------------------------------- */
@@ -83,9 +109,6 @@ static void put_runner(const struct run *r, struct json_writer *w)
 static void put_keep(struct run *r, struct buf *out)
 {
     struct json_writer w;
-    struct buf items;
-    buf_init(&items, SIZE_MAX / 4);
-    if (r->ended) responses_gather_items(&r->gather, &items);
     json_write(&w, out);
     json_put_object(&w);
     json_add_str(&w, S("id"), str_z(r->id));
@@ -93,10 +116,12 @@ static void put_keep(struct run *r, struct buf *out)
     json_add_bool(&w, S("streams"), r->streams);
     if (!r->ended) put_runner(r, &w);
     put_list(&w, "events", buf_view(&r->pending));
-    put_list(&w, "output", buf_view(&items));
+    json_put_name(&w, S("output"));
+    json_put_raw(&w, S("["));
+    if (r->ended) responses_gather_items(&r->gather, out);
+    buf_char(out, ']');
     json_add_raw(&w, S("response"), buf_view(&r->object));
     json_put_end(&w);
-    buf_done(&items);
     r->sending = r->pending.n;
 }
 
@@ -150,6 +175,7 @@ static void flush(struct run *r)
 static void drop_sent(struct run *r)
 {
     if (r->sending == 0) return;
+    follow_stored(r->gl, run_id(r));
     size_t n = r->sending < r->pending.n ? r->sending + 1 : r->sending;
     buf_drop_head(&r->pending, n);
     r->sending = 0;
@@ -205,6 +231,11 @@ static void on_end_stored(struct state_call *c, enum err got)
         timer_set(r->gl->loop, &r->timer, POLL_MS, on_poll);
         return;
     }
+    follow_stored(r->gl, run_id(r));
+    if (r->leaves) {
+        stop(r);
+        return;
+    }
     if (r->local) {
         r->stored = true; /* on_end() comes, and frees */
         http_local_resume(r->local);
@@ -215,34 +246,23 @@ static void on_end_stored(struct state_call *c, enum err got)
 
 /* ---- ends that the provider did not make ---------------------------------------------------------------------------------------- */
 
+/* What the exchange said instead of an answer; points into `error` by the tape. */
+static struct str word_of(const struct run *r)
+{
+    struct json_tape *t = &r->gl->tape;
+    uint32_t at = json_scan(t, buf_view(&r->error), &WIRE_LIMITS, NULL) == OK ? json_path(t, 0, "error", "message") : 0;
+    if (at && json_is(t, at, JSON_STRING)) return json_text(t, at);
+    return S("the exchange broke off before the response was whole");
+}
+
 /* The object as it was, failed; STR_NONE: with what the exchange said. */
 static void fail_object(struct run *r, struct str message)
 {
-    struct json_tape *t = &r->gl->tape;
-    struct buf error, text;
-    struct json_writer w;
-    struct json_edit edits[JSON_EDITS(2)];
-    struct str pieces[JSON_PIECES(JSON_EDITS(2))];
-    buf_init(&error, ERROR_MAX * 2);
+    struct buf text;
     buf_init(&text, SIZE_MAX / 4);
-    if (!message.n && json_scan(t, buf_view(&r->error), &WIRE_LIMITS, NULL) == OK) {
-        uint32_t at = json_path(t, 0, "error", "message");
-        if (at && json_is(t, at, JSON_STRING)) message = json_text(t, at);
-    }
-    if (!message.n) message = S("the exchange broke off before the response was whole");
-    json_write(&w, &error);
-    json_put_object(&w);
-    json_add_str(&w, S("code"), S("server_error"));
-    json_put_name(&w, S("message"));
-    json_put_span(&w, message);
-    json_put_end(&w);
-    const struct json_change changes[] = {{JSON_SET, S("status"), S("\"failed\"")}, {JSON_SET, S("error"), buf_view(&error)}};
-    must(json_scan(t, buf_view(&r->object), &JSON_LIMITS_TOP, NULL) == OK); /* ours, or read before */
-    size_t n = json_splice(t->src, edits, json_plan(t, 0, changes, COUNTOF(changes), edits), pieces);
-    for (size_t i = 0; i < n; i++) buf_str(&text, pieces[i]);
+    responses_failed_put(&r->gl->tape, buf_view(&r->object), message.n ? message : word_of(r), &text);
     buf_done(&r->object);
     r->object = text;
-    buf_done(&error);
 }
 
 static void put_event(struct run *r, struct str type)
@@ -287,11 +307,24 @@ static void end(struct run *r)
     if (r->local) http_local_pause(r->local); /* a drain waits for it, and so for the store */
 }
 
+/* Its items were gathered: they are not held twice. What is no list of items is left for its keeper to refuse. */
 static void take_object(struct run *r)
 {
-    const struct json_tape *t = &r->gl->tape;
+    struct json_tape *t = &r->gl->tape;
+    const struct json_change none = {JSON_SET, S("output"), S("[]")};
+    struct json_edit edits[JSON_EDITS(1)];
+    struct str pieces[JSON_PIECES(JSON_EDITS(1))], raw = json_raw(t, json_find(t, 0, S("response")));
+    must(json_scan(t, raw, &JSON_LIMITS_TOP, NULL) == OK); /* as a part of the event */
+    uint32_t output = json_find(t, 0, S("output"));
+    bool has_items = output && json_is(t, output, JSON_ARRAY);
+    size_t n = has_items ? json_plan(t, 0, &none, 1, edits) : JSON_TWICE;
     buf_clear(&r->object);
-    buf_str(&r->object, json_raw(t, json_find(t, 0, S("response"))));
+    if (n == JSON_TWICE) {
+        buf_str(&r->object, raw);
+        return;
+    }
+    n = json_splice(raw, edits, n, pieces);
+    for (size_t i = 0; i < n; i++) buf_str(&r->object, pieces[i]);
 }
 
 /* Why an answer is failed rather than shown as whole; STR_NONE: it is fine. The tape holds the event. */
@@ -305,6 +338,17 @@ static struct str fault_of(const struct run *r, enum responses_event means, size
         return S("the provider's response object has a member twice");
     bool over = means == RESPONSES_EVENT_LAST && (r->gather.over || bytes > r->most);
     return over ? S("the response is longer than what is kept of one (state.max_response)") : STR_NONE;
+}
+
+/* What came so far is given up, and the provider's call with it. */
+static void end_starved(struct run *r)
+{
+    r->leaves = true;
+    responses_gather_done(&r->gather);
+    sse_done(&r->reader);
+    fail(r, S("Aquifer was at its memory ceiling (memory.max) while the response came: ask again"));
+    end(r);
+    ignore_err(count(r) ? OK : ERR_OVERLOADED);
 }
 
 static void end_failed(struct run *r, struct str why)
@@ -357,6 +401,7 @@ static void on_local_body(struct http_local *l, struct str bytes, void *user)
     }
     if (sse_feed(&r->reader, bytes, &why) == OK)
         while (sse_next(&r->reader, &e)) take_event(r, &e);
+    if (!count(r) && !r->ended) end_starved(r);
     if (r->pending.n > PENDING_HIGH) http_local_pause(l);
     if (r->ended || r->tells_progress || r->pending.n) flush(r);
 }
@@ -398,30 +443,52 @@ static void answer_queued(struct run *r, struct exchange *x)
 static void work(struct run *r, struct exchange *x)
 {
     struct http_request request = *x->stream->request;
-    budget_undo(&x->hold); /* the exchange that does the work takes it again */
+    r->hold = x->hold; /* for the exchange that does the work: given back and taken again, another could come between */
+    x->hold = (struct budget_hold){0};
     request.opener = &r->inside;
     r->local = http_local_open(r->gl->server, &request, &local_handler, r);
     timer_set(r->gl->loop, &r->timer, POLL_MS, on_poll);
+}
+
+/* Nobody was told of it, and it may be stored all the same: it is removed, once the service would not begin it any more. */
+static void never_begun(struct run *r)
+{
+    int64_t left = r->until_ms - clock_wall_ms();
+    buf_done(&r->queued);
+    buf_done(&r->object);
+    r->refused = 2;
+    ignore_err(count(r) ? OK : ERR_OVERLOADED); /* it became less */
+    timer_set(r->gl->loop, &r->timer, left > 0 ? (uint64_t)left + 1 : 1, on_poll);
+}
+
+static enum err read_begun(struct state_call *c, enum err got)
+{
+    if (got != OK || c->status < 400) return got;
+    if (c->status == 404) return FAIL(&c->why, ERR_RECALL, "the response could not be kept: its conversation is gone");
+    c->why.retry_after_s = 1;
+    return FAIL(&c->why, ERR_RECALL, "the response could not be kept: try again");
 }
 
 static void on_begun(struct state_call *c, enum err got)
 {
     struct run *r = CONTAINER_OF(c, struct run, call);
     struct exchange *x = r->waits;
+    bool is_unknown = got != OK && c->sent;
     r->waits = NULL;
     if (x) x->kept->starts = NULL;
-    if (got == OK && c->status >= 400)
-        got = FAIL(&c->why, ERR_RECALL, "the response could not be kept: its conversation is gone");
+    got = read_begun(c, got);
     if (got != OK) {
         if (x) x->fault = c->why;
         if (x) x->outcome = OUTCOME_FAULT;
-        run_free(r);
+        if (is_unknown) never_begun(r);
+        else run_free(r);
     } else if (!x) { /* the caller left before anything was begun */
         fail(r, STR_NONE);
         r->ended = true;
         flush(r);
     } else {
         work(r, x);
+        ignore_err(count(r) ? OK : ERR_OVERLOADED); /* the question went */
         if (x->kept->ask.stream) {
             follow(x, x->kept->id, -1); /* the run may end first, and its id with it */
             return;
@@ -471,10 +538,24 @@ static void put_begin(struct run *r, struct exchange *x, struct str input)
     if (a->conversation.n) json_add_str(&w, S("conversation"), a->conversation);
     json_add_bool(&w, S("background"), true);
     json_add_bool(&w, S("streams"), r->streams);
+    r->until_ms = clock_wall_ms() + r->wait_ms;
+    json_add_i64(&w, S("until"), r->until_ms);
     put_runner(r, &w);
     put_list(&w, "input", input);
     json_add_raw(&w, S("response"), buf_view(&r->object));
     json_put_end(&w);
+}
+
+static enum err begin(struct run *r, struct exchange *x)
+{
+    if (!count(r)) {
+        x->kept->starts = NULL;
+        run_free(r);
+        return memory_refuse(&x->fault);
+    }
+    r->call.on_done = on_begun;
+    ask(r, S("POST"), "/keep");
+    return OK;
 }
 
 enum err background_start(struct exchange *x)
@@ -491,11 +572,17 @@ enum err background_start(struct exchange *x)
         responses_queued_put(&x->gl->tape, &view, clock_wall_ms() / 1000, &r->queued);
         buf_str(&r->object, buf_view(&r->queued));
         put_begin(r, x, buf_view(&input));
-        r->call.on_done = on_begun;
-        ask(r, S("POST"), "/keep");
+        e = begin(r, x);
     }
     buf_done(&input);
     return e;
+}
+
+struct budget_hold background_hold(struct run *r)
+{
+    struct budget_hold hold = r->hold;
+    r->hold = (struct budget_hold){0};
+    return hold;
 }
 
 void background_leave(struct run *r) { r->waits = NULL; }

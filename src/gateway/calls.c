@@ -11,8 +11,10 @@ enum { IDS_MAX = 128, RECALLED_MAX = 8 << 20, KEPT_MAX = 2 << 20 };
 struct calls {
     struct exchange *exchange;
     struct state_call call;
-    struct buf recalled; /* an object of what is known of the calls whose results the request brings; empty: nothing */
-    struct buf keep;     /* the same of the answer's calls */
+    bool recalled;   /* call.answer is an object of what is known of the calls whose results the request brings */
+    bool asked;      /* the service was: the request counts, whatever becomes of it */
+    struct buf keep; /* the same of the answer's calls */
+    size_t counted;  /* of `keep`, and of the question that it becomes, told to the memory ceiling */
 };
 
 static void calls_new(struct exchange *x)
@@ -21,7 +23,6 @@ static void calls_new(struct exchange *x)
     k->exchange = x;
     buf_init(&k->call.request, SIZE_MAX / 4);
     buf_init(&k->call.answer, 0);
-    buf_init(&k->recalled, RECALLED_MAX);
     buf_init(&k->keep, KEPT_MAX);
     x->calls = k;
 }
@@ -31,11 +32,13 @@ void calls_free(struct exchange *x)
     struct calls *k = x->calls;
     if (!k) return;
     x->calls = NULL;
+    memory_take(x->gl->gateway, -(int64_t)k->counted);
     state_call_done(&k->call);
-    buf_done(&k->recalled);
     buf_done(&k->keep);
     free(k);
 }
+
+bool calls_count(const struct exchange *x) { return x->calls && x->calls->asked && err_status(x->fault.code) < 500; }
 
 bool calls_are_busy(const struct exchange *x) { return x->calls && x->calls->call.call; }
 
@@ -117,10 +120,16 @@ static unsigned put_ids(const struct json_tape *t, struct buf *out)
 static void on_recalled(struct state_call *c, enum err got)
 {
     struct calls *k = CONTAINER_OF(c, struct calls, call);
-    if (got == OK && c->status == 200) buf_str(&k->recalled, buf_view(&c->answer));
-    if (k->recalled.over) buf_done(&k->recalled);
-    buf_done(&c->answer);
-    exchange_resume(k->exchange);
+    struct exchange *x = k->exchange;
+    k->recalled = got == OK && c->status == 200;
+    if (got == ERR_OVERLOADED) {
+        x->fault = c->why;
+        x->outcome = OUTCOME_FAULT;
+        exchange_jump(x, STEP_SETTLE);
+        return;
+    }
+    if (!k->recalled) state_call_done(c);
+    exchange_resume(x);
 }
 
 enum next calls_recall(struct exchange *x)
@@ -141,7 +150,9 @@ enum next calls_recall(struct exchange *x)
         buf_done(&x->calls->call.request);
         return NEXT;
     }
+    if (admit_ahead(x) != OK) return FAILED;
     x->gl->scanned = NULL;
+    x->calls->asked = true;
     x->calls->call.on_done = on_recalled;
     ask(x, "/calls/recall", RECALLED_MAX);
     return WAIT;
@@ -150,18 +161,25 @@ enum next calls_recall(struct exchange *x)
 enum err calls_restore(struct exchange *x, struct chat *c)
 {
     struct json_tape *t = &x->gl->tape;
-    if (!x->calls || !x->calls->recalled.n) return OK;
-    if (json_scan(t, buf_view(&x->calls->recalled), &JSON_LIMITS, NULL) != OK) return OK;
+    if (!x->calls || !x->calls->recalled) return OK;
+    if (json_scan(t, buf_view(&x->calls->call.answer), &JSON_LIMITS, NULL) != OK) return OK;
     return chat_calls_restore(c, t, &x->fault);
 }
 
 /* ---- keep ------------------------------------------------------------------------------------------------------------------ */
 
+static bool count_keep(struct calls *k)
+{
+    if (!memory_take(k->exchange->gl->gateway, (int64_t)k->keep.cap - (int64_t)k->counted)) return false;
+    k->counted = k->keep.cap;
+    return true;
+}
+
 void calls_gather(struct exchange *x, struct chat_answer *a, struct chat_origin origin)
 {
     struct calls *k = x->calls;
     buf_clear(&k->keep);
-    if (!chat_calls_keep(a, x->key->seal, origin, &k->keep)) buf_done(&k->keep);
+    if (!chat_calls_keep(a, x->key->seal, origin, &k->keep) || !count_keep(k)) buf_done(&k->keep);
 }
 
 static void on_kept(struct state_call *c, enum err got)
@@ -181,6 +199,7 @@ enum next calls_keep(struct exchange *x)
     k->call.request = k->keep;
     buf_init(&k->keep, KEPT_MAX);
     k->call.on_done = on_kept;
+    k->recalled = false;
     ask(x, "/calls/keep", KIB(64));
     return WAIT;
 }

@@ -187,12 +187,7 @@ static enum err check_house(struct gateway_loop *gl, struct fault *why)
         why->retry_after_s = 1;
         return why->code;
     }
-    if (memory_is_short(gl->gateway)) {
-        FAIL(why, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
-        why->retry_after_s = 2;
-        return why->code;
-    }
-    return OK;
+    return memory_is_short(gl->gateway) ? memory_refuse(why) : OK;
 }
 
 static void not_found(const struct http_request *r, bool wrong_method, struct fault *why)

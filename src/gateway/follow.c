@@ -1,18 +1,89 @@
-/* Following a response that runs in the background, from any event on: what is stored of its stream is asked for again and again
- * until it is over, so that it does not matter which loop or gateway works on it, or worked. */
+/* Following a response that runs in the background, from any event on: what is stored of its stream is asked for until it is over,
+ * so that it does not matter which loop or gateway works on it, or worked. Where the work is this loop's, its run tells when something
+ * was stored; else one follower of a response asks for all of the loop's, less often while nothing comes. */
 #include "gateway/state.h"
 
 #include <stdio.h>
 
-enum { LOOK_MS = 100, PATIENCE = 600 }; /* looks in vain, one after the other, before a follower is told */
+enum {
+    LOOK_MS = 20,           /* at the least between two looks of a follower */
+    LOOK_MOST_MS = 400,     /* … and at the most: so late is seen what another loop stored, and that a key has expired */
+    PAGE_BYTES = KIB(256),  /* so much at once means that there may be more */
+    PATIENCE_MS = 60 * 1000 /* so long the service may be away before a follower is told */
+};
 
 static void on_look(struct timer *t);
+
+static void join(struct kept *k)
+{
+    struct gateway_loop *gl = k->exchange->gl;
+    k->next = gl->followers;
+    k->at = &gl->followers;
+    if (k->next) k->next->at = &k->next;
+    gl->followers = k;
+}
+
+void follow_stop(struct kept *k)
+{
+    if (!k->at) return;
+    *k->at = k->next;
+    if (k->next) k->next->at = k->at;
+    k->at = NULL;
+    timer_cancel(k->exchange->gl->loop, &k->exchange->timer);
+}
+
+static bool is_same(const struct kept *a, const struct kept *b)
+{
+    return str_eq(a->id, b->id) && str_eq(a->exchange->key->project, b->exchange->key->project);
+}
+
+/* Who is not up to date asks for himself; of the others the first asks for all. */
+static bool asks(const struct kept *k)
+{
+    if (!k->idle) return true;
+    for (const struct kept *f = k->exchange->gl->followers; f != k; f = f->next)
+        if (f->idle && is_same(f, k)) return false;
+    return true;
+}
+
+static void look_in(struct kept *k, uint64_t ms)
+{
+    struct exchange *x = k->exchange;
+    uint64_t now = loop_now(x->gl->loop), next = k->looked_ms + LOOK_MS;
+    if (now + ms < next) ms = next - now;
+    timer_set(x->gl->loop, &x->timer, ms ? ms : 1, on_look);
+}
+
+static void wake(struct kept *k)
+{
+    k->pause_ms = LOOK_MS;
+    if (k->call.call || !k->idle) return;
+    k->idle = false;
+    look_in(k, 0);
+}
+
+static void leave(struct exchange *x, enum outcome outcome)
+{
+    follow_stop(x->kept);
+    x->outcome = (unsigned char)outcome;
+    exchange_jump(x, STEP_SETTLE);
+}
 
 static void give_up(struct exchange *x, const struct fault *why)
 {
     x->fault = *why;
-    x->outcome = OUTCOME_FAULT;
-    exchange_jump(x, STEP_SETTLE);
+    leave(x, OUTCOME_FAULT);
+}
+
+/* A follower stays for hours: his key must be good all that time, by the newest generation. */
+static bool may_follow(struct exchange *x)
+{
+    const struct key *k = generation_key(x->gl->generation, str_z(x->key->id));
+    bool expired = k && k->expires_ms && k->expires_ms <= clock_wall_ms();
+    if (k && !k->revoked && !expired) return true;
+    if (expired) FAIL(&x->fault, ERR_KEY_EXPIRED, "key %s has expired: ask for a new one", x->key->id);
+    else FAIL(&x->fault, ERR_KEY_INVALID, "the key that this response was followed with is revoked");
+    return false;
 }
 
 static void begin(struct exchange *x)
@@ -36,33 +107,55 @@ static void say(struct exchange *x, struct str bytes)
     http_stream_write(x->stream, bytes);
 }
 
+static void look_again(struct kept *k, bool came)
+{
+    uint32_t longer = k->pause_ms * 2;
+    k->idle = !came;
+    look_in(k, came && k->call.answer.n >= PAGE_BYTES ? 0 : k->pause_ms);
+    k->pause_ms = came ? LOOK_MS : longer < LOOK_MOST_MS ? longer : LOOK_MOST_MS;
+}
+
+static void tell_others(const struct kept *k)
+{
+    for (struct kept *f = k->exchange->gl->followers; f; f = f->next)
+        if (f != k && is_same(f, k)) wake(f);
+}
+
+/* The service is away: it comes back, and it goes on from there. */
+static bool waits_for_it(struct kept *k, enum err got)
+{
+    uint64_t now = loop_now(k->exchange->gl->loop);
+    if (got != ERR_RECALL || !k->exchange->head_sent) return false;
+    if (!k->away_ms) k->away_ms = now;
+    if (now - k->away_ms > PATIENCE_MS) return false;
+    look_again(k, false);
+    return true;
+}
+
 static void on_followed(struct state_call *c, enum err got)
 {
     struct kept *k = CONTAINER_OF(c, struct kept, call);
     struct exchange *x = k->exchange;
     struct str number, state;
     uint64_t last;
+    bool came = c->answer.n > 0;
     if (got == OK && c->status >= 400)
         got = FAIL(&c->why, c->status == 404 ? ERR_NOT_FOUND : ERR_BAD_REQUEST, "%.*s", STR_ARG(state_message(c, &x->gl->tape)));
-    if (got == ERR_RECALL && x->head_sent && k->in_vain++ < PATIENCE) { /* control comes back, and it goes on from there */
-        timer_set(x->gl->loop, &x->timer, LOOK_MS, on_look);
-        return;
-    }
     if (got != OK) {
+        if (waits_for_it(k, got)) return;
+        tell_others(k);
         give_up(x, &c->why);
         return;
     }
-    k->in_vain = 0;
+    k->away_ms = 0;
     begin(x);
     say(x, buf_view(&c->answer));
     str_cut(str_z(c->follow), ' ', &number, &state);
     if (str_u64(number, &last)) k->after = (int64_t)last;
-    if (!str_eq(state, S("over"))) {
-        timer_set(x->gl->loop, &x->timer, c->answer.n ? 1 : LOOK_MS, on_look);
-        return;
-    }
-    x->outcome = OUTCOME_STREAM;
-    exchange_jump(x, STEP_SETTLE);
+    bool over = str_eq(state, S("over"));
+    if (k->idle && (came || over)) tell_others(k);
+    if (over) leave(x, OUTCOME_STREAM);
+    else look_again(k, came);
 }
 
 static void look(struct exchange *x)
@@ -75,6 +168,7 @@ static void look(struct exchange *x)
     const struct state_request r = {S("GET"), str_make(target, (size_t)n), x->key->project, x->generation->settings.state_wait_ms,
                                     MIB(64)};
     k->call.on_done = on_followed;
+    k->looked_ms = loop_now(x->gl->loop);
     state_ask(x->gl, &k->call, &r);
 }
 
@@ -82,16 +176,44 @@ static void look(struct exchange *x)
 static void on_look(struct timer *t)
 {
     struct exchange *x = CONTAINER_OF(t, struct exchange, timer);
+    struct kept *k = x->kept;
     if (!x->stream) return;
-    if (http_stream_queued(x->stream) > HTTP_QUEUE_HIGH) timer_set(x->gl->loop, t, LOOK_MS, on_look);
-    else look(x);
+    if (!may_follow(x)) {
+        leave(x, OUTCOME_FAULT);
+        return;
+    }
+    bool full = http_stream_queued(x->stream) > HTTP_QUEUE_HIGH;
+    if (full) k->idle = false; /* so that nobody waits for it to ask */
+    if (!full && asks(k)) {
+        look(x);
+        return;
+    }
+    if (!full) say(x, STR_NONE);
+    look_in(k, LOOK_MOST_MS / 4);
 }
 
 void follow(struct exchange *x, struct str id, int64_t after)
 {
     struct kept *k = x->kept;
-    k->follows = true;
     k->after = after;
     k->id = id;
+    k->pause_ms = LOOK_MS;
+    join(k);
     look(x);
+}
+
+void follow_stored(struct gateway_loop *gl, struct str id)
+{
+    for (struct kept *f = gl->followers; f; f = f->next)
+        if (str_eq(f->id, id)) wake(f);
+}
+
+void follow_recheck(struct gateway_loop *gl)
+{
+    for (struct kept *f = gl->followers, *next; f; f = next) {
+        next = f->next;
+        if (may_follow(f->exchange)) continue;
+        state_call_stop(&f->call);
+        leave(f->exchange, OUTCOME_FAULT);
+    }
 }

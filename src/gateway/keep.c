@@ -84,12 +84,24 @@ static void take_events(struct kept *k, struct str bytes)
     while (sse_next(&k->reader, &e)) take_event(k, &e);
 }
 
+/* The answer goes on to its caller; only what would be kept of it is let go. */
+static void watch_memory(struct kept *k)
+{
+    struct fault why;
+    if (k->starved || kept_count(k, &why) == OK) return;
+    k->starved = true;
+    responses_gather_done(&k->gather);
+    responses_gather_init(&k->gather, 0);
+    k->gather.over = true;
+}
+
 struct str kept_events(struct exchange *x, struct str bytes)
 {
     struct kept *k = x->kept;
     if (!k->tells) return bytes;
     buf_clear(&k->out);
     take_events(k, bytes);
+    watch_memory(k);
     return buf_view(&k->out);
 }
 
@@ -105,6 +117,7 @@ static enum err take_answer(struct kept *k)
     if (k->pins) buf_str(&k->terminal, buf_view(&x->held));
     else TRY(responses_view_put(t, 0, &view, STR_NONE, &k->terminal, &x->fault));
     k->has_terminal = true;
+    watch_memory(k);
     return OK;
 }
 
@@ -116,6 +129,7 @@ enum err kept_answer(struct exchange *x)
     if (x->held.n && x->held.p[0] == '{') return take_answer(k);
     buf_clear(&k->out);
     take_events(k, buf_view(&x->held));
+    watch_memory(k);
     return OK;
 }
 
@@ -126,11 +140,19 @@ static void add_id(struct json_writer *w, const char *name, struct str id)
     if (id.n) json_add_str(w, str_z(name), id);
 }
 
-static void add_items(struct json_writer *w, const char *name, struct str items)
+static void add_input(struct json_writer *w, struct str items)
 {
-    json_put_name(w, str_z(name));
+    json_put_name(w, S("input"));
     json_put_raw(w, S("["));
     buf_str(w->out, items);
+    buf_char(w->out, ']');
+}
+
+static void add_output(struct json_writer *w, struct responses_gather *g)
+{
+    json_put_name(w, S("output"));
+    json_put_raw(w, S("["));
+    responses_gather_items(g, w->out);
     buf_char(w->out, ']');
 }
 
@@ -165,9 +187,6 @@ static void put_pin(struct kept *k, struct buf *out)
 static void put_request(struct kept *k, struct buf *out)
 {
     struct json_writer w;
-    struct buf items;
-    buf_init(&items, SIZE_MAX / 4);
-    responses_gather_items(&k->gather, &items);
     buf_clear(out);
     json_write(&w, out);
     json_put_object(&w);
@@ -175,11 +194,10 @@ static void put_request(struct kept *k, struct buf *out)
     add_id(&w, "previous", k->ask.previous);
     add_id(&w, "conversation", k->ask.conversation);
     json_add_bool(&w, S("background"), k->ask.background);
-    add_items(&w, "input", buf_view(&k->input));
-    add_items(&w, "output", buf_view(&items));
+    add_input(&w, buf_view(&k->input));
+    add_output(&w, &k->gather);
     json_add_raw(&w, S("response"), object_of(k));
     json_put_end(&w);
-    buf_done(&items);
 }
 
 /* The caller's last bytes, with the terminal event or answer as it was decided. */
@@ -241,11 +259,18 @@ static enum next keep(struct exchange *x)
 {
     struct kept *k = x->kept;
     const struct state_request r = {S("POST"), S("/keep"), x->key->project, x->generation->settings.state_wait_ms, KIB(64)};
+    if (k->starved && k->keeps && is_relied_on(k)) {
+        ignore_err(memory_refuse(&x->fault));
+        x->outcome = OUTCOME_FAULT;
+        return NEXT;
+    }
     bool fits = !k->gather.over && k->terminal.n <= x->generation->settings.state_max;
     if (!k->keeps || !fits) {
         if (k->keeps) ignore_err(tell_unkept(k));
         if (k->keeps)
-            LOG(LOG_INFO, "state.too_long", "a response is longer than state.max_response and not kept",
+            LOG(LOG_INFO, "state.too_long",
+                k->starved ? "there is no memory to keep a response"
+                           : "a response is longer than state.max_response and not kept",
                 F_Z("request_id", x->id));
         put_last(x);
         return NEXT;

@@ -81,6 +81,7 @@ static void on_generation(struct post *p)
     gl->generation = n;
     http_server_set_options(gl->server, &n->settings.server);
     atomic_store(&gl->serves, n->number);
+    follow_recheck(gl);
     loader_tell_board(gl->gateway);
 }
 

@@ -95,3 +95,10 @@ bool memory_take(void *gateway, int64_t bytes)
     atomic_fetch_add_explicit(&g->slot->memory, bytes, memory_order_relaxed);
     return true;
 }
+
+enum err memory_refuse(struct fault *why)
+{
+    FAIL(why, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
+    why->retry_after_s = 2;
+    return why->code;
+}

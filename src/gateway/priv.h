@@ -35,6 +35,7 @@ struct gateway_loop {
     struct buf array;              /* for what array.c turns, until it is written */
     struct exchange *spare;        /* freed exchanges for the next ones */
     unsigned n_spare;
+    struct kept *followers;                     /* who see such a response while it is worked on */
     struct run *runs;                           /* responses that go on without their callers */
     struct http_origin *state;                  /* control's state service */
     const struct exchange *scanned;             /* its body is what the tape holds: from recall to admit */
@@ -362,6 +363,7 @@ bool kept_counts(const struct exchange *x);  /* its failure stays counted as a r
 bool kept_is_busy(const struct exchange *x); /* a call to the state service is under way */
 /* What a stream's whole events become for the caller; valid until the next call. */
 struct str kept_events(struct exchange *x, struct str bytes);
+void follow_recheck(struct gateway_loop *gl);   /* there is a new generation: whose key is revoked follows no more */
 void background_close(struct gateway_loop *gl); /* the loop ends: what still runs is given up */
 /* x->held is a whole good answer: it is told as the caller asked. */
 MUST_USE enum err kept_answer(struct exchange *x);
@@ -387,6 +389,7 @@ void calls_gather(struct exchange *x, struct chat_answer *a, struct chat_origin 
 void calls_stop(struct exchange *x); /* as kept_stop(), kept_free(), kept_is_busy() */
 void calls_free(struct exchange *x);
 bool calls_are_busy(const struct exchange *x);
+bool calls_count(const struct exchange *x); /* as kept_counts() */
 
 /* ---- settle.c -------------------------------------------------------------------------------------------------------- */
 /* Ends the attempt under way: usage, cost, journal, metrics, breaker. Idempotent. */
@@ -413,6 +416,7 @@ void memory_watch(struct gateway *g); /* on the manager: measures now and every 
 void memory_set_max(struct gateway *g, uint64_t bytes);
 bool memory_take(void *gateway, int64_t bytes); /* for http: bodies, heads, buffers of connections */
 bool memory_is_short(struct gateway *g);
+MUST_USE enum err memory_refuse(struct fault *why); /* ERR_OVERLOADED, in words */
 
 /* ---- loader.c -------------------------------------------------------------------------------------------------------- */
 /* Loads the newest published generation, when there is one, and hands it to the loops. On the manager. */

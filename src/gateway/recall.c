@@ -28,6 +28,7 @@ void kept_free(struct exchange *x)
     struct kept *k = x->kept;
     if (!k) return;
     x->kept = NULL;
+    follow_stop(k);
     memory_take(x->gl->gateway, -(int64_t)k->counted);
     state_call_done(&k->call);
     buf_done(&k->named);
@@ -38,6 +39,17 @@ void kept_free(struct exchange *x)
     responses_gather_done(&k->gather);
     sse_done(&k->reader);
     free(k);
+}
+
+/* What is gathered of an answer is held twice: the question that stores it has it once more. */
+enum err kept_count(struct kept *k, struct fault *why)
+{
+    size_t answer = (k->gather.text.cap + k->terminal.cap) * (k->run ? 1 : 2); /* a run's is stored by it */
+    size_t rest = k->gather.places.cap + k->out.cap + k->reader.carry.cap + k->reader.joined.cap;
+    size_t bytes = k->named.cap + k->body.cap + k->input.cap + rest + answer;
+    if (!memory_take(k->exchange->gl->gateway, (int64_t)bytes - (int64_t)k->counted)) return memory_refuse(why);
+    k->counted = bytes;
+    return OK;
 }
 
 /* What was looked up for nothing cost the same. */
@@ -51,7 +63,7 @@ void kept_stop(struct exchange *x)
     if (x->kept->starts) background_leave(x->kept->starts);
     x->kept->starts = NULL;
     state_call_stop(&x->kept->call);
-    if (x->kept->follows) timer_cancel(x->gl->loop, &x->timer);
+    follow_stop(x->kept);
 }
 
 static void ask(struct exchange *x, struct str method, struct str target)
@@ -205,19 +217,6 @@ static enum next ask_about(struct exchange *x)
 /* Counting and compacting continue what is kept, but nothing comes of them that could be. */
 static bool is_bare(const struct exchange *x) { return x->endpoint->operation != WIRE_GENERATE; }
 
-static enum err count_bytes(struct exchange *x)
-{
-    struct kept *k = x->kept;
-    size_t bytes = k->named.cap + k->body.cap + k->input.cap;
-    if (!memory_take(x->gl->gateway, (int64_t)(bytes - k->counted))) {
-        FAIL(&x->fault, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
-        x->fault.retry_after_s = 2;
-        return x->fault.code;
-    }
-    k->counted = bytes;
-    return OK;
-}
-
 /* The request as it goes up. Only now is it known to be well formed but for what the route's format says of it. */
 static enum err compose(struct exchange *x, struct str earlier)
 {
@@ -228,7 +227,7 @@ static enum err compose(struct exchange *x, struct str earlier)
     TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
     if (k->keeps) TRY(responses_chain_input(&x->gl->tape, &k->input, &x->fault));
     TRY(responses_chain_compose(&x->gl->tape, &how, &k->body, &x->fault));
-    TRY(count_bytes(x));
+    TRY(kept_count(k, &x->fault));
     r->body = buf_view(&k->body);
     return OK;
 }
@@ -310,7 +309,7 @@ static enum err put_named(struct exchange *x, struct state_call *c)
     if (k->named.over) return FAIL(&x->fault, ERR_BODY_TOO_LARGE, "the conversation with its earlier items is too long");
     state_call_done(c);
     r->body = buf_view(&k->named);
-    return count_bytes(x);
+    return kept_count(k, &x->fault);
 }
 
 static void on_named(struct state_call *c, enum err got)
@@ -446,6 +445,8 @@ static enum next look(struct exchange *x)
     if (!keeps && !a.previous.n && !a.conversation.n) return NEXT; /* it is whole in itself */
     const struct route *route = route_of(x);
     if (!route) return NEXT; /* admit refuses it */
+    const struct inside *inside = x->stream->request->opener;
+    if (inside && inside->run) x->hold = background_hold(inside->run);
     bool asks = a.previous.n || a.conversation.n || a.background || names_items(x->stream->request->body);
     if (asks && admit_ahead(x) != OK) return FAILED;
     return route->state_upstream ? recall_upstream(x, &a, route) : recall(x, &a);

@@ -119,7 +119,7 @@ enum next step_settle(struct exchange *x)
     } else if (x->outcome == OUTCOME_GONE) {
         relay_stop(x);
     }
-    if (x->outcome == OUTCOME_FAULT && !x->walk.attempts && !kept_counts(x)) budget_undo(&x->hold);
+    if (x->outcome == OUTCOME_FAULT && !x->walk.attempts && !kept_counts(x) && !calls_count(x)) budget_undo(&x->hold);
     else budget_settle(&x->hold, x->tokens_used);
     return NEXT;
 }

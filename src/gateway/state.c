@@ -58,19 +58,13 @@ static enum err unavailable(struct state_call *c, const char *what)
     return ERR_RECALL;
 }
 
-static enum err starved(struct state_call *c)
-{
-    FAIL(&c->why, ERR_OVERLOADED, "Aquifer is at its memory ceiling (memory.max): try again in a moment");
-    c->why.retry_after_s = 2;
-    return ERR_OVERLOADED;
-}
-
 static void on_end(struct http_call *call, void *user)
 {
     struct state_call *c = user;
     enum err got = OK;
+    c->sent = true;
     if (c->status >= 500) got = unavailable(c, "its keeper is not ready");
-    else if (c->starved) got = starved(c);
+    else if (c->starved) got = memory_refuse(&c->why);
     else if (c->answer.over) got = FAIL(&c->why, ERR_BODY_TOO_LARGE, "the conversation with its earlier items is too long");
     tell(c, got);
 }
@@ -79,6 +73,7 @@ static void on_fail(struct http_call *call, const struct fault *why, void *user)
 {
     struct state_call *c = user;
     LOG(LOG_WARN, "state.unavailable", why->text);
+    c->sent = http_call_was_sent(call);
     tell(c, unavailable(c, "its keeper does not answer"));
 }
 
@@ -97,7 +92,7 @@ void state_ask(struct gateway_loop *gl, struct state_call *c, const struct state
     c->deployment[0] = c->follow[0] = '\0';
     c->why = (struct fault){0};
     let_go(c);
-    c->starved = false;
+    c->starved = c->sent = false;
     buf_init(&c->answer, r->answer_max > ERROR_LEAST ? r->answer_max : ERROR_LEAST);
     memset(c->deployment, 0, sizeof c->deployment);
     memset(c->follow, 0, sizeof c->follow);

@@ -18,6 +18,7 @@ struct state_call {
     int status;
     struct buf answer;
     size_t counted;      /* of the answer, told to the memory ceiling */
+    bool sent;           /* the question, or a part of it, went out */
     bool starved;        /* there was no memory for all of it */
     char deployment[32]; /* the provider's deployment that keeps it; "" : we do */
     char follow[48];     /* of a followed stream: the last event's number and whether more comes */
@@ -50,7 +51,6 @@ struct kept {
     bool keeps;         /* … and kept */
     bool pins;          /* … by its provider: what is kept here is which of them has it */
     bool asked;         /* the service was asked for earlier items: the request counts, whatever becomes of it */
-    bool follows;       /* GET ?stream=true: the answer comes from the service piece by piece */
     struct run *run;    /* this is the exchange that works in the background; NULL: it has a caller */
     struct run *starts; /* the one that is being stored for this caller; NULL: none */
     struct state_call call;
@@ -58,15 +58,23 @@ struct kept {
     struct buf body;  /* what goes up instead of the request's */
     struct buf input; /* the request's own items */
     size_t counted;   /* bytes told to the memory ceiling */
+    bool starved;     /* there was no memory for all of the answer: it is not kept */
     struct responses_gather gather;
     struct sse_reader reader;
     struct buf out;      /* events as the caller gets them */
     struct buf terminal; /* the last event's data, or the whole answer */
     bool is_event, has_terminal;
-    int64_t after;    /* followed up to this number */
-    unsigned in_vain; /* times in a row that the service could not be asked */
+    /* follow.c: the answer comes from the service piece by piece */
+    struct kept *next, **at; /* of the loop's followers; at NULL: none of them */
+    int64_t after;           /* followed up to this number */
+    uint64_t looked_ms;      /* loop time of the last look */
+    uint64_t away_ms;        /* … since when the service cannot be asked; 0: it can */
+    uint32_t pause_ms;       /* until the next look */
+    bool idle;               /* the last look found nothing new */
 };
 struct kept *kept_new(struct exchange *x);
+/* Tells the memory ceiling what is held; ERR_OVERLOADED: there is no room for it. */
+MUST_USE enum err kept_count(struct kept *k, struct fault *why);
 struct responses_view kept_view(const struct kept *k, bool stored);
 /* The event's data behind its name. */
 void kept_put_event(struct buf *out, struct str name, struct str data);
@@ -75,7 +83,11 @@ void kept_put_event(struct buf *out, struct str name, struct str data);
 
 /* The caller gets the queued response, or follows it; the work goes on in an exchange of its own. */
 MUST_USE enum err background_start(struct exchange *x);
+/* What the caller's exchange had taken of its key's limits, for the one that does the work; once. */
+struct budget_hold background_hold(struct run *r);
 void background_leave(struct run *r); /* the caller went away while it was being stored */
 struct str run_id(const struct run *r);
 /* Gives the stored events behind a number to the client (-1: from the first), as they come, until the response is over. */
 void follow(struct exchange *x, struct str id, int64_t after);
+void follow_stop(struct kept *k);                           /* it follows no more; fine when it did not */
+void follow_stored(struct gateway_loop *gl, struct str id); /* there is something new of it */

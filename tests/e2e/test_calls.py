@@ -9,6 +9,7 @@ from lib import acts, gemini, http
 from lib.clients import run_client
 from lib.fake import Fake
 from lib.gateway import Gateway, anthropic_provider, config, deployment, gemini_provider, openai_provider, route
+from lib.keeper import Keeper
 from lib.sigv4 import Verifier
 from lib.tap import check, eq, run, test
 
@@ -23,6 +24,7 @@ PROVIDERS = [openai_provider(fake, "responses", "    formats: [openai_responses]
 MODELS = {"responses": "gpt-5.5", "main": "gpt-4o-mini", "claude": "claude-sonnet-4-5", "google": "gemini-3-pro", "converse": json.dumps(SONNET)}
 gateway = Gateway(config(PROVIDERS, [route(name, deployment(name, model)) for name, model in MODELS.items()]),
                   {"ACCESS": ACCESS, "SECRET": SECRET}).start()
+keeper = Keeper(gateway)
 KEY = gateway.key()
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}
 # What each provider's state looks like where it goes back.
@@ -154,6 +156,15 @@ def _():
     check("c2lnbmF0dXJl" in sent("claude"), sent("claude"))
 
 
+@test("who may not have the answer, or not now, makes nobody look up what is kept")
+def _():
+    again, seen = with_results(asked("claude", False)), keeper.count("POST /calls/recall")
+    slow = gateway.key("slow", "--requests-per-minute", "1")
+    eq((chat("claude", again, key=slow).status, keeper.count("POST /calls/recall")), (200, seen + 1))
+    for key, status in ((slow, 429), (gateway.key("narrow", "--routes", "main"), 403), (gateway.key("poor", "--spend-day", "0.000001"), 402)):
+        eq((chat("claude", again, key=key).status, keeper.count("POST /calls/recall")), (status, seen + 1))
+
+
 @test("a turn that is over asks for nothing; a provider of Chat itself gets the body as it is")
 def _():
     again = [*with_results(asked("claude", False)), {"role": "assistant", "content": "Sun."}, {"role": "user", "content": "Thanks."}]
@@ -174,6 +185,7 @@ def _():
 
 def end():
     gateway.stop()
+    keeper.stop()
     fake.stop()
     aws.stop()
 

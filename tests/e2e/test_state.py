@@ -358,8 +358,8 @@ def _():
     eq(ask(background=True).status, 400)
     eq(call("POST", "/v1/conversations", {}).status, 400)
     with sqlite3.connect(os.path.join(gateway.dir, "data", "aquifer.db")) as db:
-        until(lambda: db.execute("SELECT (SELECT count(*) FROM responses) + (SELECT count(*) FROM state_items)").fetchone()[0] == 0,
-              "the tables are empty", 30)
+        until(lambda: db.execute("SELECT (SELECT count(*) FROM responses) + (SELECT count(*) FROM state_items)"
+                                 " + (SELECT count(*) FROM conversations)").fetchone()[0] == 0, "the tables are empty", 30)
         eq(db.execute("SELECT bytes FROM state_size").fetchone()[0], 0)
     gateway.write(TEXT)
     until(lambda: made("again")["store"], "it keeps again", 30)

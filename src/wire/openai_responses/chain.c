@@ -333,3 +333,25 @@ void responses_queued_put(const struct json_tape *request, const struct response
     }
     json_put_end(&w);
 }
+
+/* ---- failed --------------------------------------------------------------------------------------------------------------------- */
+
+void responses_failed_put(struct json_tape *t, struct str response, struct str message, struct buf *out)
+{
+    struct buf error;
+    struct json_writer w;
+    struct json_edit edits[JSON_EDITS(2)];
+    struct str pieces[JSON_PIECES(JSON_EDITS(2))];
+    buf_init(&error, SIZE_MAX / 4);
+    json_write(&w, &error);
+    json_put_object(&w);
+    json_add_str(&w, S("code"), S("server_error"));
+    json_put_name(&w, S("message"));
+    json_put_span(&w, message);
+    json_put_end(&w);
+    const struct json_change changes[] = {{JSON_SET, S("status"), S("\"failed\"")}, {JSON_SET, S("error"), buf_view(&error)}};
+    must(json_scan(t, response, &JSON_LIMITS_TOP, NULL) == OK); /* ours, or read before */
+    size_t n = json_splice(t->src, edits, json_plan(t, 0, changes, COUNTOF(changes), edits), pieces);
+    for (size_t i = 0; i < n; i++) buf_str(out, pieces[i]);
+    buf_done(&error);
+}

@@ -82,3 +82,5 @@ MUST_USE enum err responses_view_put(const struct json_tape *t, uint32_t respons
 /* The object of a response that has only been taken in: `request`'s model, tools and all that it repeats are told once it is
  * worked on. created_s: Unix seconds. */
 void responses_queued_put(const struct json_tape *request, const struct responses_view *v, int64_t created_s, struct buf *out);
+/* The response as a failed one, for the reason that `message` tells (escaped already, as it stands in JSON). Uses the tape. */
+void responses_failed_put(struct json_tape *t, struct str response, struct str message, struct buf *out);
