@@ -9,24 +9,25 @@ static bool is_told(const struct usage *u, enum usage_cell main, uint64_t sum)
     return u->quality[main] != USAGE_UNKNOWN || sum > 0;
 }
 
-/* Nothing that came was an answer: no HTTP, a redirect, a page for a browser, a stream without one event of the format. */
-static bool was_no_answer(const struct exchange *x, enum attempt_end end)
+/* Nothing that came was an answer: no HTTP, a redirect, a page for a browser, a stream without one event of the format. An
+ * event that is too long to be held is one all the same. */
+static bool was_no_answer(const struct exchange *x, enum attempt_end end, enum err code)
 {
     if (end != ATTEMPT_GARBAGE || x->passing) return false;
     if (!x->attempt.head_seen || x->attempt.status >= 300) return true;
-    if (x->streaming) return !x->wire_stream.started;
+    if (x->streaming) return !x->wire_stream.started && code != ERR_UPSTREAM_TOO_LARGE;
     struct str body = str_trim(buf_view(&x->held));
     return body.n && body.p[0] != '{';
 }
 
 /* Cells that nobody told are estimated and marked so; an answer that was cut keeps the last word it had, as partial. */
-static void complete_usage(struct exchange *x, enum attempt_end end)
+static void complete_usage(struct exchange *x, enum attempt_end end, enum err code)
 {
     struct usage *u = &x->usage;
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
     if (meter == WIRE_METER_NONE) return;
     /* Refused before it generated: nothing is charged, but what was read. */
-    if ((end == ATTEMPT_FAILED && !x->streaming) || was_no_answer(x, end)) {
+    if ((end == ATTEMPT_FAILED && !x->streaming) || was_no_answer(x, end, code)) {
         if (usage_worst(u, USAGE_INPUT) != USAGE_UNKNOWN) return; /* it told, in a body that says it failed */
         usage_set(u, USAGE_IN_FRESH, x->attempt.verdict.charged ? x->request.input_bound / BYTES_PER_TOKEN : 0, USAGE_ESTIMATED);
         usage_set(u, USAGE_OUT_VISIBLE, 0, USAGE_ESTIMATED);
@@ -94,7 +95,7 @@ void attempt_settle(struct exchange *x, enum attempt_end end, enum err code)
         .first_byte_us = a->head_seen ? micros(a->start_ns, a->first_byte_ns) : 0,
         .duration_us = micros(a->start_ns, now),
     };
-    if (end != ATTEMPT_NOT_SENT) complete_usage(x, end);
+    if (end != ATTEMPT_NOT_SENT) complete_usage(x, end, code);
     r.usage = x->usage;
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
     bool is_refused = x->opaque && end == ATTEMPT_FAILED; /* nothing was begun that could cost */

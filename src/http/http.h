@@ -329,7 +329,7 @@ struct sse_reader {
 };
 void sse_init(struct sse_reader *r, size_t event_max);
 void sse_done(struct sse_reader *r);
-/* Hands in received bytes, which stay valid until sse_next() is false; call that until then. ERR_UPSTREAM_GARBAGE: an
+/* Hands in received bytes, which stay valid until sse_next() is false; call that until then. ERR_UPSTREAM_TOO_LARGE: an
  * event over event_max (found while the bytes before were looked at). */
 MUST_USE enum err sse_feed(struct sse_reader *r, struct str bytes, struct fault *why);
 /* No more bytes will come: then sse_next() again. What is pending after that was cut. Errors as sse_feed(). */

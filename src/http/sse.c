@@ -20,7 +20,7 @@ void sse_done(struct sse_reader *r)
 static enum err check_failed(const struct sse_reader *r, struct fault *why)
 {
     if (!r->failed) return OK;
-    return FAIL(why, ERR_UPSTREAM_GARBAGE, "the stream holds an event of more than %zu bytes", r->event_max);
+    return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the stream holds an event of more than %zu bytes", r->event_max);
 }
 
 enum err sse_feed(struct sse_reader *r, struct str bytes, struct fault *why)

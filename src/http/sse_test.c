@@ -127,10 +127,10 @@ static void an_endless_event_is_refused(void **state)
     assert_int_equal(sse_pending(&r), 100);
     assert_int_equal(sse_feed(&r, S("\n\n"), &why), OK);
     assert_false(sse_next(&r, &ev));
-    assert_int_equal(sse_feed(&r, S("data: a\n\n"), &why), ERR_UPSTREAM_GARBAGE);
+    assert_int_equal(sse_feed(&r, S("data: a\n\n"), &why), ERR_UPSTREAM_TOO_LARGE);
     assert_non_null(strstr(why.text, "100 bytes"));
     assert_false(sse_next(&r, &ev));
-    assert_int_equal(sse_finish(&r, &why), ERR_UPSTREAM_GARBAGE);
+    assert_int_equal(sse_finish(&r, &why), ERR_UPSTREAM_TOO_LARGE);
     sse_done(&r);
 
     char text[120];
@@ -140,7 +140,7 @@ static void an_endless_event_is_refused(void **state)
     sse_init(&r, 100); /* the same when it comes in one piece */
     assert_int_equal(sse_feed(&r, str_make(text, sizeof text), &why), OK);
     assert_false(sse_next(&r, &ev));
-    assert_int_equal(sse_finish(&r, &why), ERR_UPSTREAM_GARBAGE);
+    assert_int_equal(sse_finish(&r, &why), ERR_UPSTREAM_TOO_LARGE);
     sse_done(&r);
 }
 

@@ -167,8 +167,10 @@ def _():
 
 @test("an event without an end is cut off, with bounded memory")
 def _():
-    got = ask("openai", acts.endless_event(), stream=True)
-    error_of("openai", json.loads(got.events()[-1][1]))
+    got = []
+    sums = spent(lambda: got.append(ask("openai", acts.endless_event(), stream=True)))
+    error_of("openai", json.loads(got[0].events()[-1][1]))
+    check(sums[1] > 0, f"it generated something, so its input is charged: {sums}")
 
 
 @test("one byte at a time is slow, but whole")
