@@ -10,10 +10,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include <wchar.h>
 
-enum { HISTORY_LINES = 1000 };
+enum { HISTORY_LINES = 1000, CTRL_D = 4, AHEAD_UNKNOWN = -1 };
 
 volatile bool chat_interrupted;
 
@@ -21,6 +22,7 @@ struct lines {
     EditLine *edit; /* NULL: plain */
     History *history;
     const char *prompt;
+    int ahead;   /* bytes that were typed before this line was asked for and are not read yet */
     char *plain; /* getline()'s */
     size_t plain_cap;
 };
@@ -60,15 +62,32 @@ static bool wait_input(void)
     return !chat_interrupted;
 }
 
+/* A Ctrl-D that was typed while the terminal was not in the editor's mode (an answer streamed, the prompt just came) is given as
+ * a NUL by the kernel when the mode changes: it is the Ctrl-D it was. Any other NUL (Ctrl-Space) is nothing: libedit would take it
+ * for "the next key literally", because the terminal's literal-next key is off while it edits. */
+static ssize_t read_byte(struct lines *l, char *ret)
+{
+    if (l->ahead == AHEAD_UNKNOWN && ioctl(STDIN_FILENO, FIONREAD, &l->ahead) != 0) l->ahead = 0;
+    while (wait_input()) {
+        ssize_t got = read(STDIN_FILENO, ret, 1);
+        if (got < 0 && errno == EINTR) continue;
+        bool was_ahead = l->ahead > 0;
+        l->ahead -= was_ahead;
+        if (got == 1 && *ret == '\0' && !was_ahead) continue;
+        if (got == 1 && *ret == '\0') *ret = CTRL_D;
+        return got;
+    }
+    return -1;
+}
+
 /* One character of UTF-8, whatever the locale. libedit's own reader would go on after a signal. */
 static int read_character(EditLine *edit, wchar_t *ret)
 {
     char bytes[4];
-    (void)edit;
+    struct lines *l = NULL;
+    el_get(edit, EL_CLIENTDATA, &l);
     for (size_t n = 0; n < sizeof bytes;) {
-        if (!wait_input()) return -1;
-        ssize_t got = read(STDIN_FILENO, bytes + n, 1);
-        if (got < 0 && errno == EINTR) continue;
+        ssize_t got = read_byte(l, bytes + n);
         if (got <= 0) return (int)got;
         uint32_t point;
         size_t length = str_utf8_at(str_make(bytes, ++n), 0, &point);
@@ -146,6 +165,7 @@ static enum lines_event next_edited(struct lines *l, struct buf *ret_line)
     sigaddset(&interrupt, SIGINT);
     sigprocmask(SIG_BLOCK, &interrupt, &before);
     chat_interrupted = false;
+    l->ahead = AHEAD_UNKNOWN;
     const char *line = el_gets(l->edit, &n);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (chat_interrupted) {

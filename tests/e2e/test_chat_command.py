@@ -1,4 +1,3 @@
-# builds: plain
 """`aquifer chat` as somebody uses it: in a terminal with editing and Ctrl-C, and in a pipe; through the gateway, against the
 strict fake."""
 import json
@@ -93,6 +92,25 @@ def _():
     terminal.interrupt()
     eq(terminal.end(), 0)
     eq(len(fake.requests), before, "nothing was asked")
+
+
+@test("Ctrl-D that is typed while an answer comes leaves after it; Ctrl-Space does nothing to the key behind it")
+def _():
+    gate = threading.Event()
+    fake.play(acts.say("First half and second half of it.", gate=gate))
+    terminal = chat()
+    terminal.wait("you> ")
+    terminal.line("Tell me more")
+    terminal.wait("First")
+    terminal.type("\x04")
+    gate.set()
+    terminal.wait("second half of it.")
+    eq(terminal.end(), 0)
+    terminal = chat()
+    terminal.wait("you> ")
+    terminal.wait_editor()
+    terminal.type("a\x00\x7f\x00\x04")
+    eq(terminal.end(), 0)
 
 
 @test("the arrow keys bring back earlier lines, which can be edited; letters outside ASCII too")

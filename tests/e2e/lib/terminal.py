@@ -9,7 +9,7 @@ import struct
 import termios
 import time
 
-from .tap import SLOW
+from .tap import SLOW, until
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")  # what a line editor draws with
 
@@ -50,6 +50,10 @@ class Terminal:
                 raise AssertionError(f"{text!r} did not come; since then: {plain[self._mark:]!r}")
             self.seen += more
 
+    def wait_editor(self, seconds=20.0):
+        """Until each key goes to the program as it is typed: a line editor shows its prompt before it asks for that."""
+        until(lambda: not termios.tcgetattr(self.fd)[3] & termios.ICANON, "the line editor has the terminal", seconds)
+
     def type(self, text):
         os.write(self.fd, text.encode())
 
@@ -78,15 +82,9 @@ class Terminal:
         return self.status
 
     def leave(self, seconds=20.0):
-        """Ctrl-D, as a person does it: again when nothing happens, since a key that is typed while the program changes the
-        terminal's mode may be lost. Its exit status."""
-        end = time.monotonic() + seconds * SLOW
-        while self.is_running() and time.monotonic() < end:
-            self.type("\x04")
-            again = time.monotonic() + 2
-            while self.is_running() and time.monotonic() < again:
-                self.seen += self._read(0.05) or ""
-        return self.end()
+        """Ctrl-D, once: it must work whatever mode the terminal is in just then. Its exit status."""
+        self.type("\x04")
+        return self.end(seconds)
 
     def kill(self):
         if self.is_running():
