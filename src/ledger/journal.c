@@ -215,6 +215,15 @@ static void limit_move(struct journal_writer *w, struct journal_segment *s)
     atomic_store_explicit(&head->limit, s->limit, memory_order_release);
 }
 
+/* A writer has used up its segment: without a spare one, and when none can be made, the journal is full for all. Under the lock,
+ * against the keeper, who takes the mark off when it has made one. */
+static void notice_full(struct journal *j)
+{
+    pthread_mutex_lock(&j->lock);
+    if (!j->spares) atomic_store(&j->full, true);
+    pthread_mutex_unlock(&j->lock);
+}
+
 enum err journal_take(struct journal_writer *w, struct journal_place *ret_place, struct fault *why)
 {
     struct journal_segment *s = w->segment;
@@ -232,12 +241,19 @@ enum err journal_take(struct journal_writer *w, struct journal_place *ret_place,
     if (UNLIKELY(s->next_slot == s->limit)) limit_move(w, s);
     *ret_place = (struct journal_place){s, s->next_slot++};
     s->open++;
+    if (UNLIKELY(s->next_slot == s->n_slots)) notice_full(w->journal);
     return OK;
 }
 
+/* All loops say the same at the same time: what one of them has left is for exchanges that run, not for new ones. */
 bool journal_has_space(const struct journal_writer *w)
 {
-    return w->segment->next_slot < w->segment->n_slots || atomic_load_explicit(&w->journal->n_spares, memory_order_relaxed) > 0;
+    struct journal *j = w->journal;
+    if (atomic_load_explicit(&j->n_spares, memory_order_relaxed) > 0) return true;
+    if (w->segment->next_slot < w->segment->n_slots)
+        return !atomic_load_explicit(&j->full, memory_order_relaxed) || !atomic_load(&j->make_failed);
+    notice_full(j);
+    return false;
 }
 
 static void place_done(struct journal_writer *w, struct journal_place *p)

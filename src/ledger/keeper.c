@@ -235,8 +235,8 @@ static bool wants_spare(struct journal *j) { return atomic_load(&j->n_spares) < 
 
 static void tell_make(struct journal *j, const struct fault *why)
 {
-    if (!j->make_failed) LOG(LOG_ERROR, "journal.no_segment", why->text, F_Z("directory", j->dir));
-    j->make_failed = true;
+    if (!atomic_load(&j->make_failed)) LOG(LOG_ERROR, "journal.no_segment", why->text, F_Z("directory", j->dir));
+    atomic_store(&j->make_failed, true);
 }
 
 static bool make_spare(struct journal *j)
@@ -254,11 +254,12 @@ static bool make_spare(struct journal *j)
         tell_make(j, &why);
         return false;
     }
-    j->make_failed = false;
+    atomic_store(&j->make_failed, false);
     pthread_mutex_lock(&j->lock);
     s->next = j->spares;
     j->spares = s;
     atomic_fetch_add(&j->n_spares, 1);
+    atomic_store(&j->full, false);
     pthread_mutex_unlock(&j->lock);
     return true;
 }
@@ -269,7 +270,7 @@ static void keeper_sleep(struct journal *j)
     uint32_t half = atomic_load(&j->stall_ms) / 2;
     atomic_store(&j->keeper_sleep, SOUND);
     bool watch = atomic_load(&j->sync_since_ns), wants = wants_spare(j);
-    if (wants && !j->make_failed) return;
+    if (wants && !atomic_load(&j->make_failed)) return;
     if (watch || wants) atomic_store(&j->keeper_sleep, DOZE);
     sleep_for(j, &j->keeper_wake, watch ? half + 1 : wants ? RETRY_MS : 0);
 }

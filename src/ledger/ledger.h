@@ -83,7 +83,8 @@ struct journal_place {
 /* ERR_JOURNAL_FULL: no space left and none could be made; the fault says what to do. Never blocks on the disk: the next
  * segment is prepared by the journal's thread ahead of time. */
 MUST_USE enum err journal_take(struct journal_writer *w, struct journal_place *ret_place, struct fault *why);
-/* Can at least one more place be taken? For /readyz and for admission. */
+/* May a new exchange begin? For /readyz and for admission. False for all writers as soon as one has used up its segment and no
+ * further one can be made; the places that the others still have are for exchanges that run. */
 bool journal_has_space(const struct journal_writer *w);
 void journal_give_back(struct journal_writer *w, struct journal_place *p); /* nothing was sent */
 /* Stores the open mark: after it a crash leaves an interrupted row. */

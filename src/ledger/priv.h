@@ -71,13 +71,14 @@ struct journal {
     uint32_t n_writers;                              /* under lock */
     bool stop;                                       /* under lock */
     _Atomic uint32_t n_spares;
+    _Atomic bool full;                         /* stored under lock: a writer found its segment used up and no spare one */
     _Atomic uint32_t sync_sleep, keeper_sleep; /* enum thread_sleep */
     _Atomic bool dir_dirty;                    /* a segment's name is not on the disk yet */
     _Atomic bool kicked;                       /* somebody waits, and his loop has nothing else to do */
     _Atomic bool retired_some;                 /* there is a segment to be closed */
     _Atomic uint64_t sync_since_ns;            /* when the sync under way began; 0: none */
     _Atomic bool stalled;
-    bool make_failed; /* the keeper's: it has told already */
+    _Atomic bool make_failed; /* no further segment can be made just now; the keeper's: it has told already */
 };
 
 /* segment.c */
