@@ -142,7 +142,8 @@ struct config {
 
 #define CONFIG_REPORT_MAX 20
 #define CONFIG_FILE_MAX MIB(16)
-/* What is wrong with a file: each item one line of text that names file, line, key and what would be right. */
+/* What is wrong with a file, in the order of its lines: each item one line of text that names file, line, key and what would be
+ * right. All is told at once but for what only follows from another error. */
 struct config_report {
     struct {
         unsigned line;
@@ -157,6 +158,10 @@ MUST_USE enum err config_load(const char *file, struct config **ret_config, stru
 /* The same from text; `file` stands in errors and its directory before relative paths. Touches no file. */
 MUST_USE enum err config_read(const char *file, struct str text, struct config **ret_config, struct config_report *report,
                               struct fault *why);
+/* As config_load(), and of a file that is wrong what could be read is given for looking further: NULL only when nothing could. */
+MUST_USE enum err config_look(const char *file, struct config **ret_config, struct config_report *report, struct fault *why);
+/* One more error of a line of the file, in its place; a full report keeps those of the first lines. */
+void config_report_add(struct config_report *report, struct str file, unsigned line, const char *text);
 void config_free(struct config *c);
 
 /* The value behind "env:NAME" or "file:path" (its last line end removed, at most 64 KiB), for credentials. The caller

@@ -13,6 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     enum err got = config_read("aquifer.yaml", str_make((const char *)data, n), &c, &report, &why);
     must((got == OK) == (report.n == 0));
     must(got == OK || why.text[0]);
+    must(report.n == CONFIG_REPORT_MAX || report.more == 0);
+    for (unsigned i = 1; i < report.n; i++) must(report.items[i - 1].line <= report.items[i].line);
     if (got != OK) return 0;
     buf_init(&out, MIB(4));
     config_show(c, &out);

@@ -195,6 +195,7 @@ static void mistakes_are_told(void **state)
         if (!strstr(report.items[0].text, MISTAKES[i].want))
             fail_msg("\"%s\" lacks \"%s\"", report.items[0].text, MISTAKES[i].want);
         assert_null(strstr(report.items[0].text, "hunter2"));
+        assert_int_equal(report.n + report.more, i == 0 ? 2 : 1); /* and nothing that only follows from it */
     }
 }
 
@@ -214,6 +215,74 @@ static void all_mistakes_are_told_at_once(void **state)
     assert_int_equal(report.n, CONFIG_REPORT_MAX);
     assert_int_equal(report.more, 100 - CONFIG_REPORT_MAX);
     buf_done(&text);
+}
+
+/* Mistakes of every kind in one file: none hides another, and what only follows from one is not told. */
+static void all_kinds_of_mistakes_are_told_at_once(void **state)
+{
+    static const char TEXT[] = "data: d\n"
+                               "listen: [127.0.0.1:1, localhost]\n"        /* 2: no address */
+                               "admin: {listen: 127.0.0.1:1, key: open}\n" /* 3: taken; a secret */
+                               "proxy_protocol: true\n"
+                               "trusted_proxies: [{}, 300.0.0.1/8]\n" /* 5: no text; no network */
+                               "heartbeat: 5\n"                       /* 6: no duration */
+                               "providers:\n"
+                               "  - {name: a, kind: opnai, formats: [chat]}\n"             /* 8: kind; format */
+                               "  - {name: b, kind: openai, url: 'ftp://x', key: env:K}\n" /* 9: url, told once */
+                               "  - {nmae: third, kind: bedrock}\n"                        /* 10: name; region; credentials */
+                               "  - {name: a, kind: local}\n"                              /* 11: the name is taken */
+                               "routes:\n"
+                               "  - name: r\n"
+                               "    deployments:\n"
+                               "      - {provider: a, model: m}\n"
+                               "      - {provider: third, model: m, drop: [model]}\n" /* 16: drop; third may be the third */
+                               "      - provider: b\n"
+                               "        model: '*'\n"                                    /* 18: the route is no pattern */
+                               "  - {name: r}\n"                                         /* 19: taken; no deployments */
+                               "engine: {models: [{name: m, file: f, pooling: cls}]}\n"; /* 20: pooling */
+    static const char *const WANT[] = {
+        "a.yaml:2: listen[1].address: \"localhost\" is not an address",
+        "a.yaml:3: admin.key: a secret does not stand",
+        "a.yaml:3: two listeners want 127.0.0.1:1",
+        "a.yaml:5: trusted_proxies[0]: must be a text",
+        "a.yaml:5: trusted_proxies: ",
+        "a.yaml:6: heartbeat: \"5\" is not a duration",
+        "a.yaml:8: providers[0]: formats: \"chat\" is not a wire format",
+        "a.yaml:8: providers[0]: kind: \"opnai\" is not a kind",
+        "a.yaml:9: providers[1].url: is not a base URL",
+        "a.yaml:10: providers[2]: \"nmae\" is not a key here; did you mean \"name\"?",
+        "a.yaml:10: providers[2]: region is missing",
+        "a.yaml:10: providers[2]: kind bedrock needs one of",
+        "a.yaml:11: providers[3]: the name a is taken by line 8",
+        "a.yaml:16: routes[0].deployments[1]: drop: model cannot be dropped",
+        "a.yaml:18: routes[0].deployments[2]: model * needs a route",
+        "a.yaml:19: routes[1]: deployments is missing",
+        "a.yaml:19: routes[1]: the name r is taken by the route in line 13",
+        "a.yaml:20: engine.models[0]: pooling goes with embeddings",
+    };
+    struct config *c = NULL;
+    struct config_report report;
+    struct fault why = {0};
+    assert_int_equal(config_read("a.yaml", str_z(TEXT), &c, &report, &why), ERR_CONFIG);
+    for (size_t i = 0; i < report.n || i < COUNTOF(WANT); i++) {
+        if (i == report.n) fail_msg("not told: %s", WANT[i]);
+        if (i == COUNTOF(WANT) || !str_starts(str_z(report.items[i].text), str_z(WANT[i])))
+            fail_msg("told \"%s\" where \"%s\" was awaited", report.items[i].text, i < COUNTOF(WANT) ? WANT[i] : "nothing");
+    }
+    assert_int_equal(report.more, 0);
+}
+
+/* A full report holds the errors of the first lines, whatever the order in which they were found. */
+static void a_full_report_keeps_the_first_lines(void **state)
+{
+    struct config_report report = {0};
+    for (unsigned line = 100; line > 0; line--) config_report_add(&report, S("a.yaml"), line, "x");
+    assert_int_equal(report.n, CONFIG_REPORT_MAX);
+    assert_int_equal(report.more, 100 - CONFIG_REPORT_MAX);
+    for (unsigned i = 0; i < report.n; i++) assert_int_equal(report.items[i].line, i + 1);
+    config_report_add(&report, S("a.yaml"), 1, "second of its line");
+    assert_string_equal(report.items[0].text, "a.yaml:1: x");
+    assert_string_equal(report.items[1].text, "a.yaml:1: second of its line");
 }
 
 static void secrets_are_found_behind_references(void **state)
@@ -346,6 +415,8 @@ int main(void)
         cmocka_unit_test(every_form_is_read),
         cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(all_mistakes_are_told_at_once),
+        cmocka_unit_test(all_kinds_of_mistakes_are_told_at_once),
+        cmocka_unit_test(a_full_report_keeps_the_first_lines),
         cmocka_unit_test(secrets_are_found_behind_references),
         cmocka_unit_test(addresses),
         cmocka_unit_test(table_is_sound),

@@ -52,7 +52,7 @@ void read_headers(struct reader *r, const struct config_key *k, const struct yam
     const struct yaml_node *at = n->first;
     for (unsigned i = 0; out && at; i++, at = at->next) {
         size_t path = r->path.n;
-        buf_fmt(&r->path, ".%.*s", STR_ARG(at->name));
+        buf_fmt(&r->path, ".%.*s", (int)(at->name.n < 128 ? at->name.n : 128), at->name.p);
         read_header(r, at, &out[i]);
         r->path.n = path;
     }

@@ -33,29 +33,6 @@ static config_read_fn *const READ[CONFIG_TYPES] = {
     [CONFIG_PRICE] = read_price,
 };
 
-void config_complain(struct reader *r, unsigned line, const char *fmt, ...)
-{
-    struct config_report *report = r->report;
-    if (report->n == CONFIG_REPORT_MAX) {
-        report->more++;
-        return;
-    }
-    struct buf out;
-    char text[320];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    buf_init(&out, sizeof report->items[0].text - 1);
-    buf_fmt(&out, "%.*s:%u: ", (int)(r->config->file.n < 120 ? r->config->file.n : 120), r->config->file.p, line);
-    if (r->path.n) buf_fmt(&out, "%.*s: ", (int)(r->path.n < 100 ? r->path.n : 100), r->path.p);
-    buf_str(&out, str_make(text, strnlen(text, out.max - out.n)));
-    report->items[report->n].line = line;
-    memcpy(report->items[report->n].text, out.p, out.n);
-    report->items[report->n++].text[out.n] = '\0';
-    buf_done(&out);
-}
-
 void *config_list_make(struct reader *r, void *field, unsigned n, size_t size)
 {
     struct any_list list = {NULL, n};
@@ -86,7 +63,7 @@ static const struct config_key *find_leaf(struct str prefix, struct str name)
     return NULL;
 }
 
-static void unknown(struct reader *r, const struct yaml_node *n, struct str prefix)
+static void unknown(struct reader *r, const struct yaml_node *map, const struct yaml_node *n, struct str prefix)
 {
     struct str near = STR_NONE;
     unsigned best = 4;
@@ -99,8 +76,10 @@ static void unknown(struct reader *r, const struct yaml_node *n, struct str pref
         }
     }
     struct str name = str_make(n->name.p, n->name.n < 60 ? n->name.n : 60);
-    if (near.n) config_complain(r, n->line, "\"%.*s\" is not a key here; did you mean \"%.*s\"?", STR_ARG(name), STR_ARG(near));
-    else config_complain(r, n->line, "\"%.*s\" is not a key here; `aquifer config explain` lists them", STR_ARG(name));
+    if (near.n)
+        config_complain_of(r, n->line, "", "\"%.*s\" is not a key here; did you mean \"%.*s\"?", STR_ARG(name), STR_ARG(near));
+    else config_complain_of(r, n->line, "", "\"%.*s\" is not a key here; `aquifer config explain` lists them", STR_ARG(name));
+    if (near.n && !yaml_find(map, near)) config_mark_wrong(r, near); /* that it is missing only follows */
 }
 
 /* A plain scalar that stands for a default. */
@@ -131,13 +110,26 @@ static void read_fallbacks(struct reader *r, struct str prefix, void *base)
     }
 }
 
+static void find_missing(struct reader *r, const struct yaml_node *map, struct str prefix)
+{
+    for (unsigned i = 0; config_key_at(i); i++) {
+        const struct config_key *k = config_key_at(i);
+        struct str name = k->required ? leaf(k, prefix) : STR_NONE;
+        char key[64];
+        if (name.n == 0 || !yaml_is_null(yaml_find(map, name))) continue;
+        snprintf(key, sizeof key, "%.*s", STR_ARG(name));
+        config_complain_of(r, map->line, key, "%s is missing: %s", key, k->help);
+        config_mark_wrong(r, name);
+    }
+}
+
 static void read_members(struct reader *r, const struct yaml_node *map, struct str prefix, void *base)
 {
     for (const struct yaml_node *n = map->first; n; n = n->next) {
         size_t path = r->path.n;
         const struct config_key *k = find_leaf(prefix, n->name);
         if (!k) {
-            unknown(r, n, prefix);
+            unknown(r, map, n, prefix);
             continue;
         }
         if (yaml_is_null(n)) continue;
@@ -145,12 +137,7 @@ static void read_members(struct reader *r, const struct yaml_node *map, struct s
         READ[k->type](r, k, n, (char *)base + k->at);
         r->path.n = path;
     }
-    for (unsigned i = 0; config_key_at(i); i++) {
-        const struct config_key *k = config_key_at(i);
-        struct str name = k->required ? leaf(k, prefix) : STR_NONE;
-        if (name.n && yaml_is_null(yaml_find(map, name)))
-            config_complain(r, map->line, "%.*s is missing: %s", STR_ARG(name), k->help);
-    }
+    find_missing(r, map, prefix);
 }
 
 /* `field` is the struct that the section's keys lie in: a section has no place of its own. */
@@ -218,6 +205,8 @@ static void read_maps(struct reader *r, const struct config_key *k, const struct
     }
 }
 
+/* ---- the file ---------------------------------------------------------------------------------------------------------- */
+
 static enum err verdict(const struct config_report *report, struct fault *why)
 {
     if (report->n == 0) return OK;
@@ -226,11 +215,14 @@ static enum err verdict(const struct config_report *report, struct fault *why)
     return FAIL(why, ERR_CONFIG, "%.280s (and %u more)", report->items[0].text, more);
 }
 
-static void set_file(struct config *c, const char *file)
+static struct config *config_new(const char *file)
 {
+    struct config *c = mem_alloc(sizeof *c);
     const char *slash = strrchr(file, '/');
+    arena_init(&c->arena, KIB(64), MIB(256));
     must(arena_str(&c->arena, str_z(file), &c->file));
     c->dir = str_make(c->file.p, slash ? (size_t)(slash - file) + 1 : 0);
+    return c;
 }
 
 static void read_root(struct reader *r)
@@ -243,22 +235,19 @@ static void read_root(struct reader *r)
     }
     read_fallbacks(r, STR_NONE, r->config);
     read_members(r, root, STR_NONE, r->config);
-    if (r->report->n == 0) config_check(r);
+    config_check(r);
 }
 
-enum err config_read(const char *file, struct str text, struct config **ret_config, struct config_report *report,
-                     struct fault *why)
+static enum err read_text_of(struct config *c, struct str text, struct config_report *report, struct fault *why)
 {
-    struct config *c = mem_alloc(sizeof *c);
     struct config_report *own = report ? NULL : mem_alloc(sizeof *own);
     struct reader r = {.config = c, .report = report ? report : own};
     struct yaml_node *root;
     struct fault broken;
     *r.report = (struct config_report){0};
-    arena_init(&c->arena, KIB(64), MIB(256));
-    set_file(c, file);
-    buf_init(&r.path, 512);
-    if (yaml_read(file, text, &c->arena, &root, &broken) == OK) {
+    buf_init(&r.path, CONFIG_PATH_MAX);
+    map_init(&r.wrong);
+    if (yaml_read(c->file.p, text, &c->arena, &root, &broken) == OK) {
         c->root = root;
         read_root(&r);
     } else {
@@ -266,8 +255,17 @@ enum err config_read(const char *file, struct str text, struct config **ret_conf
         r.report->n = 1;
     }
     enum err got = verdict(r.report, why);
+    map_done(&r.wrong);
     buf_done(&r.path);
     free(own);
+    return got;
+}
+
+enum err config_read(const char *file, struct str text, struct config **ret_config, struct config_report *report,
+                     struct fault *why)
+{
+    struct config *c = config_new(file);
+    enum err got = read_text_of(c, text, report, why);
     if (got == OK) *ret_config = c;
     else config_free(c);
     return got;
@@ -289,14 +287,27 @@ static enum err slurp(const char *file, struct buf *text, struct fault *why)
     return OK;
 }
 
-enum err config_load(const char *file, struct config **ret_config, struct config_report *report, struct fault *why)
+enum err config_look(const char *file, struct config **ret_config, struct config_report *report, struct fault *why)
 {
     struct buf text;
+    *ret_config = NULL;
     if (report) *report = (struct config_report){0};
     buf_init(&text, CONFIG_FILE_MAX);
     enum err got = slurp(file, &text, why);
-    if (got == OK) got = config_read(file, buf_view(&text), ret_config, report, why);
+    if (got == OK) {
+        *ret_config = config_new(file);
+        got = read_text_of(*ret_config, buf_view(&text), report, why);
+    }
     buf_done(&text);
+    return got;
+}
+
+enum err config_load(const char *file, struct config **ret_config, struct config_report *report, struct fault *why)
+{
+    struct config *c;
+    enum err got = config_look(file, &c, report, why);
+    if (got == OK) *ret_config = c;
+    else config_free(c);
     return got;
 }
 

@@ -255,7 +255,12 @@ static void read_each(struct reader *r, const struct config_key *k, const struct
     }
     struct str *out = config_list_make(r, field, count, sizeof *out);
     const struct yaml_node *at = n->kind == YAML_LIST ? n->first : n;
-    for (unsigned i = 0; out && i < count; i++, at = at->next) read(r, &element, at, &out[i]);
+    for (unsigned i = 0; out && i < count; i++, at = at->next) {
+        size_t path = r->path.n;
+        if (n->kind == YAML_LIST) buf_fmt(&r->path, "[%u]", i);
+        read(r, &element, at, &out[i]);
+        r->path.n = path;
+    }
 }
 
 void read_texts(struct reader *r, const struct config_key *k, const struct yaml_node *n, void *field)

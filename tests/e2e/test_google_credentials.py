@@ -128,6 +128,8 @@ def _():
         json.dump({"type": "service_account", "client_email": "a@b", "private_key": "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n"}, half)
     check(checked("    service_account: file:half.json\n", "half.json", "no private key in PEM") != 0, "a broken key")
     check("half.json" in gateway.cli("doctor", status=None, json_out=False).stdout, "doctor names it")
+    one_go = ("half.json", "api_version is for azure", "aquifer.yaml:")
+    check(checked("    service_account: file:half.json\n    api_version: x\n", *one_go) != 0, "beside what is wrong in the file itself")
     check(checked("    service_account: file:absent.json\n", "absent.json") != 0, "a file that is not there")
     check(checked("    service_account: file:robot.json\n    key: env:UPSTREAM_KEY\n", "exclude each other") != 0, "two at once")
     check(checked("    credentials: web_identity\n", "default, file and instance") != 0, "a source of another cloud")
