@@ -83,12 +83,11 @@ static bool is_plain(struct str path)
 static enum err account_path(struct exchange *x)
 {
     const struct http_request *r = x->stream->request;
+    struct str below = wire_path_below(r->path);
     struct buf rest;
-    size_t at;
-    if (!is_plain(r->path) || !str_find(r->path, S("/v1/"), &at))
-        return FAIL(&x->fault, ERR_NOT_FOUND, "the path has something in it that no id has");
+    if (!is_plain(r->path) || !below.n) return FAIL(&x->fault, ERR_NOT_FOUND, "the path has something in it that no id has");
     buf_init(&rest, KIB(2));
-    buf_str(&rest, str_from(r->path, at + 3));
+    buf_str(&rest, below);
     wire_put_query(r->query, &rest);
     bool kept = !rest.over && arena_str(&x->arena, buf_view(&rest), &x->request.rest);
     buf_done(&rest);

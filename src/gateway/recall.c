@@ -107,9 +107,8 @@ static void forward(struct exchange *x, const struct state_call *c)
 {
     const struct http_request *r = x->stream->request;
     struct buf rest;
-    size_t at = 0;
     buf_init(&rest, KIB(2));
-    if (str_find(r->path, S("/v1/"), &at)) buf_str(&rest, str_from(r->path, at + 3));
+    buf_str(&rest, wire_path_below(r->path));
     wire_put_query(r->query, &rest);
     x->request = (struct wire_request){.operation = WIRE_KEEP, .model = S(KEPT_MODEL), .choices = 1};
     x->wire = wire_ops_get(WIRE_OPENAI_TASKS);
@@ -170,7 +169,7 @@ static struct str query_of(const struct http_request *r, struct str name)
 /* GET /v1/responses/{id}?stream=true: OpenAI API reference "Get a model response". */
 static bool follows(const struct http_request *r, struct str path, struct str *ret_id)
 {
-    return str_eq(r->method, S("GET")) && wire_path_match(S("/v1/responses/{id}"), path, ret_id) && state_id_is_valid(*ret_id) &&
+    return str_eq(r->method, S("GET")) && wire_path_match(S("/responses/{id}"), path, ret_id) && state_id_is_valid(*ret_id) &&
            str_eq(query_of(r, S("stream")), S("true"));
 }
 
@@ -190,18 +189,19 @@ static enum next follow_from(struct exchange *x, struct str id)
 /* They count as the key's requests. Who cancels or deletes a response is never told to wait. */
 static bool writes_talk(const struct http_request *r, struct str path)
 {
-    return str_starts(path, S("/v1/conversations")) && (str_eq(r->method, S("POST")) || str_eq(r->method, S("DELETE")));
+    return str_starts(path, S("/conversations")) && (str_eq(r->method, S("POST")) || str_eq(r->method, S("DELETE")));
 }
 
 static enum next ask_about(struct exchange *x)
 {
     const struct http_request *r = x->stream->request;
     struct buf target;
-    struct str path = str_starts(r->path, S("/openai/")) ? str_from(r->path, 7) : r->path, id;
+    struct str path = wire_path_below(r->path), id;
     if (writes_talk(r, path) && admit_count(x) != OK) return FAILED;
     struct kept *k = kept_new(x);
     if (follows(r, path, &id)) return follow_from(x, id);
     buf_init(&target, KIB(64));
+    buf_str(&target, S("/v1"));
     buf_str(&target, path);
     if (r->query.n) buf_char(&target, '?');
     buf_str(&target, r->query);

@@ -364,12 +364,26 @@ static bool quote_member(struct exchange *x, struct str model, struct str *ret_m
     return kept;
 }
 
+/* The same of a form: a part of its own, before all others. */
+static bool quote_part(struct exchange *x, struct str model, struct str *ret_part)
+{
+    struct buf part;
+    struct str boundary = x->request.boundary;
+    buf_init(&part, boundary.n + model.n + 80);
+    buf_fmt(&part, "--%.*s\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\n%.*s\r\n", STR_ARG(boundary), STR_ARG(model));
+    bool kept = !part.over && arena_str(&x->arena, buf_view(&part), ret_part);
+    buf_done(&part);
+    return kept;
+}
+
 /* What takes the place of the model in the body. STR_NONE: it stays. */
 static bool quote_model(struct exchange *x, struct str *ret_quoted)
 {
     struct str model = upstream_model(x);
     *ret_quoted = STR_NONE;
     bool deployed = x->endpoint->in_path == PATH_MODEL && x->wire->format != WIRE_GEMINI_GENERATE;
+    bool form = wire_manner(x->request.operation)->form;
+    if (deployed && form && x->request.boundary.n) return quote_part(x, model, ret_quoted);
     if (deployed && !x->request.model_n && x->request.model_at) return quote_member(x, model, ret_quoted);
     if (str_eq(model, x->request.model) && !deployed) return true;
     return quote(x, model, ret_quoted);

@@ -37,6 +37,21 @@ static void what_accounts_keep(void **state)
         {"POST", "/v1/batches/b/cancel", WIRE_KEEP},
         {"POST", "/v1/messages/batches", WIRE_BATCH},
         {"GET", "/anthropic/v1/messages/batches/b/results", WIRE_KEEP},
+        {"POST", "/openai/files", WIRE_KEEP},
+        {"GET", "/openai/files/file-1/content", WIRE_KEEP},
+        {"POST", "/openai/batches", WIRE_BATCH},
+        {"POST", "/openai/responses", WIRE_GENERATE},
+        {"POST", "/openai/responses/compact", WIRE_COMPACT},
+        {"DELETE", "/openai/responses/resp_1", WIRE_STATE},
+        {"GET", "/openai/models", WIRE_LIST_MODELS},
+        {"GET", "/openai/models/one", WIRE_LIST_MODELS},
+        {"GET", "/openai/v1/models/one", WIRE_LIST_MODELS},
+        {"POST", "/openai/deployments/one/images/edits", WIRE_IMAGE_EDIT},
+        {"POST", "/openai/deployments/one/audio/transcriptions", WIRE_TRANSCRIBE},
+        {"POST", "/openai/deployments/one/audio/translations", WIRE_TRANSLATE_AUDIO},
+        {"POST", "/openai/models/one:generateContent", -1},
+        {"POST", "/openai/messages", -1},
+        {"POST", "/openai/responsesx", -1},
         {"GET", "/v1/files/a/b", -1},
         {"PUT", "/v1/files", -1},
     };
@@ -49,8 +64,43 @@ static void what_accounts_keep(void **state)
     }
 }
 
+static void below_the_version(void **state)
+{
+    static const struct {
+        const char *path, *below; /* NULL: none */
+    } CASES[] = {
+        {"/v1/files/f", "/files/f"},           {"/openai/v1/files/f", "/files/f"}, {"/openai/files/f", "/files/f"},
+        {"/anthropic/v1/files/f", "/files/f"}, {"/openai/models", "/models"},      {"/openai/deployments/d/x", NULL},
+        {"/model/m/converse", NULL},
+    };
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct str below = wire_path_below(str_z(CASES[i].path));
+        if (!str_eq(below, str_z(CASES[i].below))) fail_msg("%s: %.*s", CASES[i].path, STR_ARG(below));
+    }
+}
+
+/* A name of the path is read under every name that the path has. */
+static void models_of_every_path(void **state)
+{
+    static const char *const PATHS[] = {"/v1/models/a%2Fb", "/openai/v1/models/a%2Fb", "/openai/models/a/b"};
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(PATHS); i++) {
+        struct arena a;
+        struct wire_request r = {0};
+        bool wrong;
+        arena_init(&a, KIB(4), KIB(16));
+        const struct wire_endpoint *e = wire_endpoint_find(S("GET"), str_z(PATHS[i]), &wrong);
+        assert_non_null(e);
+        assert_int_equal(wire_read_path(e, str_z(PATHS[i]), &a, &r, NULL), OK);
+        assert_true(str_eq(r.model, S("a/b")));
+        arena_done(&a);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(queries_that_go_up), cmocka_unit_test(what_accounts_keep)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(queries_that_go_up), cmocka_unit_test(what_accounts_keep),
+                                       cmocka_unit_test(below_the_version), cmocka_unit_test(models_of_every_path)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

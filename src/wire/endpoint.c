@@ -71,7 +71,10 @@ static const struct wire_endpoint ENDPOINTS[] = {
     DEPLOYED("chat/completions", WIRE_OPENAI_CHAT, WIRE_GENERATE),
     DEPLOYED("embeddings", WIRE_OPENAI_TASKS, WIRE_EMBED),
     DEPLOYED("images/generations", WIRE_OPENAI_TASKS, WIRE_IMAGE),
+    DEPLOYED("images/edits", WIRE_OPENAI_TASKS, WIRE_IMAGE_EDIT),
     DEPLOYED("audio/speech", WIRE_OPENAI_TASKS, WIRE_SPEAK),
+    DEPLOYED("audio/transcriptions", WIRE_OPENAI_TASKS, WIRE_TRANSCRIBE),
+    DEPLOYED("audio/translations", WIRE_OPENAI_TASKS, WIRE_TRANSLATE_AUDIO),
     OF_ACCOUNT("/v1/files"),
     {"POST", "/v1/files", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_FIXED},
     {"DELETE", "/v1/files/{id}", WIRE_OPENAI_TASKS, WIRE_KEEP, PATH_PLACE},
@@ -137,21 +140,67 @@ static struct str without_alias(struct str path)
     return messages ? str_from(path, S("/anthropic").n) : path;
 }
 
-static bool is_at(const struct wire_endpoint *e, struct str path)
+static bool is_below(struct str path, struct str top)
 {
-    struct str hole;
-    return e->in_path == PATH_FIXED ? str_eq(str_z(e->path), path) : wire_path_match(str_z(e->path), path, &hole);
+    return str_starts(path, top) && (path.n == top.n || path.p[top.n] == '/');
+}
+
+/* Azure OpenAI's paths that are neither a deployment's nor of its version 1 (its REST reference, 2024-10-21 and later): what stands
+ * behind /v1 elsewhere, "/files/file-1"; the version is in the query and not asked for. STR_NONE: it is none of them. */
+static struct str below_azure(struct str path)
+{
+    static const struct str TOPS[] = {{"/responses", 10}, {"/models", 7}, {"/files", 6}, {"/batches", 8}, {"/uploads", 8}};
+    if (!str_starts(path, S("/openai/"))) return STR_NONE;
+    struct str below = str_from(path, S("/openai").n);
+    for (unsigned i = 0; i < COUNTOF(TOPS); i++)
+        if (is_below(below, TOPS[i])) return below;
+    return STR_NONE;
+}
+
+static bool is_openai(enum wire_format f)
+{
+    return f == WIRE_OPENAI_CHAT || f == WIRE_OPENAI_RESPONSES || f == WIRE_OPENAI_TASKS;
+}
+
+/* A path without its vendor's own name for it; computed once for all rows. */
+struct place {
+    struct str path;
+    bool is_azure; /* what stands behind /v1, of OpenAI's alone */
+};
+
+static struct place place_of(struct str path)
+{
+    struct str below = below_azure(path);
+    return below.p ? (struct place){below, true} : (struct place){without_alias(path), false};
+}
+
+struct str wire_path_below(struct str path)
+{
+    const struct place at = place_of(path);
+    if (at.is_azure) return at.path;
+    return str_starts(at.path, S("/v1/")) ? str_from(at.path, S("/v1").n) : STR_NONE;
+}
+
+/* *ret_hole: what the path has in it. */
+static bool is_at(const struct wire_endpoint *e, const struct place *at, struct str *ret_hole)
+{
+    struct str template = str_z(e->path);
+    *ret_hole = STR_NONE;
+    if (at->is_azure && (!is_openai(e->format) || !str_starts(template, S("/v1/")))) return false;
+    if (at->is_azure) template = str_from(template, S("/v1").n);
+    return e->in_path == PATH_FIXED ? str_eq(template, at->path) : wire_path_match(template, at->path, ret_hole);
 }
 
 /* ---- finding -------------------------------------------------------------------------------------------------------------- */
 
 const struct wire_endpoint *wire_endpoint_find(struct str method, struct str path, bool *ret_wrong_method)
 {
+    struct str hole;
+    const struct place at = place_of(path);
     *ret_wrong_method = false;
-    path = without_alias(path);
     for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++) {
         const struct wire_endpoint *e = &ENDPOINTS[i];
-        if (!is_at(e, path)) continue;
+        if (!is_at(e, &at, &hole)) continue;
         bool head_of_get = str_eq(method, S("HEAD")) && e->method[0] == 'G';
         if (str_eq(str_z(e->method), method) || head_of_get) return e;
         *ret_wrong_method = true;
@@ -161,9 +210,10 @@ const struct wire_endpoint *wire_endpoint_find(struct str method, struct str pat
 
 struct str wire_endpoint_method(struct str path)
 {
-    path = without_alias(path);
+    struct str hole;
+    const struct place at = place_of(path);
     for (unsigned i = 0; i < COUNTOF(ENDPOINTS); i++)
-        if (is_at(&ENDPOINTS[i], path)) return str_z(ENDPOINTS[i].method);
+        if (is_at(&ENDPOINTS[i], &at, &hole)) return str_z(ENDPOINTS[i].method);
     return STR_NONE;
 }
 
@@ -172,11 +222,12 @@ enum err wire_read_path(const struct wire_endpoint *e, struct str path, struct a
 {
     struct str hole;
     struct buf plain;
+    const struct place at = place_of(path);
     if (e->in_path == PATH_FIXED || e->in_path == PATH_PLACE)
         return r->model.n ? OK : FAIL(why, ERR_BAD_REQUEST, "model: missing; name the route that shall answer");
     if (wire_is_vertex(e) && r->model.n)
         return FAIL(why, ERR_BAD_REQUEST, "model: stands in the path here, and must not stand in the body");
-    must(wire_path_match(str_z(e->path), path, &hole)); /* the path that the endpoint was found for */
+    must(is_at(e, &at, &hole)); /* the path that the endpoint was found for */
     buf_init(&plain, KIB(4));
     bool fine = buf_percent_decode(&plain, hole);
     bool kept = fine && arena_str(a, buf_view(&plain), &r->model);
@@ -202,6 +253,8 @@ static const struct {
     {WIRE_STR("/v1/projects/"), WIRE_GEMINI_GENERATE},
     {WIRE_STR("/v1/publishers/"), WIRE_GEMINI_GENERATE},
     {WIRE_STR("/openai/v1/responses"), WIRE_OPENAI_RESPONSES},
+    {WIRE_STR("/openai/v1/conversations"), WIRE_OPENAI_RESPONSES},
+    {WIRE_STR("/openai/responses"), WIRE_OPENAI_RESPONSES},
     {WIRE_STR("/model/"), WIRE_BEDROCK_CONVERSE},
     {WIRE_STR("/inference-profiles"), WIRE_BEDROCK_CONVERSE},
     {WIRE_STR("/foundation-models"), WIRE_BEDROCK_CONVERSE},
@@ -230,11 +283,6 @@ static const struct {
     {WIRE_STR("/v1/realtime"), "realtime is not served: call /v1/audio/speech and /v1/audio/transcriptions"},
     {WIRE_STR("/v1/videos"), "videos are not served: call the provider itself"},
 };
-
-static bool is_below(struct str path, struct str top)
-{
-    return str_starts(path, top) && (path.n == top.n || path.p[top.n] == '/');
-}
 
 const char *wire_endpoint_advice(struct str path)
 {

@@ -79,9 +79,12 @@ struct wire_request {
     bool marked;                     /* it may hold state that we sealed: wire_holds_seal() */
     bool wants_usage;                /* Chat: the caller asked for stream_options.include_usage himself */
     bool tools, effort, effort_none; /* Chat: tools are offered; reasoning_effort is said; and it is none */
-    struct str rest;                 /* WIRE_KEEP, WIRE_BATCH: the path below /v1, with its query */
-    struct json_edit usage_edit;     /* Chat: what makes the provider tell the usage; with.n == 0: nothing to do */
-    struct str version, betas;       /* Messages as Vertex AI has it: anthropic_version and anthropic_beta of the body; "" none */
+    union {                          /* an open stream is small */
+        struct str rest;             /* WIRE_KEEP, WIRE_BATCH: the path below /v1, with its query */
+        struct str boundary;         /* of a form without a model; it is written into it where the path has one */
+    };
+    struct json_edit usage_edit; /* Chat: what makes the provider tell the usage; with.n == 0: nothing to do */
+    struct str version, betas;   /* Messages as Vertex AI has it: anthropic_version and anthropic_beta of the body; "" none */
 };
 
 /* What a stream's event means for the relay. */
@@ -192,6 +195,8 @@ struct wire_endpoint {
 /* A template's holes are {name}, one segment of the path or the part of one that the text behind the hole leaves, and {+name},
  * which may hold slashes and must be the last. The last hole is the model; what it stands for is returned as it was sent. */
 bool wire_path_match(struct str template, struct str path, struct str *ret_hole);
+/* The path below /v1, whichever vendor's name for it was called: "/files/file-1"; STR_NONE: it has no such part. */
+struct str wire_path_below(struct str path);
 /* NULL: no such path. *ret_wrong_method: the path exists for another method. */
 const struct wire_endpoint *wire_endpoint_find(struct str method, struct str path, bool *ret_wrong_method);
 /* Of a path that is none: why not, and what to call instead; NULL: nothing is known of it. */

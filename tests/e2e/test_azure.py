@@ -57,6 +57,48 @@ def _():
     eq(post("/v1/chat/completions", body, {"api-key": KEY}).json()["error"]["message"][:14], "model: missing")
 
 
+def form(boundary="----az", **fields):
+    out = b""
+    for name, value in fields.items():
+        file = f'; filename="{value[0]}"' if isinstance(value, tuple) else ""
+        data = value[1] if isinstance(value, tuple) else str(value).encode()
+        out += f'--{boundary}\r\ncontent-disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + data + b"\r\n"
+    return out + f"--{boundary}--\r\n".encode(), {"content-type": f"multipart/form-data; boundary={boundary}"}
+
+
+@test("forms below a deployment, with and without a model of their own: its upstream's name stands in them once")
+def _():
+    for extra in ({}, {"model": "what-the-sdk-was-given"}):
+        for path, file in (("audio/transcriptions", ("a.wav", b"RIFF" + b"x" * 500)), ("images/edits", ("a.png", b"\x89PNG" + b"x" * 500))):
+            for route_name, one in (("plain", fake), ("older", old)):
+                fields = {"file": file} if path.startswith("audio") else {"image": file, "prompt": "a hat"}
+                body, headers = form(**extra, **fields)
+                got = post(f"/openai/deployments/{route_name}/{path}?api-version={VERSION}", body, {"api-key": KEY, **headers})
+                eq(got.status, 200, f"{path} {extra} {got}")
+                sent = one.last().body
+                eq((sent.count(b'name="model"'), sent.count(b"gpt-4o-mini"), file[1] in sent, b"what-the-sdk" in sent), (1, 1, True, False))
+    body, headers = form(file=("a.wav", b"RIFF"))
+    got = post("/v1/audio/transcriptions", body, {"api-key": KEY, **headers})
+    check(got.status == 400 and "model: missing" in got.json()["error"]["message"], got)
+
+
+@test("Azure's paths without a version in them: responses, one of them, models")
+def _():
+    made = post(f"/openai/responses?api-version={VERSION}", {"model": "fast", "input": "hello"}, {"api-key": KEY}).json()
+    eq(made["output"][-1]["content"][0]["text"], "You said: hello")
+    for top in ("/openai/responses/", "/openai/v1/responses/", "/v1/responses/"):
+        got = http.call(gateway.address, "GET", f"{top}{made['id']}?api-version={VERSION}", {"api-key": KEY})
+        eq((got.status, got.json().get("id")), (200, made["id"]), repr(got))
+    for top in ("/openai/models", "/openai/v1/models", "/v1/models"):
+        got = http.call(gateway.address, "GET", f"{top}?api-version={VERSION}", {"api-key": KEY}).json()
+        check("fast" in [one["id"] for one in got["data"]], got)
+        one = http.call(gateway.address, "GET", f"{top}/fast?api-version={VERSION}", {"api-key": KEY})
+        eq((one.status, one.json()["id"]), (200, "fast"))
+        eq(http.call(gateway.address, "GET", f"{top}/none", {"api-key": KEY}).status, 404)
+    got = http.call(gateway.address, "GET", "/openai/files", {"api-key": KEY})
+    check(got.status == 404 and "files:" in got.json()["error"]["message"], got)
+
+
 @test("one model by its name, in the shape of the caller's vendor")
 def _():
     def one(path, headers):
@@ -112,7 +154,7 @@ def _():
     fake.play_model("spent", gone)
     for _ in range(3):
         eq(gateway.chat(KEY, model="saved").status, 200)
-    eq(len([one for one in fake.requests if one.json["model"] == "spent"]), 1)
+    eq(len([one for one in fake.requests if one.json and one.json["model"] == "spent"]), 1)
     new.play_model("no-quota", gone)
     got = gateway.chat(KEY, model="poor")
     eq((got.status, got.get("x-should-retry")), (429, "false"))
@@ -125,7 +167,7 @@ def _():
     fake.play_model("nearly", last_one)
     for _ in range(3):
         eq(gateway.chat(KEY, model="nearly").status, 200)
-    eq(len([one for one in fake.requests if one.json["model"] == "nearly"]), 1)
+    eq(len([one for one in fake.requests if one.json and one.json["model"] == "nearly"]), 1)
     lines = [line for line in gateway.admin("GET", "/metrics").body.decode().splitlines() if line.startswith("aquifer_provider_requests_left{")]
     check(any('"nearly"' in line and line.endswith(" 0") for line in lines), lines)
 

@@ -108,5 +108,6 @@ enum err openai_tasks_read_form(enum wire_operation op, struct str type, struct 
     struct str first = str_from(buf_view(&delimiter), 2);
     if (!str_starts(body, first)) return FAIL(why, ERR_BAD_REQUEST, "the form is broken: it does not begin with its boundary");
     TRY(read_parts(buf_view(&delimiter), str_from(body, first.n), body.p, r, why));
-    return r->model.n ? OK : FAIL(why, ERR_BAD_REQUEST, "model: missing in the form; name the route that shall answer");
+    if (!r->model_n) r->boundary = boundary;
+    return OK;
 }

@@ -22,11 +22,11 @@ static enum err tasks_read(enum wire_operation op, const struct json_tape *t, st
     return wire_read_stream(t, r, why);
 }
 
-/* In a form the name stands without quotation marks. */
+/* In a form the name stands without quotation marks; a part that the form lacked comes as it is. */
 static unsigned tasks_edits(const struct wire_request *r, struct str quoted_model, struct json_edit *ret_edits)
 {
     if (!quoted_model.n) return 0;
-    bool bare = wire_manner(r->operation)->form;
+    bool bare = wire_manner(r->operation)->form && r->model_n;
     struct str with = bare ? str_make(quoted_model.p + 1, quoted_model.n - 2) : quoted_model;
     ret_edits[0] = (struct json_edit){r->model_at, r->model_n, with};
     return 1;

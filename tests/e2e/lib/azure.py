@@ -31,7 +31,9 @@ class Azure(Fake):
             inner = path[len("/openai"):]
         if self.version and query == f"api-version={self.version}" and path.startswith("/openai/deployments/"):
             model, _, rest = path[len("/openai/deployments/"):].partition("/")
-            body, inner = json.dumps({**request.json, "model": model}).encode(), "/v1/" + rest
+            inner = "/v1/" + rest
+            if not (request.get("content-type") or "").startswith("multipart/"):
+                body = json.dumps({**request.json, "model": model}).encode()
         if not inner:
             return request, (404, {"error": {"code": "404", "message": "Resource not found"}})
         headers = [(name, value) for name, value in request.headers if name.lower() not in ("api-key", "authorization")]
