@@ -142,6 +142,64 @@ static enum err shorten_users(struct adapting *w)
     return shorten(w, SET_SAFETY_ID);
 }
 
+/* ---- what is noted of a request ----------------------------------------------------------------------------------------------- */
+
+/* Amazon Bedrock API reference, Converse, requestMetadata: [a-zA-Z0-9\s:_@$#=/+,-.], 1 to 256 in a key, 0 to 256 in a value. */
+enum { NOTES_MAX = 16, NOTE_BYTES = 256 };
+
+static bool is_note(const struct json_tape *t, uint32_t at, size_t least, struct buf *room)
+{
+    buf_clear(room);
+    if (!json_is(t, at, JSON_STRING) || !json_unescape(t, at, room)) return false;
+    struct str text = buf_view(room);
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && (!c || !strchr(" \t\n\v\f\r:_@$#=/+,-.", c))) return false;
+    }
+    return text.n >= least && text.n <= NOTE_BYTES;
+}
+
+/* Returns how many fit; what does not is counted. */
+static unsigned put_notes(struct adapting *w, const struct json_tape *t, struct json_writer *j, struct buf *room)
+{
+    uint32_t key, value;
+    unsigned n = 0;
+    json_put_object(j);
+    for (struct json_iter it = json_each(t, 0); json_next_member(t, &it, &key, &value);) {
+        bool fits = n < NOTES_MAX && is_note(t, key, 1, room) && is_note(t, value, 0, room);
+        w->to->losses->n[LOSS_HINT] += !fits;
+        if (!fits) continue;
+        json_put_name_span(j, json_text(t, key));
+        json_put_raw(j, json_raw(t, value));
+        n++;
+    }
+    json_put_end(j);
+    return n;
+}
+
+/* A note is a hint, and AWS refuses the whole request for one that it does not take. */
+static enum err fit_notes(struct adapting *w)
+{
+    struct chat *c = w->c;
+    struct json_writer j;
+    struct buf out, room;
+    if (w->target != WIRE_BEDROCK_CONVERSE || !has(c, SET_METADATA)) return OK;
+    TRY(json_scan(w->to->tape, c->settings[SET_METADATA], &JSON_LIMITS, w->why));
+    if (!json_is(w->to->tape, 0, JSON_OBJECT)) return OK;
+    unsigned lost = w->to->losses->n[LOSS_HINT];
+    buf_init(&out, 2 * c->settings[SET_METADATA].n + 2);
+    buf_init(&room, c->settings[SET_METADATA].n + 1);
+    json_write(&j, &out);
+    unsigned n = put_notes(w, w->to->tape, &j, &room);
+    bool same = lost == w->to->losses->n[LOSS_HINT];
+    bool kept = json_write_done(&j) && (same || arena_str(c->arena, buf_view(&out), &c->settings[SET_METADATA]));
+    buf_done(&out);
+    buf_done(&room);
+    if (kept && !n) forget(c, SET_METADATA); /* there must be one at least */
+    return kept ? OK : adapting_full(w);
+}
+
 /* ---- the form of the answer ------------------------------------------------------------------------------------------------------ */
 
 static enum err check_output(const struct adapting *w, const struct chat_manners *m)
@@ -170,5 +228,6 @@ enum err limits_of_the_model(struct adapting *w)
     }
     TRY(fix_stops(w, m));
     TRY(shorten_users(w));
+    TRY(fit_notes(w));
     return check_output(w, m);
 }

@@ -223,12 +223,66 @@ static void what_would_change_the_answer_is_refused(void **state)
     }
 }
 
+static void notes_of_a_request_fit_bedrock(void **state)
+{
+#define NOTE(k, v) "\"" k "\":\"" v "\""
+#define LONG64 "0123456789012345678901234567890123456789012345678901234567890123"
+#define LONG256 LONG64 LONG64 LONG64 LONG64
+#define NOTES(rest) CHAT("\"metadata\":{" rest "}")
+#define TEN(a)                                                                                                    \
+    NOTE(a "0", "")                                                                                               \
+    "," NOTE(a "1", "") "," NOTE(a "2", "") "," NOTE(a "3", "") "," NOTE(a "4", "") "," NOTE(a "5", "") "," NOTE( \
+        a "6", "") "," NOTE(a "7", "") "," NOTE(a "8", "") "," NOTE(a "9", "")
+    static const struct limit_row ROWS[] = {
+        {NULL,
+         {WIRE_OPENAI_CHAT,
+          WIRE_BEDROCK_CONVERSE,
+          NOTES(NOTE("a b", "x@y.z, 1\\n")),
+          {"\"a b\":\"x@y.z, 1\\n\""},
+          {NULL},
+          LOSS_HINT,
+          0}},
+        {NULL,
+         {WIRE_OPENAI_CHAT,
+          WIRE_BEDROCK_CONVERSE,
+          NOTES(NOTE("a", "good") "," NOTE("b", "gr\xc3\xbc\xc3\x9f") "," NOTE("q?", "1")),
+          {"{\"a\":\"good\"}"},
+          {"\"b\"", "q?"},
+          LOSS_HINT,
+          2}},
+        {NULL, {WIRE_OPENAI_CHAT, WIRE_BEDROCK_CONVERSE, NOTES(NOTE("a", LONG256)), {LONG256}, {NULL}, LOSS_HINT, 0}},
+        {NULL,
+         {WIRE_OPENAI_CHAT,
+          WIRE_BEDROCK_CONVERSE,
+          NOTES(NOTE("a", LONG256 "0")),
+          {"messages"},
+          {"requestMetadata"},
+          LOSS_HINT,
+          1}},
+        {NULL, {WIRE_OPENAI_CHAT, WIRE_BEDROCK_CONVERSE, NOTES(""), {"messages"}, {"requestMetadata"}, LOSS_HINT, 0}},
+        {NULL,
+         {WIRE_OPENAI_CHAT,
+          WIRE_BEDROCK_CONVERSE,
+          NOTES(TEN("a") "," TEN("b")),
+          {"\"a9\":\"\"", "\"b5\":\"\""},
+          {"\"b6\""},
+          LOSS_HINT,
+          4}},
+    };
+    (void)state;
+    hold_each(ROWS, COUNTOF(ROWS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_sampler_goes_up),       cmocka_unit_test(who_reasons_takes_no_stops),
-        cmocka_unit_test(blank_stops_do_not_go_up),  cmocka_unit_test(long_users_go_up_as_their_hash),
-        cmocka_unit_test(jpegs_have_their_own_name), cmocka_unit_test(what_would_change_the_answer_is_refused),
+        cmocka_unit_test(one_sampler_goes_up),
+        cmocka_unit_test(who_reasons_takes_no_stops),
+        cmocka_unit_test(blank_stops_do_not_go_up),
+        cmocka_unit_test(long_users_go_up_as_their_hash),
+        cmocka_unit_test(notes_of_a_request_fit_bedrock),
+        cmocka_unit_test(jpegs_have_their_own_name),
+        cmocka_unit_test(what_would_change_the_answer_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
