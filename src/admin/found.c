@@ -111,6 +111,7 @@ static void drop(struct found_account *a)
     free(a->tenant);
     free(a->client_id);
     free(a->client_secret);
+    free(a->url);
     free(a);
 }
 
@@ -131,6 +132,7 @@ static struct found_account *account_of(const struct config_provider *p)
     a->tenant = str_dup_z(p->tenant);
     a->client_id = str_dup_z(p->client_id);
     a->client_secret = str_dup_z(p->client_secret);
+    a->url = str_dup_z(p->url);
     a->source = (enum found_source)p->credentials;
     a->ask = asker_of(p->how);
     arena_init(&a->arena, KIB(1), KIB(64));
@@ -142,7 +144,7 @@ static bool is_same(const struct found_account *a, const struct found_account *b
     return a->source == b->source && strcmp(a->provider, b->provider) == 0 && strcmp(a->region, b->region) == 0 &&
            strcmp(a->profile, b->profile) == 0 && strcmp(a->service_account, b->service_account) == 0 &&
            strcmp(a->tenant, b->tenant) == 0 && strcmp(a->client_id, b->client_id) == 0 &&
-           strcmp(a->client_secret, b->client_secret) == 0 && a->ask == b->ask;
+           strcmp(a->client_secret, b->client_secret) == 0 && strcmp(a->url, b->url) == 0 && a->ask == b->ask;
 }
 
 /* What goes on as it was keeps its time. */

@@ -37,7 +37,7 @@ static enum err ask(struct found_account *a, const struct entra_way *w, struct f
 
 enum err found_ask_entra(struct found_account *a, struct fault *why)
 {
-    const struct entra_given given = {str_z(a->tenant), str_z(a->client_id), str_z(a->client_secret), a->source};
+    const struct entra_given given = {str_z(a->tenant), str_z(a->client_id), str_z(a->client_secret), a->source, str_z(a->url)};
     struct entra_way way;
     enum err got = generation_entra_find(&given, &way, why);
     if (got == OK) got = ask(a, &way, why);

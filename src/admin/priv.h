@@ -115,6 +115,7 @@ struct found_account {
     char provider[PROVIDER_NAME_MAX + 1], region[33], profile[65];
     char *service_account;                    /* Google: a reference; "" none */
     char *tenant, *client_id, *client_secret; /* Azure: "" none; the secret: a reference */
+    char *url;                                /* the provider's */
     enum found_source source;
     enum err (*ask)(struct found_account *a, struct fault *why);
     struct arena arena;

@@ -60,7 +60,7 @@ static void check_google(struct doctor *d, const struct config_provider *p)
 /* Tokens of Entra's: is there a way to them? Nothing is asked: control does that, and its log tells. */
 static void check_entra(struct doctor *d, const struct config_provider *p)
 {
-    const struct entra_given given = {p->tenant, p->client_id, p->client_secret, (enum found_source)p->credentials};
+    const struct entra_given given = {p->tenant, p->client_id, p->client_secret, (enum found_source)p->credentials, p->url};
     struct entra_way way;
     struct fault why = {0};
     char what[512];

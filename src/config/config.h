@@ -60,7 +60,7 @@ struct config_provider {
 };
 enum config_key_of { CONFIG_KEY_PROVIDER, CONFIG_KEY_CLIENT }; /* whose credential a call carries */
 struct config_deployment {
-    struct str provider, model, region, tier;
+    struct str provider, model, family, region, tier;
     struct config_price price;
     bool allow_unpriced;
     uint64_t key;                 /* enum config_key_of */

@@ -253,6 +253,9 @@ static const struct config_key KEYS[] = {
      .help = "Name of a provider of this file."},
     {"routes[].deployments[].model", CONFIG_NAME, DEPLOYMENT(model), .max = 256, .words = "*", NEEDED, LIVE, .since = "0.1",
      .help = "The provider's own name of the model; `*` in a pattern route: the name that was asked for."},
+    {"routes[].deployments[].family", CONFIG_NAME, DEPLOYMENT(family), .max = 256, LIVE, .since = "0.1",
+     .help = "Id of the model behind a name that does not tell it, as `gpt-5.1` behind Azure's deployment `prod-chat`: the "
+             "catalogue's families then tell what it takes (docs/prices.md)."},
     {"routes[].deployments[].price", CONFIG_PRICE, DEPLOYMENT(price), LIVE, .since = "0.1",
      .help = "Dollars per million tokens (tools: per thousand calls), instead of the catalogue's: { input: 0.15, output: 0.60 }, "
              "also cache_read, cache_write_5m, cache_write_1h, reasoning and others (docs/prices.md)."},

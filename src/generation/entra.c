@@ -32,11 +32,11 @@ static enum err put_url(struct entra_way *w, struct buf *url, struct fault *why)
 /* ---- applications ---------------------------------------------------------------------------------------------------------- */
 
 /* As the SDKs take it: with or without scheme, with or without slash at the end. */
-static void put_authority(struct buf *url)
+static void put_authority(const struct entra_cloud *cloud, struct buf *url)
 {
     struct str host = given_or(STR_NONE, "AZURE_AUTHORITY_HOST");
     size_t at;
-    if (host.n == 0) host = S(ENTRA_AUTHORITY);
+    if (host.n == 0) host = str_z(cloud->authority);
     if (!str_find(host, S("://"), &at)) buf_str(url, S("https://"));
     while (str_ends(host, S("/"))) host.n--;
     buf_str(url, host);
@@ -55,7 +55,7 @@ static enum err find_app(const struct entra_given *g, const char *reference, str
     part->value = buf_view(&w->room);
     TRY(entra_app_check(&w->app, why));
     buf_init(&url, sizeof w->url);
-    put_authority(&url);
+    put_authority(w->app.cloud, &url);
     buf_fmt(&url, "/%.*s/oauth2/v2.0/token", STR_ARG(w->app.tenant));
     enum err got = put_url(w, &url, why);
     buf_done(&url);
@@ -108,7 +108,7 @@ static enum err find_service(struct buf *url, struct entra_way *w, struct fault 
     if (!http_field_value_is_valid(w->header.value))
         return FAIL(why, ERR_CONFIG, "IDENTITY_HEADER is not fit for a header field");
     put_endpoint(str_z(variable("IDENTITY_ENDPOINT")), url);
-    entra_identity_query(SERVICE_VERSION, w->app.client_id, url);
+    entra_identity_query(SERVICE_VERSION, &w->app, url);
     return put_url(w, url, why);
 }
 
@@ -121,7 +121,7 @@ static enum err find_machine(struct buf *url, struct entra_way *w, struct fault 
     w->header = (struct http_field){S("metadata"), S("true")};
     buf_str(url, base);
     buf_str(url, S(METADATA_PATH));
-    entra_identity_query(METADATA_VERSION, w->app.client_id, url);
+    entra_identity_query(METADATA_VERSION, &w->app, url);
     return put_url(w, url, why);
 }
 
@@ -159,7 +159,7 @@ enum err generation_entra_find(const struct entra_given *g, struct entra_way *re
         [SOURCE_INSTANCE] = {"Azure's managed identity", find_identity},
     };
     struct fault what = {0};
-    *ret_way = (struct entra_way){.source = source_of(g)};
+    *ret_way = (struct entra_way){.source = source_of(g), .app.cloud = entra_cloud_of(g->url)};
     buf_init(&ret_way->room, KIB(65));
     must(ret_way->source < COUNTOF(WAYS) && WAYS[ret_way->source].find);
     ret_way->name = WAYS[ret_way->source].name;

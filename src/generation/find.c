@@ -106,6 +106,6 @@ const struct chat_manners *generation_manners(const struct generation *g, struct
 
 const struct chat_manners *deployment_manners(const struct deployment *d, struct str asked)
 {
-    bool any = str_eq(d->model, S("*"));
+    bool any = str_eq(d->model, S("*")) && !d->family.n;
     return any && d->generation ? generation_manners(d->generation, asked) : d->manners;
 }

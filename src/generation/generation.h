@@ -67,7 +67,8 @@ struct body_default {
 
 struct deployment {
     const struct provider *provider;
-    struct str model; /* the upstream's id; "*": the asked name */
+    struct str model;  /* the upstream's id; "*": the asked name */
+    struct str family; /* the id whose family tells the manners; "" the model's own */
     struct str region, tier;
     struct wire_formats formats;          /* what it speaks, the preferred one first */
     uint32_t quirks;                      /* enum wire_quirk */
@@ -233,6 +234,7 @@ MUST_USE enum err generation_google_read(struct str reference, struct arena *a, 
 struct entra_given {
     struct str tenant, client_id, client_secret;
     enum found_source source;
+    struct str url; /* the provider's: it tells the cloud */
 };
 /* Whom to ask, with what. Texts are the given ones', the environment's, or in `room`, which holds the secret. */
 struct entra_way {

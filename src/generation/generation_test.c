@@ -24,6 +24,9 @@ static const char FILE_TEXT[] =
     "  - {name: fast, aliases: [quick], total: 9s, deployments: [{provider: main, model: gpt-x, price: {input: 0.15, output: "
     "0.60}, defaults: {temperature: 0.50, stop: [a]}, drop: [user], max_output: 77}]}\n"
     "  - {name: dated, deployments: [{provider: main, model: gpt-dated}]}\n"
+    "  - {name: azure, deployments: [{provider: main, model: prod-chat, family: o9-mini, allow_unpriced: true}, {provider: main, "
+    "model: prod-chat, tier: t, allow_unpriced: true}]}\n"
+    "  - {name: 'prod-*', deployments: [{provider: main, model: '*', family: o9-mini, allow_unpriced: true}]}\n"
     "  - {name: 'claude-*', deployments: [{provider: claude, model: '*'}]}\n"
     "  - {name: 'claude-opus-*', deployments: [{provider: claude, model: '*', allow_unpriced: true}]}\n";
 static const char CATALOG[] = "catalog: 1\nvendor: openai\nsource: https://example.com\nchecked: 2026-01-01\nmodels:\n"
@@ -32,6 +35,11 @@ static const char CATALOG[] = "catalog: 1\nvendor: openai\nsource: https://examp
 static const char CATALOG_CLAUDE[] = "catalog: 1\nvendor: anthropic\nsource: https://example.com\nchecked: 2026-01-01\nmodels:\n"
                                      "  - {id: claude-a, aliases: [claude-a-1, claude-a-YYYYMMDD], context: 5, max_output: 3, "
                                      "prices: [{input: 1, output: 2}]}\n  - {id: claude-b}\n";
+
+static const char CATALOG_FAMILIES[] =
+    "catalog: 1\nsource: https://example.com\nchecked: 2026-01-01\nbudgets: { minimal: 1, low: 2, "
+    "medium: 3, high: 4, xhigh: 5, max: 6 }\nfamilies:\n  - match: [\"o9*\"]\n    efforts: [low]\n"
+    "    no_stop: true\n";
 
 struct world {
     struct config *config;
@@ -51,6 +59,7 @@ static int setup(void **state)
     w->catalog = catalog_new();
     assert_int_equal(catalog_add(w->catalog, "c", str_z(CATALOG), &why), OK);
     if (catalog_add(w->catalog, "d", str_z(CATALOG_CLAUDE), &why) != OK) fail_msg("%s", why.text);
+    if (catalog_add(w->catalog, "f", str_z(CATALOG_FAMILIES), &why) != OK) fail_msg("%s", why.text);
     w->routes[0] = S("quick");
     w->routes[1] = S("claude-*");
     w->keys[0] = (struct key){
@@ -144,6 +153,20 @@ static void providers_and_routes_arrive(void **state)
     assert_str(d->drop[0], "user");
     assert_int_equal(deployment_max_output(d, S("gpt-x")), 77);
     assert_int_equal(deployment_price(d, 0)->per[USAGE_OUT_VISIBLE], 600000);
+    generation_unref(g);
+}
+
+/* What the name of a model does not tell, its deployment may. */
+static void a_family_may_be_named(void **state)
+{
+    struct generation *g = load_it(*state);
+    const struct route *named = generation_route(g, S("azure")), *any = generation_route(g, S("prod-x"));
+    const struct deployment *told[] = {&named->deployments[0], &any->deployments[0]};
+    for (unsigned i = 0; i < COUNTOF(told); i++) {
+        const struct chat_manners *m = deployment_manners(told[i], S("prod-x"));
+        assert_true(m && m->no_stop);
+    }
+    assert_null(deployment_manners(&named->deployments[1], S("prod-chat")));
     generation_unref(g);
 }
 
@@ -358,6 +381,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(settings_arrive, setup, teardown),
         cmocka_unit_test_setup_teardown(no_secret_is_published, setup, teardown),
         cmocka_unit_test_setup_teardown(providers_and_routes_arrive, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_family_may_be_named, setup, teardown),
         cmocka_unit_test_setup_teardown(an_aws_endpoint_comes_from_its_region, setup, teardown),
         cmocka_unit_test_setup_teardown(prices_follow_their_dates, setup, teardown),
         cmocka_unit_test_setup_teardown(patterns_and_their_prices, setup, teardown),

@@ -316,7 +316,8 @@ enum err load_deployment(struct load *l, uint32_t o, struct deployment *d)
     d->models = catalog < l->g->n_catalogs ? &l->g->catalogs[catalog] : NULL;
     d->model = load_str(l, o, "model");
     d->generation = l->g;
-    d->manners = generation_manners(l->g, d->model);
+    d->family = load_str(l, o, "family");
+    d->manners = generation_manners(l->g, d->family.n ? d->family : d->model);
     d->region = load_str(l, o, "region");
     d->tier = load_str(l, o, "tier");
     load_formats(l, o, &d->formats);

@@ -281,6 +281,24 @@ static void warn_unpriced(const struct config *c, const struct config_route *r, 
         F_Z("at", where));
 }
 
+static bool has_family(const struct catalog *c, struct str id)
+{
+    const struct catalog_family *f;
+    unsigned at = 0;
+    while (catalog_next_family(c, &at, &f))
+        for (unsigned i = 0; i < f->n_match; i++)
+            if (catalog_matches(f->match[i], id)) return true;
+    return false;
+}
+
+static void warn_family(const struct config *c, const struct config_route *r, const struct config_deployment *d)
+{
+    char where[64];
+    snprintf(where, sizeof where, "line %llu", (unsigned long long)d->line);
+    LOG(LOG_WARN, "family.unknown", "no family of the catalogue knows this id: the model gets what is safe for all",
+        F_STR("route", r->name), F_STR("family", d->family), F_STR("file", c->file), F_Z("at", where));
+}
+
 static void put_formats(struct json_writer *w, const struct wire_formats *list)
 {
     json_add_array(w, S("formats"));
@@ -311,6 +329,8 @@ static void put_deployment(struct writing *g, const struct config_route *r, cons
     put_formats(w, &d->speaks);
     put_quirks(w, d->quirk_bits);
     json_add_str(w, S("model"), d->model);
+    add_text(w, "family", d->family);
+    if (d->family.n && !has_family(g->source->catalog, d->family)) warn_family(c, r, d);
     add_text(w, "region", d->region);
     add_text(w, "tier", d->tier);
     if (any) json_add_u64(w, S("catalog"), kind_number(g, kind));

@@ -6,7 +6,26 @@
 
 enum { TOKEN_MAX = 16 * 1024, TENANT_MAX = 253, WORD_MAX = 512, LIFE_MAX_S = 2 * 86400 }; /* managed identities: 24 hours */
 #define ASSERTION_TYPE "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-#define SCOPE ENTRA_RESOURCE "/.default"
+
+/* Microsoft Learn, "National clouds and Microsoft identity platform"; Azure Government and Azure in China: endpoints of Azure OpenAI. */
+static const struct entra_cloud CLOUDS[] = {
+    {".azure.com", "https://login.microsoftonline.com", "https://cognitiveservices.azure.com"},
+    {".azure.us", "https://login.microsoftonline.us", "https://cognitiveservices.azure.us"},
+    {".azure.cn", "https://login.chinacloudapi.cn", "https://cognitiveservices.azure.cn"},
+};
+
+const struct entra_cloud *entra_cloud_of(struct str url)
+{
+    size_t at, n = 0;
+    struct str host = str_find(url, S("://"), &at) ? str_from(url, at + 3) : url;
+    while (n < host.n && host.p[n] != '/' && host.p[n] != ':') n++;
+    host.n = n;
+    for (unsigned i = 0; i < COUNTOF(CLOUDS); i++) {
+        struct str domain = str_z(CLOUDS[i].domain);
+        if (host.n > domain.n && str_eq_nocase(str_from(host, host.n - domain.n), domain)) return &CLOUDS[i];
+    }
+    return &CLOUDS[0];
+}
 
 static bool is_plain(struct str s, size_t max)
 {
@@ -51,7 +70,8 @@ void entra_token_body(const struct entra_app *e, struct buf *out)
 {
     put_pair(out, "grant_type", S("client_credentials"));
     put_pair(out, "&client_id", e->client_id);
-    put_pair(out, "&scope", S(SCOPE));
+    put_pair(out, "&scope", str_z(e->cloud->resource));
+    buf_str(out, S("%2F.default"));
     if (e->secret.value.n) {
         put_pair(out, "&client_secret", e->secret.value);
         return;
@@ -60,11 +80,11 @@ void entra_token_body(const struct entra_app *e, struct buf *out)
     put_pair(out, "&client_assertion", e->assertion.value);
 }
 
-void entra_identity_query(const char *version, struct str client_id, struct buf *out)
+void entra_identity_query(const char *version, const struct entra_app *e, struct buf *out)
 {
     put_pair(out, "?api-version", str_z(version));
-    put_pair(out, "&resource", S(ENTRA_RESOURCE));
-    if (client_id.n) put_pair(out, "&client_id", client_id);
+    put_pair(out, "&resource", str_z(e->cloud->resource));
+    if (e->client_id.n) put_pair(out, "&client_id", e->client_id);
 }
 
 /* ---- answers --------------------------------------------------------------------------------------------------------------- */

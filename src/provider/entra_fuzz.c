@@ -16,7 +16,7 @@ static void take_answer(int status, struct str text, struct arena *a)
 /* tenant, line end, client id, line end, secret, line end, federated token */
 static void take_app(struct str text)
 {
-    struct entra_app e = {0};
+    struct entra_app e = {.cloud = entra_cloud_of(text)};
     struct str rest;
     struct buf form;
     str_cut(text, '\n', &e.tenant, &rest);

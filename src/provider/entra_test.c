@@ -1,4 +1,6 @@
 /* Access tokens of Microsoft Entra: what is asked, byte by byte, answers that are judged, and no fault that repeats a secret. */
+#include <stdio.h>
+
 #include "base/test.h"
 #include "provider/provider.h"
 
@@ -23,7 +25,7 @@ static int teardown(void **state)
 static void an_application_asks_with_its_secret(void **state)
 {
     (void)state;
-    const struct entra_app app = {S("contoso.example"), S("c-1"), {S("s~1&=")}, {STR_NONE}};
+    const struct entra_app app = {entra_cloud_of(STR_NONE), S("contoso.example"), S("c-1"), {S("s~1&=")}, {STR_NONE}};
     struct buf out;
     buf_init(&out, KIB(4));
     assert_int_equal(entra_app_check(&app, &why), OK);
@@ -36,7 +38,7 @@ static void an_application_asks_with_its_secret(void **state)
 static void an_application_asks_with_a_federated_token(void **state)
 {
     (void)state;
-    const struct entra_app app = {S("t"), S("c"), {STR_NONE}, {S("eyJh.e30.sig")}};
+    const struct entra_app app = {entra_cloud_of(STR_NONE), S("t"), S("c"), {STR_NONE}, {S("eyJh.e30.sig")}};
     struct buf out;
     buf_init(&out, KIB(4));
     assert_int_equal(entra_app_check(&app, &why), OK);
@@ -53,12 +55,40 @@ static void a_managed_identity_is_asked_for_the_resource(void **state)
     (void)state;
     struct buf out;
     buf_init(&out, KIB(4));
-    entra_identity_query("2018-02-01", STR_NONE, &out);
+    struct entra_app app = {.cloud = entra_cloud_of(S("https://r.openai.azure.com/openai/v1"))};
+    entra_identity_query("2018-02-01", &app, &out);
     assert_str(buf_view(&out), "?api-version=2018-02-01&resource=https%3A%2F%2Fcognitiveservices.azure.com");
     buf_clear(&out);
-    entra_identity_query("2019-08-01", S("id"), &out);
+    app.client_id = S("id");
+    entra_identity_query("2019-08-01", &app, &out);
     assert_str(buf_view(&out), "?api-version=2019-08-01&resource=https%3A%2F%2Fcognitiveservices.azure.com&client_id=id");
     buf_done(&out);
+}
+
+static void every_cloud_has_its_own_tokens(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *scope, *authority;
+    } CASES[] = {
+        {"https://r.openai.azure.com/openai/v1", "azure.com", "https://login.microsoftonline.com"},
+        {"https://r.openai.azure.us:443/openai", "azure.us", "https://login.microsoftonline.us"},
+        {"https://R.OpenAI.Azure.US/openai/v1", "azure.us", "https://login.microsoftonline.us"},
+        {"https://r.openai.azure.cn", "azure.cn", "https://login.chinacloudapi.cn"},
+        {"https://proxy.example/r.openai.azure.us", "azure.com", "https://login.microsoftonline.com"},
+        {"https://notazure.us/openai", "azure.com", "https://login.microsoftonline.com"},
+    };
+    for (size_t i = 0; i < COUNTOF(CASES); i++) {
+        const struct entra_app app = {entra_cloud_of(str_z(CASES[i].url)), S("t"), S("c"), {S("s")}, {STR_NONE}};
+        struct buf out;
+        char want[128];
+        buf_init(&out, KIB(4));
+        entra_token_body(&app, &out);
+        snprintf(want, sizeof want, "&scope=https%%3A%%2F%%2Fcognitiveservices.%s%%2F.default&", CASES[i].scope);
+        if (!strstr(buf_z(&out), want)) fail_msg("%s: %s", CASES[i].url, buf_z(&out));
+        assert_string_equal(app.cloud->authority, CASES[i].authority);
+        buf_done(&out);
+    }
 }
 
 static void what_is_no_application_is_refused_by_what_is_wrong(void **state)
@@ -79,7 +109,8 @@ static void what_is_no_application_is_refused_by_what_is_wrong(void **state)
         {{"t", 1}, {"c", 1}, {"", 0}, {"SECRET\r", 7}, "federated token"},
     };
     for (unsigned i = 0; i < COUNTOF(BAD); i++) {
-        const struct entra_app app = {BAD[i].tenant, BAD[i].client_id, {BAD[i].secret}, {BAD[i].assertion}};
+        const struct entra_app app = {
+            entra_cloud_of(STR_NONE), BAD[i].tenant, BAD[i].client_id, {BAD[i].secret}, {BAD[i].assertion}};
         assert_int_equal(entra_app_check(&app, &why), ERR_CONFIG);
         if (!strstr(why.text, BAD[i].says) || strstr(why.text, "SECRET")) fail_msg("%u: %s", i, why.text);
     }
@@ -148,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_application_asks_with_its_secret, setup, teardown),
         cmocka_unit_test_setup_teardown(an_application_asks_with_a_federated_token, setup, teardown),
         cmocka_unit_test_setup_teardown(a_managed_identity_is_asked_for_the_resource, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_cloud_has_its_own_tokens, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_no_application_is_refused_by_what_is_wrong, setup, teardown),
         cmocka_unit_test_setup_teardown(tokens_are_taken_with_their_end, setup, teardown),
         cmocka_unit_test_setup_teardown(other_answers_are_refused_with_what_to_do, setup, teardown),

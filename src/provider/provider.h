@@ -133,13 +133,19 @@ MUST_USE enum err google_token_body(const struct google_file *f, int64_t now_ms,
 MUST_USE enum err google_token_read(int status, struct str json, int64_t now_ms, struct arena *a, struct found *ret_found,
                                     struct fault *why);
 
+/* Azure's clouds are apart: each has a token server of its own, and tokens for its own resources only. */
+struct entra_cloud {
+    const char *domain, *authority, *resource;
+};
+const struct entra_cloud *entra_cloud_of(
+    struct str url); /* of a resource's address; Azure's public one unless its domain says another */
+
 /* An application at Microsoft Entra: it has a secret, or a token of another issuer that Entra trusts (RFC 7523, workload identity). */
 struct entra_app {
+    const struct entra_cloud *cloud;
     struct str tenant, client_id;
     struct secret secret, assertion; /* one of them */
 };
-#define ENTRA_AUTHORITY "https://login.microsoftonline.com"
-#define ENTRA_RESOURCE "https://cognitiveservices.azure.com"
 /* Fit to stand in a URL's path: a GUID or a domain name. */
 bool entra_tenant_is_valid(struct str tenant);
 /* ERR_CONFIG names the part that is none, never its value. */
@@ -147,7 +153,7 @@ MUST_USE enum err entra_app_check(const struct entra_app *e, struct fault *why);
 /* The form for AUTHORITY/TENANT/oauth2/v2.0/token. Secret: the caller wipes it. */
 void entra_token_body(const struct entra_app *e, struct buf *out);
 /* The query for the endpoint of a managed identity; client_id "": the one that the system assigned. */
-void entra_identity_query(const char *version, struct str client_id, struct buf *out);
+void entra_identity_query(const char *version, const struct entra_app *e, struct buf *out);
 /* What either says; the token is a JWT, copied to the arena. status: of its answer. The fault never repeats a token. */
 MUST_USE enum err entra_token_read(int status, struct str json, int64_t now_ms, struct arena *a, struct found *ret_found,
                                    struct fault *why);
