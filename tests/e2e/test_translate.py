@@ -14,7 +14,7 @@ from lib.tap import check, eq, run, test, until
 
 HASTY = "    timeouts: { connect: 2s, first_byte: 1500ms, gap: 1500ms }\n"
 PRICE = "{ input: 1, output: 10, input_cache_read: 0.5, output_reasoning: 10 }"
-fake = Fake().start()
+fake = Fake(models=("gpt-4o-mini", "gpt-5.5", "claude-opus-5", "claude-sonnet-4-5")).start()
 
 
 def to_claude(name, model, *more):
@@ -27,7 +27,7 @@ def to_gpt(name, model, *more):
 
 gateway = Gateway(config(
     [openai_provider(fake, extra=HASTY), anthropic_provider(fake, extra=HASTY)],
-    [to_claude("opus", "claude-opus-5"), to_gpt("gpt", "gpt-5.5"),
+    [to_claude("opus", "claude-opus-5"), to_claude("sonnet", "claude-sonnet-4-5"), to_gpt("mini", "gpt-4o-mini"), to_gpt("gpt", "gpt-5.5"),
      to_gpt("plain", "gpt-plain"), route("odd", deployment("main", "gpt-plain", PRICE, "        quirks: [max_tokens, no_developer, reasoning_content]\n")),
      to_claude("either", "claude-either", deployment("main", "gpt-either", PRICE)),
      to_gpt("either-claude", "gpt-either", deployment("claude", "claude-either", PRICE))])).start()
@@ -109,6 +109,14 @@ def _():
     eq(sent.json["messages"][0]["role"], "user")
     eq((sent.get("x-api-key"), sent.get("authorization")), (KEY and "upstream-key-of-the-tests", None))
     eq(got.get("content-type").split(";")[0], "application/json")
+
+
+@test("a temperature goes across as it was said, both ways, where the model takes one")
+def _():
+    eq(ask("openai", acts.say("Yes."), model="sonnet", temperature=0.25).status, 200)
+    eq((fake.last().path, fake.last().json["temperature"]), ("/v1/messages", 0.25))
+    eq(ask("anthropic", acts.say("Yes."), model="mini", temperature=0.25, stop_sequences=["END"]).status, 200)
+    eq((fake.last().path, fake.last().json["temperature"], fake.last().json["stop"]), ("/v1/chat/completions", 0.25, ["END"]))
 
 
 @test("Messages → Chat: text, in the Messages shape, and what the provider got is its own")
