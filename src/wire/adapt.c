@@ -199,6 +199,7 @@ static enum err open_summary(struct adapting *w, struct chat_item *i)
         return adapting_full(w);
     chat_told(&i->node, ITEM_HAS_OPAQUE);
     i->opaque = NULL;
+    i->node.has &= ~(1ull << ITEM_HAS_ID); /* its first letters are a compaction's: OpenAI refuses it at a message */
     return say(w, i, text);
 }
 

@@ -2,7 +2,7 @@
 import json
 import re
 
-from . import acts, limits, schema
+from . import acts, limits, rules, schema
 
 FIELDS = {
     "model": str, "messages": list, "max_tokens": int, "system": (str, list), "stream": bool, "temperature": (int, float),
@@ -229,7 +229,7 @@ def refuse(fake, request):
         or _thought_first(body)
     if wrong:
         return wrong
-    why = limits.claude_thinking(body["model"], body) or limits.claude_settings(body["model"], body)
+    why = rules.claude(body) or limits.claude_thinking(body["model"], body) or limits.claude_settings(body["model"], body)
     if why:
         return _wrong(why)
     marks = _cache_marks(body)

@@ -7,7 +7,7 @@ import struct
 import zlib
 from urllib.parse import unquote
 
-from . import acts, anthropic, limits
+from . import acts, anthropic, limits, rules
 
 STREAM_TYPE = "application/vnd.amazon.eventstream"
 PATH = re.compile(r"^/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)$")
@@ -149,7 +149,9 @@ def _converse(body):
             return _wrong(f"inferenceConfig.{name}: {value!r}")
     asked = ((body.get("outputConfig") or {}).get("textFormat") or {}).get("structure", {}).get("jsonSchema", {}).get("schema")
     why = asked and limits.claude_output(json.loads(asked))
-    return _wrong(why) if why else _messages(body) or _tools(body)
+    wrong = _wrong(why) if why else _messages(body) or _tools(body)
+    why = not wrong and rules.converse(body)
+    return _wrong(why) if why else wrong
 
 
 def _invoke(body):
@@ -160,7 +162,8 @@ def _invoke(body):
         return _wrong("model, stream: Extra inputs are not permitted")
     inner["model"] = "inside"
     wrong = anthropic._fields(inner, False) or anthropic._ranges(inner) or anthropic._tools(inner) or anthropic._messages(inner["messages"], True)
-    return _wrong(wrong[1]["error"]["message"]) if wrong else None
+    why = wrong[1]["error"]["message"] if wrong else rules.claude(inner)
+    return _wrong(why) if why else None
 
 
 def refuse(fake, request):

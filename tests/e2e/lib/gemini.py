@@ -4,7 +4,7 @@ import binascii
 import json
 import re
 
-from . import acts, limits, schema
+from . import acts, limits, rules, schema
 
 FIELDS = {"contents": list, "systemInstruction": dict, "tools": list, "toolConfig": dict, "safetySettings": list,
           "generationConfig": dict, "cachedContent": str, "model": str, "labels": dict, "store": bool}
@@ -172,7 +172,7 @@ def refuse(fake, request):
             return _wrong("generateContentRequest.model: must be the one in the path")
     wrong = _known("", body, FIELDS) or _known("generation_config", body.get("generationConfig", {}), CONFIG) or _tools(body) \
         or _contents(body.get("contents"))
-    why = not wrong and (limits.gemini_thinking(model_of(request), body.get("generationConfig", {}))
+    why = not wrong and (rules.gemini(body) or limits.gemini_thinking(model_of(request), body.get("generationConfig", {}))
                          or limits.gemini_output(model_of(request), body))
     wrong = _wrong(why) if why else wrong
     if wrong:

@@ -2,7 +2,7 @@
 import json
 import re
 
-from . import acts, limits, schema
+from . import acts, limits, rules, schema
 
 FIELDS = {
     "model": str, "messages": list, "stream": bool, "stream_options": dict, "temperature": (int, float), "top_p": (int, float),
@@ -194,6 +194,9 @@ def refuse(fake, request):
     wrong = _fields(body) or _ranges(body) or _tools(body) or _messages(body["messages"])
     if wrong:
         return wrong
+    why = rules.chat(body)
+    if why:
+        return _wrong(why)
     why = limits.openai_effort(body["model"], body.get("reasoning_effort"), body.get("tools"), True)
     if why:
         return _wrong(why, "reasoning_effort", "unsupported_value")

@@ -1,7 +1,7 @@
 """OpenAI's side of the fake for Responses: what it refuses and how it answers, by the vendor's documents."""
 import json
 
-from . import limits, openai, schema
+from . import limits, openai, rules, schema
 from . import acts
 from .openai import NAME, answer_headers, error  # the same vendor
 
@@ -130,6 +130,9 @@ def refuse(fake, request):
     wrong = _fields(body, request.path) or _tools(body.get("tools")) or _input(body["input"])
     if wrong:
         return wrong
+    why = rules.responses(body)
+    if why:
+        return _wrong(why)
     why = limits.openai_effort(body["model"], (body.get("reasoning") or {}).get("effort"), body.get("tools"), False)
     if why:
         return _wrong(why, "reasoning.effort", "unsupported_value")

@@ -24,7 +24,7 @@ def test(title):
 
 def eq(seen, wanted, what=""):
     if seen != wanted:
-        raise AssertionError(f"{what + ': ' if what else ''}got {seen!r}, wanted {wanted!r}")
+        raise AssertionError((f"{what}: " if what else "") + f"got {seen!r}, wanted {wanted!r}")
 
 
 def check(truth, what):
