@@ -316,6 +316,7 @@ struct state_page {
     uint64_t limit; /* 1 to 100 */
     bool descending;
 };
+MUST_USE enum err state_check_include(const struct call *c, struct fault *why); /* of the query */
 MUST_USE enum err state_read_page(struct call *c, bool descending, struct state_page *ret_page, struct fault *why);
 /* All items are given in ascending order; puts those of the page. */
 MUST_USE enum err state_put_page(struct call *c, struct store_rows *rows, const struct state_page *p, struct fault *why);

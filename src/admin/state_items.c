@@ -32,7 +32,8 @@ static enum err make_id(struct call *c, const struct json_tape *t, uint32_t item
     return arena_str(&c->arena, str_z(id), ret_id) ? OK : FAIL(why, ERR_LIMIT, "too many items at once");
 }
 
-/* Its own, unless another item has it already: lists go on behind an id, so that it must tell one place. */
+/* Its own, unless another item of the project has it already: lists go on behind an id, so that it must tell one place. Whether another
+ * project has it shows nowhere. */
 static enum err take_id(struct call *c, struct store *s, const struct json_tape *t, uint32_t item, struct str *ret_id,
                         struct fault *why)
 {
@@ -41,8 +42,11 @@ static enum err take_id(struct call *c, struct store *s, const struct json_tape 
     bool given = at && json_is(t, at, JSON_STRING) && json_node(t, at)->len && json_node(t, at)->len <= ITEM_ID_MAX;
     if (!given || (json_node(t, at)->flags & JSON_ESCAPED)) return make_id(c, t, item, ret_id, why);
     *ret_id = json_text(t, at);
-    TRY(store_get_i64(s, "SELECT count(*) FROM (SELECT 1 FROM state_items WHERE id = ?1 LIMIT 1)", BINDS(V_TEXT(*ret_id)), &taken,
-                      why));
+    TRY(store_get_i64(s,
+                      "SELECT count(*) FROM (SELECT 1 FROM state_items i LEFT JOIN responses r ON r.place = i.response"
+                      " LEFT JOIN conversations c ON c.place = i.conversation"
+                      " WHERE i.id = ?1 AND (r.project = ?2 OR c.project = ?2) LIMIT 1)",
+                      BINDS(V_TEXT(*ret_id), V_TEXT(c->project)), &taken, why));
     return taken ? make_id(c, t, item, ret_id, why) : OK;
 }
 
@@ -114,6 +118,29 @@ void state_put_item(struct call *c, struct json_writer *w, struct str id, struct
         else json_put_raw(w, json_raw(t, value));
     }
     json_put_end(w);
+}
+
+/* OpenAI API reference "include". What of these is kept is shown in any case; a name that is none is no wish that can be met. */
+enum err state_check_include(const struct call *c, struct fault *why)
+{
+    static const char *const NAMES[] = {"include", "include[]", "include%5B%5D", "include%5b%5d"};
+    static const char *const KNOWN[] = {
+        "reasoning.encrypted_content",   "message.output_text.logprobs",
+        "message.input_image.image_url", "file_search_call.results",
+        "web_search_call.results",       "web_search_call.action.sources",
+        "code_interpreter_call.outputs", "computer_call_output.output.image_url",
+    };
+    struct str rest = c->query, part, name, value;
+    while (rest.n) {
+        bool asks = false, known = false;
+        str_cut(rest, '&', &part, &rest);
+        str_cut(part, '=', &name, &value);
+        for (unsigned i = 0; i < COUNTOF(NAMES); i++) asks |= str_eq(name, str_z(NAMES[i]));
+        for (unsigned i = 0; i < COUNTOF(KNOWN); i++) known |= str_eq(value, str_z(KNOWN[i]));
+        if (asks && !known)
+            return FAIL(why, ERR_BAD_REQUEST, "include: '%.*s' is not known", (int)(value.n < 60 ? value.n : 60), value.p);
+    }
+    return OK;
 }
 
 enum err state_read_page(struct call *c, bool descending, struct state_page *ret_page, struct fault *why)

@@ -66,7 +66,9 @@ enum err state_get(struct call *c, struct fault *why)
     struct state_row row;
     TRY(state_store(c->control, &s, why));
     TRY(state_find(c, s, c->parameter, &row, why));
-    return is_pinned(c, &row) ? OK : put_response(c, s, &row, why);
+    if (is_pinned(c, &row)) return OK;
+    TRY(state_check_include(c, why));
+    return put_response(c, s, &row, why);
 }
 
 /* ---- delete ---------------------------------------------------------------------------------------------------------------- */
@@ -199,6 +201,7 @@ enum err state_input_items(struct call *c, struct fault *why)
     TRY(state_store(c->control, &s, why));
     TRY(state_find(c, s, c->parameter, &row, why));
     if (is_pinned(c, &row)) return OK;
+    TRY(state_check_include(c, why));
     const char *sql = page.descending ? CONTEXT "x.depth, x.place DESC" : CONTEXT "x.depth DESC, x.place";
     TRY(store_query(s, sql, BINDS(V_I64(row.place), V_TEXT(c->project)), &rows, why));
     return state_put_page(c, &rows, &page, why);

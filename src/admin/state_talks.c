@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { ITEMS_AT_ONCE = 20, METADATA_PAIRS = 16, METADATA_NAME = 64, METADATA_VALUE = 512, ID_RANDOM = 40 };
+enum { ITEMS_AT_ONCE = 20, METADATA_PAIRS = 16, METADATA_NAME = 64, METADATA_VALUE = 512, ID_RANDOM = 40, ITEM_BYTES = 10 << 20 };
 
 static int64_t oldest_ms(const struct control *c) { return clock_wall_ms() - (int64_t)atomic_load(&c->state.retention_ms); }
 
@@ -69,13 +69,76 @@ static enum err read_metadata(const struct json_tape *t, struct str *ret_raw, st
     return OK;
 }
 
+/* OpenAI API reference "Items" of conversations. */
+static const char *const TYPES[] = {
+    "message",
+    "reasoning",
+    "function_call",
+    "function_call_output",
+    "compaction",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "file_search_call",
+    "web_search_call",
+    "computer_call",
+    "computer_call_output",
+    "image_generation_call",
+    "mcp_list_tools",
+    "local_shell_call",
+    "local_shell_call_output",
+    "code_interpreter_call",
+    "mcp_call",
+    "apply_patch_call",
+    "apply_patch_call_output",
+    "mcp_approval_request",
+    "shell_call",
+    "shell_call_output",
+    "mcp_approval_response",
+    "tool_search_call",
+    "tool_search_output",
+};
+
+static enum err check_message(const struct json_tape *t, uint32_t item, unsigned n, struct fault *why)
+{
+    static const char *const ROLES[] = {"user", "assistant", "system", "developer"};
+    uint32_t role = json_find(t, item, S("role")), content = json_find(t, item, S("content"));
+    bool known = false;
+    for (unsigned i = 0; role && i < COUNTOF(ROLES); i++) known |= json_eq(t, role, str_z(ROLES[i]));
+    if (!known) return FAIL(why, ERR_BAD_REQUEST, "items[%u].role: must be user, assistant, system or developer", n);
+    if (content && (json_is(t, content, JSON_STRING) || json_is(t, content, JSON_ARRAY))) return OK;
+    return FAIL(why, ERR_BAD_REQUEST, "items[%u].content: must be a string or an array", n);
+}
+
+/* They stand in each later request to the conversation: what no provider takes is refused now. */
+static enum err check_item(const struct json_tape *t, uint32_t item, unsigned n, struct fault *why)
+{
+    if (!json_is(t, item, JSON_OBJECT)) return FAIL(why, ERR_BAD_REQUEST, "items[%u]: must be an object", n);
+    uint32_t type = json_find(t, item, S("type"));
+    if (json_raw(t, item).n > ITEM_BYTES) return FAIL(why, ERR_BODY_TOO_LARGE, "items[%u]: longer than %d bytes", n, ITEM_BYTES);
+    if (!type || json_eq(t, type, S("message"))) return check_message(t, item, n, why);
+    for (unsigned i = 0; i < COUNTOF(TYPES); i++)
+        if (json_eq(t, type, str_z(TYPES[i]))) return OK;
+    if (json_eq(t, type, S("item_reference")))
+        return FAIL(why, ERR_BAD_REQUEST, "items[%u]: an item_reference is only understood in a request's input; send the item",
+                    n);
+    return FAIL(why, ERR_BAD_REQUEST, "items[%u].type: not a type of items", n);
+}
+
+static enum err check_items(const struct json_tape *t, uint32_t items, struct fault *why)
+{
+    uint32_t item;
+    unsigned n = 0;
+    for (struct json_iter it = json_each(t, items); json_next(t, &it, &item);) TRY(check_item(t, item, n++, why));
+    return OK;
+}
+
 static enum err read_items(const struct json_tape *t, bool needed, uint32_t *ret_items, struct fault *why)
 {
     *ret_items = json_find(t, 0, S("items"));
     if (*ret_items && json_is(t, *ret_items, JSON_NULL)) *ret_items = 0;
     if (!*ret_items) return needed ? FAIL(why, ERR_BAD_REQUEST, "items: missing") : OK;
     if (!json_is(t, *ret_items, JSON_ARRAY)) return FAIL(why, ERR_BAD_REQUEST, "items: must be an array");
-    if (json_count(t, *ret_items) <= ITEMS_AT_ONCE) return OK;
+    if (json_count(t, *ret_items) <= ITEMS_AT_ONCE) return check_items(t, *ret_items, why);
     return FAIL(why, ERR_BAD_REQUEST, "items: at most %d at once", ITEMS_AT_ONCE);
 }
 

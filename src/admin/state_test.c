@@ -97,6 +97,53 @@ static void test_nothing_is_another_projects(void **state)
                         "[{\"id\":\"msg_mine\",\"type\":\"message\"},7]");
 }
 
+static void test_an_id_that_another_project_has_is_kept(void **state)
+{
+    const char *rest =
+        "\",\"input\":[{\"type\":\"message\",\"id\":\"msg_same\",\"n\":1},{\"type\":\"message\",\"id\":\"msg_same\"}],"
+        "\"output\":[],\"response\":{\"output\":[]}}";
+    char text[512];
+    snprintf(text, sizeof text, "{\"id\":\"theirs%s", rest);
+    assert_int_equal(say(state_keep, "green", "", "", text).got, OK);
+    snprintf(text, sizeof text, "{\"id\":\"ours%s", rest);
+    assert_int_equal(say(state_keep, "blue", "", "", text).got, OK);
+    for (unsigned i = 0; i < 2; i++) { /* one of the two keeps it, in each project */
+        struct said said = say(state_input_items, i ? "blue" : "green", i ? "ours" : "theirs", "order=asc", "");
+        assert_non_null(strstr(said.text, "[{\"id\":\"msg_same\",\"type\":\"message\",\"n\":1}"));
+        assert_null(strstr(strstr(said.text, "msg_same") + 1, "msg_same\",\"type"));
+    }
+    assert_int_equal(say(state_delete, "green", "theirs", "", "").got, OK);
+}
+
+static void test_items_and_wishes_that_are_none_are_refused(void **state)
+{
+    static const struct {
+        const char *items, *path;
+    } WRONG[] = {
+        {"7", "items[0]:"},
+        {"{\"role\":\"user\",\"content\":\"x\"},{\"type\":\"nothing\"}", "items[1].type:"},
+        {"{\"type\":\"message\",\"role\":\"king\",\"content\":\"x\"}", "items[0].role:"},
+        {"{\"role\":\"user\",\"content\":7}", "items[0].content:"},
+        {"{\"type\":\"item_reference\",\"id\":\"msg_mine\"}", "items[0]:"},
+    };
+    char body[256];
+    for (unsigned i = 0; i < COUNTOF(WRONG); i++) {
+        struct call c = {.control = &control, .project = S("blue")};
+        snprintf(body, sizeof body, "{\"items\":[%s]}", WRONG[i].items);
+        c.body = str_z(body);
+        arena_init(&c.arena, KIB(4), MIB(4));
+        buf_init(&c.out, MIB(4));
+        assert_int_equal(talk_create(&c, &c.why), ERR_BAD_REQUEST);
+        assert_non_null(strstr(c.why.text, WRONG[i].path));
+        buf_done(&c.out);
+        arena_done(&c.arena);
+    }
+    keep("shown", "", "");
+    assert_int_equal(say(state_get, "blue", "shown", "include[]=reasoning.encrypted_content", "").got, OK);
+    assert_int_equal(say(state_get, "blue", "shown", "include=nothing", "").got, ERR_BAD_REQUEST);
+    assert_int_equal(say(state_input_items, "blue", "shown", "include%5B%5D=nothing", "").got, ERR_BAD_REQUEST);
+}
+
 static void test_a_hole_is_an_error(void **state)
 {
     keep("one", "", "");
@@ -298,6 +345,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_chain_is_recalled_in_its_order),
         cmocka_unit_test(test_nothing_is_another_projects),
+        cmocka_unit_test(test_an_id_that_another_project_has_is_kept),
+        cmocka_unit_test(test_items_and_wishes_that_are_none_are_refused),
         cmocka_unit_test(test_a_hole_is_an_error),
         cmocka_unit_test(test_no_more_is_composed_than_is_taken),
         cmocka_unit_test(test_a_chain_too_deep_is_an_error),

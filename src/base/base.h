@@ -103,7 +103,8 @@ enum err_class {
     X(ERR_PREVIOUS, "previous_response_not_found", 400, CLASS_REQUEST, false)              \
     X(ERR_TALK, "conversation_not_found", 404, CLASS_NOT_FOUND, false)                     \
     X(ERR_RECALL, "state_unavailable", 503, CLASS_OVERLOADED, true)                        \
-    X(ERR_UPSTREAM_AUTH, "upstream_auth", 502, CLASS_UPSTREAM, false)
+    X(ERR_UPSTREAM_AUTH, "upstream_auth", 502, CLASS_UPSTREAM, false)                      \
+    X(ERR_TALK_LOCKED, "conversation_locked", 409, CLASS_REQUEST, true)
 
 enum err {
 #define X(name, code, status, class, retry) name,

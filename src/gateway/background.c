@@ -18,6 +18,7 @@ struct run {
     char id[64], key_id[KEY_ID_LEN + 1], project[PROJECT_NAME_MAX + 1];
     struct budget_hold hold; /* taken for the caller's exchange, from there to the one that does the work */
     size_t counted;          /* bytes told to the memory ceiling */
+    uint32_t talk;           /* the claim of its conversation */
     bool streams;            /* its events are kept */
     uint32_t wait_ms;
     int64_t until_ms; /* wall clock; later it is not begun any more */
@@ -56,6 +57,7 @@ static void run_free(struct run *r)
     buf_done(&r->pending);
     buf_done(&r->error);
     budget_undo(&r->hold);
+    talk_release(r->gl->gateway, &r->talk);
     memory_take(r->gl->gateway, -(int64_t)r->counted);
     free(r);
 }
@@ -231,6 +233,7 @@ static void on_end_stored(struct state_call *c, enum err got)
         timer_set(r->gl->loop, &r->timer, POLL_MS, on_poll);
         return;
     }
+    talk_release(r->gl->gateway, &r->talk);
     follow_stored(r->gl, run_id(r));
     if (r->leaves) {
         stop(r);
@@ -457,6 +460,7 @@ static void never_begun(struct run *r)
     buf_done(&r->queued);
     buf_done(&r->object);
     r->refused = 2;
+    talk_release(r->gl->gateway, &r->talk);
     ignore_err(count(r) ? OK : ERR_OVERLOADED); /* it became less */
     timer_set(r->gl->loop, &r->timer, left > 0 ? (uint64_t)left + 1 : 1, on_poll);
 }
@@ -509,6 +513,8 @@ static struct run *run_new(struct exchange *x)
     if (r->next) r->next->at = &r->next;
     gl->runs = r;
     r->waits = x;
+    r->talk = x->kept->talk;
+    x->kept->talk = 0;
     r->streams = x->kept->ask.stream;
     r->wait_ms = x->generation->settings.state_wait_ms;
     snprintf(r->id, sizeof r->id, "%.*s", STR_ARG(x->kept->id));

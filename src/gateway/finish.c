@@ -133,6 +133,7 @@ enum next step_finish(struct exchange *x)
         [OUTCOME_SOCKET] = finish_socket, [OUTCOME_BREAK] = finish_break,
     };
     bool gone = x->outcome == OUTCOME_GONE || !x->stream;
+    kept_unlock(x);
     int status = gone ? 499 : LAST[x->outcome](x);
     count_answer(x->gl, gone ? 0 : status);
     if (x->generation->settings.access_log) log_done(x, status);

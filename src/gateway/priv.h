@@ -77,6 +77,7 @@ struct gateway {
     /* memory.c */
     _Atomic int64_t rss_seen, held_at_rss;
     _Atomic uint64_t memory_max;
+    _Atomic uint64_t talks[1 << 16]; /* talks.c: conversations that a response is being made for; 0: none */
 };
 
 enum step_id {
@@ -358,6 +359,7 @@ bool betas_add_system(const struct exchange *x, struct str *ret_beta);
 bool betas_of_body(struct exchange *x, struct str raw, struct str *ret_field);
 /* ---- recall.c, keep.c: responses that are kept for their callers (state.h) ----------------------------------------------- */
 void kept_stop(struct exchange *x);          /* what is under way ends at once; NULL is fine */
+void kept_unlock(struct exchange *x);        /* its conversation is free for the next; before the last byte goes out */
 void kept_free(struct exchange *x);          /* with its exchange; NULL is fine */
 bool kept_counts(const struct exchange *x);  /* its failure stays counted as a request of the key */
 bool kept_is_busy(const struct exchange *x); /* a call to the state service is under way */

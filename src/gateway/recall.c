@@ -29,6 +29,7 @@ void kept_free(struct exchange *x)
     if (!k) return;
     x->kept = NULL;
     follow_stop(k);
+    talk_release(x->gl->gateway, &k->talk);
     memory_take(x->gl->gateway, -(int64_t)k->counted);
     state_call_done(&k->call);
     buf_done(&k->named);
@@ -39,6 +40,11 @@ void kept_free(struct exchange *x)
     responses_gather_done(&k->gather);
     sse_done(&k->reader);
     free(k);
+}
+
+void kept_unlock(struct exchange *x)
+{
+    if (x->kept) talk_release(x->gl->gateway, &x->kept->talk);
 }
 
 /* What is gathered of an answer is held twice: the question that stores it has it once more. */
@@ -217,14 +223,38 @@ static enum next ask_about(struct exchange *x)
 /* Counting and compacting continue what is kept, but nothing comes of them that could be. */
 static bool is_bare(const struct exchange *x) { return x->endpoint->operation != WIRE_GENERATE; }
 
+static const struct route *route_of(struct exchange *x)
+{
+    uint32_t model = json_find(&x->gl->tape, 0, S("model"));
+    if (!model || !json_is(&x->gl->tape, model, JSON_STRING)) return NULL;
+    return generation_route(x->generation, json_text(&x->gl->tape, model));
+}
+
+/* Thoughts come back sealed only when that is asked for, and a model that does not think refuses to be asked. What the catalogue does
+ * not know thinks when the request wishes it to. The tape has the request. */
+static bool wants_sealed(struct exchange *x)
+{
+    const struct route *route = route_of(x);
+    bool said = x->kept->ask.reasons, any = false;
+    struct str model = json_text(&x->gl->tape, json_find(&x->gl->tape, 0, S("model")));
+    for (unsigned i = 0; route && i < route->n_deployments; i++) {
+        const struct deployment *d = &route->deployments[i];
+        if (!wire_formats_have(&d->formats, WIRE_OPENAI_RESPONSES)) continue;
+        const struct chat_manners *m = deployment_manners(d, model);
+        if (m ? !m->reasons : !said) return false;
+        any = true;
+    }
+    return any || said;
+}
+
 /* The request as it goes up. Only now is it known to be well formed but for what the route's format says of it. */
 static enum err compose(struct exchange *x, struct str earlier)
 {
     struct kept *k = x->kept;
     struct http_request *r = x->stream->request;
-    const struct responses_compose how = {
-        .earlier = earlier, .sealed = k->ask.reasons, .stream = k->run != NULL, .bare = is_bare(x)};
     TRY(json_scan(&x->gl->tape, r->body, &WIRE_LIMITS, &x->fault));
+    const struct responses_compose how = {
+        .earlier = earlier, .sealed = wants_sealed(x), .stream = k->run != NULL, .bare = is_bare(x)};
     if (k->keeps) TRY(responses_chain_input(&x->gl->tape, &k->input, &x->fault));
     TRY(responses_chain_compose(&x->gl->tape, &how, &k->body, &x->fault));
     TRY(kept_count(k, &x->fault));
@@ -353,13 +383,6 @@ static bool make_id(struct exchange *x, struct kept *k)
 /* Inside a text its quotes would have backslashes. */
 static bool names_items(struct str body) { return memmem(body.p, body.n, "\"item_reference\"", 16) != NULL; }
 
-static const struct route *route_of(struct exchange *x)
-{
-    uint32_t model = json_find(&x->gl->tape, 0, S("model"));
-    if (!model || !json_is(&x->gl->tape, model, JSON_STRING)) return NULL;
-    return generation_route(x->generation, json_text(&x->gl->tape, model));
-}
-
 /* Nothing is kept here: who asks for it is told, and no provider keeps it instead. */
 static enum err check_off(struct exchange *x, const struct responses_ask *a)
 {
@@ -383,6 +406,9 @@ static enum next recall(struct exchange *x, struct responses_ask *a)
         FAIL(&x->fault, ERR_LIMIT, "the request's ids are too long");
         return FAILED;
     }
+    if (k->keeps && k->ask.conversation.n &&
+        talk_claim(x->gl->gateway, x->key->project, k->ask.conversation, &k->talk, &x->fault) != OK)
+        return FAILED;
     x->gl->scanned = NULL; /* the body is another one from here on */
     return names_items(x->stream->request->body) ? ask_named(x) : go_on(x);
 }

@@ -51,6 +51,7 @@ struct kept {
     bool keeps;         /* … and kept */
     bool pins;          /* … by its provider: what is kept here is which of them has it */
     bool asked;         /* the service was asked for earlier items: the request counts, whatever becomes of it */
+    uint32_t talk;      /* claimed: nobody else continues the conversation meanwhile; 0: none */
     struct run *run;    /* this is the exchange that works in the background; NULL: it has a caller */
     struct run *starts; /* the one that is being stored for this caller; NULL: none */
     struct state_call call;
@@ -78,6 +79,12 @@ MUST_USE enum err kept_count(struct kept *k, struct fault *why);
 struct responses_view kept_view(const struct kept *k, bool stored);
 /* The event's data behind its name. */
 void kept_put_event(struct buf *out, struct str name, struct str data);
+
+/* ---- talks.c: one response at a time for a conversation --------------------------------------------------------------------- */
+
+/* ERR_TALK_LOCKED: another one is being made. */
+MUST_USE enum err talk_claim(struct gateway *g, struct str project, struct str id, uint32_t *ret_claim, struct fault *why);
+void talk_release(struct gateway *g, uint32_t *claim); /* 0 is fine, and what it is then */
 
 /* ---- background.c, follow.c ------------------------------------------------------------------------------------------------------ */
 

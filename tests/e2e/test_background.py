@@ -18,8 +18,8 @@ from lib.tap import check, eq, run, test, until
 
 # Its allocator holds more than the program does, and keeps what was freed.
 SANITIZED = "asan" in BUILD or "tsan" in BUILD
-fake = Fake(models=("gpt-4o-mini",)).start()
-TEXT = config([openai_provider(fake, "main", "    formats: [openai_responses]\n")], [route("fast", deployment("main", "gpt-4o-mini"))])
+fake = Fake(models=("gpt-4o-mini", "gpt-5.5")).start()
+TEXT = config([openai_provider(fake, "main", "    formats: [openai_responses]\n")], [route("fast", deployment("main", "gpt-4o-mini")), route("thinks", deployment("main", "gpt-5.5"))])
 gateway = Gateway(TEXT).start()
 keeper = Keeper(gateway)
 KEY = gateway.key()
@@ -146,6 +146,34 @@ def _():
             eq(response(made_id)["status"], "in_progress")
             eq(call("POST", f"/v1/responses/{made_id}/cancel").json()["status"], "cancelled")
             check("response.incomplete" in b"".join(others).decode(), "the other one sees its end")
+
+
+# -- conversations
+
+
+@test("one response at a time for a conversation: another is told that it is locked, and to come again")
+def _():
+    talk = call("POST", "/v1/conversations", {}).json()["id"]
+    fake.play(acts.hang_after(3))
+    made_id = ask(conversation=talk).json()["id"]
+    for fields in ({}, {"background": False}, {"background": False, "stream": True}):
+        got = ask(conversation=talk, **fields)
+        eq((got.status, got.json()["error"]["code"], got.get("x-should-retry")), (409, "conversation_locked", None), repr(fields))
+        check(got.get("retry-after"), "it says when")
+    eq(ask(background=False, conversation=call("POST", "/v1/conversations", {}).json()["id"]).status, 200)
+    call("POST", f"/v1/responses/{made_id}/cancel")
+    until(lambda: ask(background=False, conversation=talk).status == 200, "it is free again", 30)
+    for at in range(10):  # whoever has read the last byte can go on
+        eq(ask(background=False, conversation=talk, stream=bool(at % 2)).status, 200)
+    fake.play(acts.status(400))
+    eq((ask(background=False, conversation=talk).status, ask(background=False, conversation=talk).status), (400, 200))
+
+
+@test("thoughts are asked for sealed where the model thinks, and never where it does not")
+def _():
+    for model, asked in (("thinks", ["reasoning.encrypted_content"]), ("fast", None)):
+        eq(ask(model=model, background=False).status, 200)
+        eq(fake.last().json.get("include"), asked, model)
 
 
 # -- asking
