@@ -76,6 +76,14 @@ void refuse(struct gateway_loop *gl, struct http_stream *s, enum wire_format f, 
 
 /* ---- the last bytes -------------------------------------------------------------------------------------------------------- */
 
+static void put_error_event(struct exchange *x, struct buf *out)
+{
+    struct str id = str_z(x->id);
+    if (translate_fault(x, out)) return;
+    if (x->wire->numbered_error_event) x->wire->numbered_error_event(&x->fault, id, x->wire_stream.next_number, out);
+    else x->wire->error_event(&x->fault, id, out);
+}
+
 static int finish_fault(struct exchange *x)
 {
     if (!x->head_sent) {
@@ -84,7 +92,7 @@ static int finish_fault(struct exchange *x)
     }
     atomic_fetch_add_explicit(&x->gl->gateway->board->counters.refused[x->fault.code], 1, memory_order_relaxed);
     buf_clear(&x->gl->room);
-    if (!translate_fault(x, &x->gl->room)) x->wire->error_event(&x->fault, str_z(x->id), &x->gl->room);
+    put_error_event(x, &x->gl->room);
     http_stream_finish(x->stream, array_end(x, buf_view(&x->gl->room)));
     buf_clear(&x->gl->room);
     return x->attempt.status;

@@ -187,6 +187,21 @@ static void keep_last(struct exchange *x, struct str raw)
     loop_defer(x->gl->loop, &x->later, on_relay_end);
 }
 
+/* In a field that clients skip (llama.cpp's `error:`) the end of the stream would be a cut to them: it is told as the format has it. */
+static void keep_error(struct exchange *x, const struct framed *e)
+{
+    const struct wire_frame frame = {e->event.name, e->event.data, e->exception, e->message};
+    struct chat_error error;
+    if (x->inflow.binary || !str_starts(e->event.raw, S("error:"))) {
+        keep_last(x, e->event.raw);
+        return;
+    }
+    wire_read_refusal(x->wire, &frame, &x->gl->tape, &x->arena, &error);
+    buf_str(&x->last, S("data: "));
+    x->wire->translator->write_error(&error, str_z(x->id), &x->last);
+    keep_last(x, S("\n\n"));
+}
+
 /* What a translated stream has become since the last write. */
 static void flush_translated(struct exchange *x)
 {
@@ -241,7 +256,8 @@ static bool take_event(struct exchange *x, const struct framed *framed, struct r
     }
     if (step.last || step.error) {
         run_flush(x, run);
-        keep_last(x, e->raw);
+        if (step.error) keep_error(x, framed);
+        else keep_last(x, e->raw);
         return false;
     }
     if (!step.hide) run_add(x, run, e->raw);

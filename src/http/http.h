@@ -308,7 +308,8 @@ bool http_call_was_sent(const struct http_call *c); /* any byte of the request r
 
 /* ---- SSE: whole events out of any cut of the bytes ------------------------------------------------------------------ */
 
-/* WHATWG HTML 9.2: lines end in LF, CRLF or CR, an event in a blank line. Comment-only blocks are events without data. */
+/* WHATWG HTML 9.2: lines end in LF, CRLF or CR, an event in a blank line. Comment-only blocks are events without data. Older servers of
+ * llama.cpp have a field of their own, `error:`; it is read as the data of an event of that name. */
 struct sse_event {
     struct str raw;  /* the event's bytes with its blank line */
     struct str name; /* `event:`, "" when none */

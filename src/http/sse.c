@@ -126,6 +126,7 @@ static void read_line(struct sse_reader *r, struct sse_event *ev, struct str lin
     if (str_cut(line, ':', &field, &value) && value.n > 0 && value.p[0] == ' ') value = str_from(value, 1);
     if (str_eq(field, S("data"))) add_data(r, ev, value);
     else if (str_eq(field, S("event"))) ev->name = value;
+    else if (str_eq(field, S("error"))) ev->name = field, add_data(r, ev, value);
 }
 
 static struct str skip_mark(struct sse_reader *r, struct str raw)

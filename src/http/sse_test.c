@@ -51,6 +51,7 @@ static void reads_events(void **state)
     assert_reads(S("data\n\n"), "|+|data\n\n;pending 0");
     assert_reads(S("data\ndata\n\n"), "|+\n|data\ndata\n\n;pending 0");
     assert_reads(S("id: 1\nretry: 5\ndatax: 1\nevent\n\n"), "|-|id: 1\nretry: 5\ndatax: 1\nevent\n\n;pending 0");
+    assert_reads(S("error: {\"code\":500}\n\n"), "error|+{\"code\":500}|error: {\"code\":500}\n\n;pending 0"); /* llama.cpp */
     assert_reads(S("\xEF\xBB\xBF"
                    "data: a\n\n\xEF\xBB\xBF"
                    "data: b\n\n"),

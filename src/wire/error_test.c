@@ -171,6 +171,30 @@ static void an_error_for_a_beginning_has_the_status_of_its_words(void **state)
     }
 }
 
+/* Where the vendor's numbers end, ours go on. */
+static void numbers_go_on_behind_the_last_event(void **state)
+{
+    const struct wire_ops *ops = wire_ops_get(WIRE_OPENAI_RESPONSES);
+    const struct str events[] = {S("{\"type\":\"response.created\",\"sequence_number\":41}"), S("{\"type\":\"x\"}")};
+    struct usage u = {0};
+    struct wire_stream s = {.format = WIRE_OPENAI_RESPONSES, .usage = &u};
+    const struct fault f = {.code = ERR_UPSTREAM_CUT, .text = "cut"};
+    struct bench b;
+    struct buf out;
+    (void)state;
+    bench_start(&b);
+    buf_init(&out, KIB(1));
+    for (unsigned i = 0; i < COUNTOF(events); i++) {
+        struct wire_step step;
+        ops->event(&s, &(struct sse_event){.data = events[i], .has_data = true}, &b.tape, &step);
+        assert_int_equal(s.next_number, 42);
+    }
+    ops->numbered_error_event(&f, S("abc"), s.next_number, &out);
+    expect_words(&out, "\"sequence_number\":42,");
+    buf_done(&out);
+    bench_stop(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +203,7 @@ int main(void)
         cmocka_unit_test(a_filter_keeps_its_code),
         cmocka_unit_test(an_answer_that_failed_has_the_status_of_its_words),
         cmocka_unit_test(an_error_for_a_beginning_has_the_status_of_its_words),
+        cmocka_unit_test(numbers_go_on_behind_the_last_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,7 +99,8 @@ struct wire_step {
 /* State of one stream, embedded in the exchange; small, no allocation. */
 struct wire_stream {
     enum wire_format format;
-    bool hide_usage; /* include_usage was added by us */
+    uint32_t next_number; /* Responses: of the event that would follow */
+    bool hide_usage;      /* include_usage was added by us */
     bool started, finished;
     bool may_end;         /* Gemini: what came so far is whole, should the transfer close */
     bool told_final;      /* the provider gave its final usage */
@@ -146,6 +147,8 @@ struct wire_ops {
     /* Our own errors as this format's body, and as an event in mid-stream (with its SSE framing). */
     void (*error)(const struct fault *f, struct str request_id, struct buf *out);
     void (*error_event)(const struct fault *f, struct str request_id, struct buf *out);
+    /* Of a format that numbers its events, instead of error_event; NULL: it does not. */
+    void (*numbered_error_event)(const struct fault *f, struct str request_id, uint64_t number, struct buf *out);
     struct str (*error_type)(enum err_class class); /* the name of an error that stands in a field of its own; NULL: none does */
     /* The upstream's word in an error body, for log and ledger ("rate_limit_error: …"); "" none. */
     void (*blame)(struct str body, struct json_tape *t, struct buf *out);

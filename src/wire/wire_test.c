@@ -319,6 +319,8 @@ static const struct stream_case STREAMS[] = {
      true},
     {WIRE_OPENAI_CHAT, true, {"{\"choices\":[{}]}", "{\"error\":{\"message\":\"overloaded\"}}"}, {"s", "e"}, 0, 0, false},
     {WIRE_OPENAI_CHAT, true, {"{\"object\":\"error\",\"message\":\"no\"}"}, {"e"}, 0, 0, false},
+    {WIRE_OPENAI_CHAT, true, {"{\"error\":{\"code\":502},\"choices\":[{\"finish_reason\":\"error\"}]}"}, {"e"}, 0, 0, false},
+    {WIRE_OPENAI_CHAT, true, {"{\"error\":null,\"choices\":[{}]}"}, {"s"}, 0, 0, false},
     {WIRE_OPENAI_CHAT, true, {"not json"}, {"g"}, 0, 0, false},
     {WIRE_ANTHROPIC_MESSAGES,
      false,

@@ -234,6 +234,42 @@ def _():
     until(lambda: rows() == before + 1, "the row is there")
 
 
+def broken_off(*last):
+    """Some events of an answer, then these, then the clean end of the transfer."""
+    async def act(x):
+        await x.stream_head()
+        for event in x.vendor.events(x.json, acts.Reply("GOOD"))[:3]:
+            await x.chunk(event)
+        for event in last:
+            await x.chunk(event)
+        await x.end()
+    return act
+
+
+@test("an error in a compatible server's stream ends it as an error, however it is said")
+def _():
+    said = '{"code": 500, "message": "Compute error, verloaded.", "type": "server_error"}'
+    for last in (f"error: {said}", f'data: {{"error": {said}}}', f"event: error\ndata: {said}", f'data: {{"object": "error", "message": "verloaded"}}',
+                 f'data: {{"error": {said}, "choices": [{{"index": 0, "delta": {{}}, "finish_reason": "error"}}]}}'):
+        for caller in ("chat", "messages"):
+            play(caller, "chat", "alone", broken_off(f"{last}\n\n".encode()))
+            got = ask(caller, "chat", "alone")
+            name, data = got.events()[-1]
+            check(got.status == 200 and "verloaded" in data and "provider sent" not in data, (last, got.body))
+            check("[DONE]" not in got.body.decode() and "message_stop" not in got.body.decode(), "no normal end")
+            eq(name == "error", caller == "messages" or last.startswith("event:"))
+            if last.startswith("error:"):
+                check(json.loads(data)["error"]["message"], "where clients look for it")
+
+
+@test("a Responses stream that breaks off ends with the number that follows the last one's")
+def _():
+    play("responses", "responses", "alone", broken_off())
+    events = [json.loads(data) for _, data in ask("responses", "responses", "alone").events()]
+    eq(events[-1]["type"], "response.failed")
+    eq(events[-1]["sequence_number"], events[-2]["sequence_number"] + 1)
+
+
 def end():
     gateway.stop()
     fake.stop()

@@ -153,7 +153,7 @@ static enum err refuse_failed(const struct json_tape *t, struct chat_answer *ans
 enum err openai_chat_read_answer(const struct json_tape *t, struct chat_answer *answer, struct fault *why)
 {
     uint32_t choices = json_find(t, 0, S("choices")), one, n = 0;
-    if (!choices && openai_chat_is_error(t)) return refuse_failed(t, answer, why);
+    if (!choices && openai_chat_is_error(t, STR_NONE)) return refuse_failed(t, answer, why);
     if (!choices || !json_is(t, choices, JSON_ARRAY) || !json_count(t, choices))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider's answer is not a chat completion: it has no choices");
     answer->n_choices = json_count(t, choices);

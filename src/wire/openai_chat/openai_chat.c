@@ -180,8 +180,8 @@ static void chat_event(struct wire_stream *s, const struct sse_event *e, struct 
         return;
     }
     uint32_t choices = json_find(t, 0, S("choices")), usage = json_find(t, 0, S("usage"));
-    ret_step->error = !choices && openai_chat_is_error(t);
-    ret_step->starts = choices && !s->started;
+    ret_step->error = openai_chat_is_error(t, e->name);
+    ret_step->starts = choices && !s->started && !ret_step->error;
     s->started |= ret_step->starts;
     /* An array of more than its two brackets has a choice in it. */
     bool has_choice = choices && json_is(t, choices, JSON_ARRAY) && json_node(t, choices)->len > 2;

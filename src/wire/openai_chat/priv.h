@@ -21,7 +21,7 @@ struct openai_chat_piece {
 };
 void openai_chat_read_piece(const struct json_tape *t, uint32_t at, struct openai_chat_piece *ret_piece);
 uint32_t openai_chat_thought_text(const struct json_tape *t, uint32_t thought); /* its text, or itself */
-bool openai_chat_is_error(const struct json_tape *t);
+bool openai_chat_is_error(const struct json_tape *t, struct str name);          /* name: of the event; "" none */
 /* The error object of a stream's event. */
 void openai_chat_event_error(const struct json_tape *t, struct arena *a, struct chat_error *ret_error);
 

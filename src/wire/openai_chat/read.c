@@ -90,10 +90,11 @@ uint32_t openai_chat_thought_text(const struct json_tape *t, uint32_t thought)
     return text ? text : thought;
 }
 
-/* ---- errors (C8: a data line without choices; vLLM says {"object":"error","message":…}) ------------------------------------------------------------------------------------------------------ */
+/* ---- errors (C8) ---------------------------------------------------------------------------------------------------------- */
 
-bool openai_chat_is_error(const struct json_tape *t)
+bool openai_chat_is_error(const struct json_tape *t, struct str name)
 {
+    if (str_eq(name, S("error"))) return true;
     uint32_t error = json_find(t, 0, S("error"));
     if (error && !json_is(t, error, JSON_NULL)) return true;
     uint32_t object = json_find(t, 0, S("object"));

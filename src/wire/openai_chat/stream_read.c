@@ -322,10 +322,10 @@ static enum err on_usage(struct chat_reader *r, const struct json_tape *t)
     return wire_emit_usage(&r->emit, &u);
 }
 
-static enum err on_chunk(struct chat_reader *r, const struct json_tape *t)
+static enum err on_chunk(struct chat_reader *r, const struct json_tape *t, struct str name)
 {
     uint32_t choices = json_find(t, 0, S("choices")), one;
-    if (!choices && openai_chat_is_error(t)) {
+    if (openai_chat_is_error(t, name)) {
         struct chat_error error;
         r->ended = true;
         openai_chat_event_error(t, r->arena, &error);
@@ -367,7 +367,7 @@ enum err openai_chat_read_event(void *reader, const struct wire_frame *f, struct
     if (str_eq(str_trim(f->data), S("[DONE]"))) return on_done(r);
     if (json_scan(t, f->data, &JSON_LIMITS, NULL) != OK || !json_is(t, 0, JSON_OBJECT))
         return FAIL(why, ERR_UPSTREAM_GARBAGE, "the provider sent an event that is not a chat completion chunk");
-    return on_chunk(r, t);
+    return on_chunk(r, t, f->name);
 }
 
 enum err openai_chat_read_end(void *reader, const struct chat_sink *sink, struct fault *why)

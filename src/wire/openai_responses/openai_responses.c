@@ -89,12 +89,14 @@ static void read_last_usage(struct wire_stream *s, struct str data, struct json_
 
 static void responses_event(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step)
 {
+    uint64_t number;
     *ret_step = (struct wire_step){0};
     if (!e->has_data) return;
     bool good = json_scan(t, e->data, &JSON_LIMITS_TOP, NULL) == OK && json_is(t, 0, JSON_OBJECT);
     uint32_t type = good ? json_find(t, 0, S("type")) : 0;
     ret_step->garbage = !type || !json_is(t, type, JSON_STRING);
     if (ret_step->garbage) return;
+    if (wire_count_in(t, 0, S("sequence_number"), &number)) s->next_number = (uint32_t)number + 1;
     if (is_delta(t, type)) s->tokens_seen += wire_tokens_of_event(e->data.n);
     for (unsigned i = 0; i < COUNTOF(TYPES); i++) {
         if (!json_eq(t, type, TYPES[i].type)) continue;
@@ -114,9 +116,8 @@ static void responses_error(const struct fault *f, struct str request_id, struct
     openai_chat_ops.error(f, request_id, out);
 }
 
-/* Not every client knows the event `error`; response.failed all of them do. How many events went before is not known here, so the
- * number is one that none of them had. */
-static void responses_error_event(const struct fault *f, struct str request_id, struct buf *out)
+/* Not every client knows the event `error`; response.failed all of them do. */
+static void numbered_error_event(const struct fault *f, struct str request_id, uint64_t number, struct buf *out)
 {
     struct json_writer w;
     char id[80];
@@ -125,7 +126,7 @@ static void responses_error_event(const struct fault *f, struct str request_id, 
     json_write(&w, out);
     json_put_object(&w);
     json_add_str(&w, S("type"), S("response.failed"));
-    json_add_u64(&w, S("sequence_number"), INT32_MAX);
+    json_add_u64(&w, S("sequence_number"), number);
     json_add_object(&w, S("response"));
     json_add_str(&w, S("id"), text);
     json_add_str(&w, S("object"), S("response"));
@@ -138,6 +139,12 @@ static void responses_error_event(const struct fault *f, struct str request_id, 
     json_put_end(&w);
     json_put_end(&w);
     buf_str(out, S("\n\n"));
+}
+
+/* Where nobody knows how many went before: a number that none of them had. */
+static void responses_error_event(const struct fault *f, struct str request_id, struct buf *out)
+{
+    numbered_error_event(f, request_id, INT32_MAX, out);
 }
 
 /* Failed answers look as those of Chat Completions. */
@@ -181,6 +188,7 @@ const struct wire_ops openai_responses_ops = {
     .event = responses_event,
     .error = responses_error,
     .error_event = responses_error_event,
+    .numbered_error_event = numbered_error_event,
     .blame = openai_responses_blame,
     .heartbeat = ": heartbeat\n\n",
     .translator = &translator,
