@@ -28,7 +28,10 @@ struct store {
     uint32_t busy_ms;
     uint32_t n_kept;
     struct kept kept[STORE_KEPT];
+    struct store_feed *feed; /* while a statement reads it */
 };
+
+int store_feed_offer(struct store *s); /* feed.c: once for each connection; SQLite's code */
 
 /* The fault for what SQLite last said, with what the reader can do about it. `doing`: "cannot read the database". */
 MUST_USE enum err store_fail(const struct store *s, int code, const char *doing, struct fault *why);

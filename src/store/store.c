@@ -94,6 +94,7 @@ static enum err set_up(struct store *s, const struct store_options *o, struct fa
     sqlite3_busy_timeout(s->db, (int)s->busy_ms);
     code = sqlite3_exec(s->db, SETUP, NULL, NULL, NULL);
     if (code == SQLITE_OK && !o->read_only) TRY(set_wal(s, why));
+    if (code == SQLITE_OK) code = store_feed_offer(s);
     if (code == SQLITE_OK) code = sqlite3_exec(s->db, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
     return code == SQLITE_OK ? OK : store_fail(s, code, "cannot open the database", why);
 }

@@ -70,6 +70,17 @@ struct str store_blob(const struct store_rows *r, unsigned column); /* empty for
 MUST_USE enum err store_get_i64(struct store *s, const char *sql, const struct store_value *binds, int64_t *ret_value,
                                 struct fault *why);
 
+/* Many rows with one statement, for half of what a statement for each costs: they are the rows of a table `feed` with columns
+ * c1, c2 …: "INSERT INTO t SELECT c1, c2 FROM feed". Of a statement that fails nothing is done; after ERR_EXISTS the
+ * transaction may go on. */
+#define STORE_FEED_COLUMNS 24
+struct store_feed {
+    /* The next row, all of the columns that the statement names; they are borrowed until the next call. False: no more. */
+    bool (*next)(struct store_feed *f, struct store_value *ret_values);
+};
+MUST_USE enum err store_exec_feed(struct store *s, const char *sql, struct store_feed *feed, uint64_t *ret_changed,
+                                  struct fault *why);
+
 /* ---- transactions: not nested; the write lock is taken at begin, so nothing fails for it in the middle ------------------ */
 
 MUST_USE enum err store_begin(struct store *s, struct fault *why);

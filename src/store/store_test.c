@@ -88,6 +88,70 @@ static void test_values_come_back(void **state)
     store_close(s);
 }
 
+/* Settings named by numbers from `at` on. */
+struct numbers {
+    struct store_feed feed;
+    int at, end;
+    char name[16];
+};
+
+static bool next_number(struct store_feed *feed, struct store_value *ret_values)
+{
+    struct numbers *n = CONTAINER_OF(feed, struct numbers, feed);
+    if (n->at == n->end) return false;
+    snprintf(n->name, sizeof n->name, "%d", n->at++);
+    ret_values[0] = V_TEXT(str_z(n->name));
+    ret_values[1] = n->at % 2 ? V_I64(n->at) : V_BLOB(STR_NONE);
+    return true;
+}
+
+static enum err feed(struct store *s, const char *sql, int from, int to, uint64_t *ret_changed)
+{
+    struct numbers n = {.feed = {next_number}, .at = from, .end = to};
+    return store_exec_feed(s, sql, &n.feed, ret_changed, &why);
+}
+
+static void test_many_rows_at_once(void **state)
+{
+    (void)state;
+    static const char all[] = "INSERT INTO settings (name, value) SELECT c1, c2 FROM feed";
+    static const char others[] = "INSERT OR IGNORE INTO settings (name, value) SELECT c1, c2 FROM feed";
+    struct store *s = open_migrated();
+    uint64_t changed;
+    int64_t before = count(s);
+    assert_int_equal(store_begin(s, &why), OK);
+    assert_int_equal(feed(s, all, 0, 1000, &changed), OK);
+    assert_int_equal(changed, 1000);
+    assert_int_equal(feed(s, all, 990, 1010, &changed), ERR_EXISTS);
+    assert_int_equal(count(s), before + 1000); /* none of them, and the transaction goes on */
+    assert_int_equal(feed(s, others, 990, 1010, &changed), OK);
+    assert_int_equal(changed, 10);
+    assert_int_equal(feed(s, all, 0, 0, &changed), OK);
+    assert_int_equal(changed, 0);
+    assert_int_equal(store_commit(s, &why), OK);
+    assert_int_equal(count(s), before + 1010);
+    int64_t n;
+    assert_int_equal(store_get_i64(s, "SELECT value FROM settings WHERE name = '42'", NULL, &n, &why), OK);
+    assert_int_equal(n, 43);
+    assert_int_equal(store_get_i64(s, "SELECT length(value) FROM settings WHERE name = '41'", NULL, &n, &why), OK);
+    assert_int_equal(n, 0);
+    store_close(s);
+}
+
+/* No statement finds rows of another one's there, and no schema names it. */
+static void test_the_feed_is_empty_by_itself(void **state)
+{
+    (void)state;
+    struct store *s = open_migrated();
+    int64_t n;
+    assert_int_equal(feed(s, "INSERT INTO settings (name, value) SELECT c1, c2 FROM feed", 0, 3, NULL), OK);
+    assert_int_equal(store_get_i64(s, "SELECT count(*) FROM feed", NULL, &n, &why), OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(store_get_i64(s, "SELECT count(*) FROM sqlite_schema WHERE name = 'feed'", NULL, &n, &why), OK);
+    assert_int_equal(n, 0);
+    store_close(s);
+}
+
 static void test_rows_within_rows(void **state)
 {
     (void)state;
@@ -429,6 +493,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_values_come_back),
+        CASE(test_many_rows_at_once),
+        CASE(test_the_feed_is_empty_by_itself),
         CASE(test_rows_within_rows),
         CASE(test_transactions),
         CASE(test_mode_is_private),
