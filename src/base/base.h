@@ -276,10 +276,10 @@ void random_bytes(void *out, size_t n); /* buffered getrandom(2) per thread; fit
 uint64_t random_u64(void);
 /* Lower-case base32 (Crockford, no i l o u) of n random characters; terminates. */
 void random_id(char *out, size_t n_chars);
-/* The same, but its first RANDOM_ID_TIME characters are the time, so that later ids sort behind earlier ones: a table that
- * is ordered by them grows at its end. */
+/* The same, but its first RANDOM_ID_TIME characters are the time, and `id` holds the one before it ("": none), which it follows
+ * within a millisecond: a table that is ordered by such ids grows at its end. Nobody may rely on not guessing one. */
 #define RANDOM_ID_TIME 9
-void random_id_at(char *out, size_t n_chars, int64_t wall_ms);
+void random_id_next(char *id, size_t n_chars, int64_t wall_ms);
 
 uint32_t crc32c(uint32_t seed, const void *p, size_t n); /* Castagnoli; SSE4.2 when the processor has it */
 

@@ -48,7 +48,7 @@ uint64_t random_u64(void)
     return value;
 }
 
-static const char LETTERS[32] = "0123456789abcdefghjkmnpqrstvwxyz";
+static const char LETTERS[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 void random_id(char *out, size_t n_chars)
 {
@@ -57,9 +57,26 @@ void random_id(char *out, size_t n_chars)
     out[n_chars] = '\0';
 }
 
-void random_id_at(char *out, size_t n_chars, int64_t wall_ms)
+/* The next text of the same letters, which are in their order. */
+static void step(char *text, size_t n)
 {
+    while (n-- > 0) {
+        const char *letter = strchr(LETTERS, text[n]);
+        bool carry = letter == &LETTERS[31];
+        text[n] = carry ? LETTERS[0] : letter[1];
+        if (!carry) return;
+    }
+}
+
+void random_id_next(char *id, size_t n_chars, int64_t wall_ms)
+{
+    char time[RANDOM_ID_TIME];
     must(n_chars > RANDOM_ID_TIME);
-    random_id(out + RANDOM_ID_TIME, n_chars - RANDOM_ID_TIME);
-    for (size_t i = RANDOM_ID_TIME; i-- > 0; wall_ms >>= 5) out[i] = LETTERS[wall_ms & 31];
+    for (size_t i = RANDOM_ID_TIME; i-- > 0; wall_ms >>= 5) time[i] = LETTERS[wall_ms & 31];
+    if (memcmp(id, time, sizeof time) == 0) {
+        step(id + RANDOM_ID_TIME, n_chars - RANDOM_ID_TIME);
+        return;
+    }
+    memcpy(id, time, sizeof time);
+    random_id(id + RANDOM_ID_TIME, n_chars - RANDOM_ID_TIME);
 }

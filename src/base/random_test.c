@@ -66,20 +66,49 @@ static void test_threads(void **state)
 static void ids_of_later_times_sort_behind(void **state)
 {
     (void)state;
-    char before[27], after[27];
+    char before[27] = "", after[27] = "";
     for (int64_t ms = 1790000000000; ms < 1790000000000 + 5000; ms += 7) {
-        random_id_at(before, 26, ms);
-        random_id_at(after, 26, ms + 1);
+        random_id_next(before, 26, ms);
+        random_id_next(after, 26, ms + 1);
         assert_true(strcmp(before, after) < 0);
         assert_int_equal(strlen(before), 26);
     }
 }
 
+static void ids_of_one_time_follow_each_other(void **state)
+{
+    (void)state;
+    char before[27] = "", id[27] = "", other[27] = "";
+    for (int i = 0; i < 5000; i++) {
+        random_id_next(id, 26, 1790000000000);
+        assert_true(strcmp(before, id) < 0);
+        assert_int_equal(strspn(id, "0123456789abcdefghjkmnpqrstvwxyz"), 26);
+        memcpy(before, id, sizeof id);
+    }
+    random_id_next(other, 26, 1790000000000);
+    assert_memory_equal(id, other, RANDOM_ID_TIME);
+    assert_memory_not_equal(id + RANDOM_ID_TIME, other + RANDOM_ID_TIME, 8); /* two loops begin at different places */
+}
+
+static void a_full_id_starts_over(void **state)
+{
+    (void)state;
+    char id[27] = "";
+    random_id_next(id, 26, 1790000000000);
+    memset(id + RANDOM_ID_TIME, 'z', 26 - RANDOM_ID_TIME);
+    random_id_next(id, 26, 1790000000000);
+    assert_int_equal(strspn(id + RANDOM_ID_TIME, "0"), 26 - RANDOM_ID_TIME);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_differ),  cmocka_unit_test(ids_of_later_times_sort_behind),
-        cmocka_unit_test(test_id),      cmocka_unit_test(test_fork),
+        cmocka_unit_test(test_differ),
+        cmocka_unit_test(ids_of_later_times_sort_behind),
+        cmocka_unit_test(ids_of_one_time_follow_each_other),
+        cmocka_unit_test(a_full_id_starts_over),
+        cmocka_unit_test(test_id),
+        cmocka_unit_test(test_fork),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests_name("random", tests, NULL, NULL);

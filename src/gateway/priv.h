@@ -27,13 +27,14 @@ struct gateway_loop {
     struct http_server *server;
     struct http_client *client;
     struct journal_writer *writer;
-    struct generation *generation; /* the one that new exchanges get */
-    struct json_tape tape;         /* of whatever is being read; never kept across callbacks */
-    struct buf room;               /* for what is composed and handed on within one callback */
-    struct arena form;             /* of the request that is being translated */
-    bool translates;               /* the last call was translated: the next body's tape had better hold all of it */
-    struct buf array;              /* for what array.c turns, until it is written */
-    struct exchange *spare;        /* freed exchanges for the next ones */
+    char attempt_id[LEDGER_ID_LEN + 1]; /* the newest */
+    struct generation *generation;      /* the one that new exchanges get */
+    struct json_tape tape;              /* of whatever is being read; never kept across callbacks */
+    struct buf room;                    /* for what is composed and handed on within one callback */
+    struct arena form;                  /* of the request that is being translated */
+    bool translates;                    /* the last call was translated: the next body's tape had better hold all of it */
+    struct buf array;                   /* for what array.c turns, until it is written */
+    struct exchange *spare;             /* freed exchanges for the next ones */
     unsigned n_spare;
     struct kept *followers;                     /* who see such a response while it is worked on */
     struct run *runs;                           /* responses that go on without their callers */

@@ -437,7 +437,8 @@ static void mark_open(struct exchange *x)
         .reserved_pico = x->hold.pico,
     };
     if (a->price) start.price = *a->price;
-    random_id_at(start.id, LEDGER_ID_LEN, start.started_ms);
+    random_id_next(x->gl->attempt_id, LEDGER_ID_LEN, start.started_ms);
+    memcpy(start.id, x->gl->attempt_id, sizeof start.id);
     memcpy(start.request_id, x->id, sizeof start.request_id);
     journal_start(x->gl->writer, &a->place, &start);
     a->started = true;

@@ -18,6 +18,7 @@ static uint64_t cpu_ns(void)
 
 static void one(struct journal_writer *w)
 {
+    static char id[LEDGER_ID_LEN + 1];
     static const struct timespec pause = {0, 2000000};
     struct journal_place place;
     struct fault why;
@@ -33,7 +34,8 @@ static void one(struct journal_writer *w)
     struct attempt_result r = {
         .end = ATTEMPT_OK, .status = 200, .ended_ms = start.started_ms, .cost_known = true, .cost = 75000000};
     random_id(start.request_id, LEDGER_ID_LEN);
-    random_id_at(start.id, LEDGER_ID_LEN, start.started_ms);
+    random_id_next(id, LEDGER_ID_LEN, start.started_ms);
+    memcpy(start.id, id, sizeof start.id);
     usage_set(&r.usage, USAGE_IN_FRESH, 230, USAGE_REPORTED);
     usage_set(&r.usage, USAGE_IN_CACHE_READ, 0, USAGE_REPORTED);
     usage_set(&r.usage, USAGE_OUT_VISIBLE, 120, USAGE_REPORTED);
