@@ -12,7 +12,7 @@
 
 #include "ledger/ingest.h"
 
-enum { CHUNK_SLOTS = 100, BAD_KEPT = 16, NAME_ROOM = 64, SLOTS_MAX = 1 << 22 };
+enum { CHUNK_SLOTS = BATCH_WAITING, BAD_KEPT = 16, NAME_ROOM = 64, SLOTS_MAX = 1 << 22 };
 
 /* What this process remembers of a segment that is still there. */
 struct seen {
@@ -161,27 +161,16 @@ enum err ledger_ingest_put_marks(const struct ledger_ingest *in, struct store *t
 
 /* ---- slots ------------------------------------------------------------------------------------------------------------------ */
 
-/* A gateway of our board enters its money itself and marks the slot; what it was killed before is owed, whether the row is
- * new or not: a control may have been killed between the commit and the meter. Money of another board's gateway, which
- * drains after its supervisor's death, is owed once. */
-static enum err take_record(struct reading *r, struct record *record, bool settled, uint32_t index, struct fault *why)
-{
-    bool is_new;
-    TRY(settled ? batch_settled(&r->batch, record, &is_new, why) : batch_interrupted(&r->batch, record, &is_new, why));
-    bool owed = r->own ? !record->entered : is_new;
-    return owed ? batch_charge(&r->batch, record, index, why) : OK;
-}
-
 static enum err take_slot(struct reading *r, const char *slot, uint32_t index, bool *ret_done, struct fault *why)
 {
-    struct record record;
+    struct record *record = batch_room(&r->batch);
     *ret_done = true;
-    switch (slot_read(slot, &record)) {
+    switch (slot_read(slot, record)) {
     case SLOT_SETTLED:
-        if (!r->own || r->dead || record.entered) return take_record(r, &record, true, index, why);
+        if (!r->own || r->dead || record->entered) return batch_add(&r->batch, index, false, why);
         break; /* its writer is about to enter it */
     case SLOT_OPEN:
-        if (r->dead) return take_record(r, &record, false, index, why);
+        if (r->dead) return batch_add(&r->batch, index, true, why);
         break;
     case SLOT_TORN:
         r->torn += r->dead; /* of a living writer: it is writing this very moment */
@@ -225,7 +214,7 @@ static enum err take_chunk(struct reading *r, uint32_t from, uint32_t n, struct 
         TRY(take_slot(r, chunk + (size_t)i * SLOT_BYTES, from + i, &done, why));
         if (done) r->seen->done[from + i] = 2;
     }
-    return OK;
+    return batch_flush(&r->batch, why); /* the next chunk takes the place of this one */
 }
 
 static void keep_marks(struct seen *s, uint32_t limit, bool committed)
@@ -365,7 +354,7 @@ static enum err read_segment(struct reading *r, struct fault *why)
     r->dead = flock(r->fd, LOCK_EX | LOCK_NB) == 0;
     TRY(read_head(r, why));
     if (!r->seen->done) return OK; /* put aside */
-    batch_init(&r->batch, r->in->store);
+    batch_init(&r->batch, r->in->store, r->own);
     enum err e = read_slots(r, why);
     batch_done(&r->batch);
     return e == OK && r->dead ? end_segment(r, why) : e;

@@ -21,24 +21,37 @@ struct charge {
     int64_t started_ms, pico;
 };
 
+/* An attempt on its way into the database. */
+struct booking {
+    struct record record; /* its names stand in the slot that was read */
+    struct source *source;
+    uint32_t slot;
+    bool interrupted;
+};
+
+#define BATCH_WAITING 64
 struct batch {
     struct store *store;
     struct arena arena;
-    struct map sources;    /* by day and names → struct source */
-    struct source *latest; /* many attempts follow one of their own kind */
+    struct map sources;      /* by day and names → struct source */
+    struct source *latest;   /* many attempts follow one of their own kind */
+    struct booking *waiting; /* BATCH_WAITING of them; for the next statement */
+    unsigned n_waiting;
     struct charge *charges;
     struct buf text;
     uint64_t rows, settled; /* new ones; of them orderly settled */
+    bool own;               /* the writer enters money into the meters of our board */
     bool begun;
 };
 
-void batch_init(struct batch *b, struct store *s);
+void batch_init(struct batch *b, struct store *s, bool own);
 void batch_done(struct batch *b); /* rolls back what was not committed */
-/* Adds a settled attempt, or an open one of a dead gateway as interrupted. Known attempts change nothing. */
-MUST_USE enum err batch_settled(struct batch *b, const struct record *r, bool *ret_new, struct fault *why);
-MUST_USE enum err batch_interrupted(struct batch *b, struct record *r, bool *ret_new, struct fault *why);
-/* Its cost goes to the meter after the commit. slot: where it stands in its segment. */
-MUST_USE enum err batch_charge(struct batch *b, const struct record *r, uint32_t slot, struct fault *why);
+/* Where the next record is to be read to; it need not be added. No more than BATCH_WAITING between two flushes. */
+struct record *batch_room(struct batch *b);
+/* Adds it: settled, or an open one of a dead gateway as interrupted. slot: where it stands in its segment, and stays until the
+ * flush. Its cost goes to the meter after the commit when it is owed. Known attempts change nothing. */
+MUST_USE enum err batch_add(struct batch *b, uint32_t slot, bool interrupted, struct fault *why);
+MUST_USE enum err batch_flush(struct batch *b, struct fault *why);
 /* The segment's position (0: none yet, or it is read to its end), then commit. No-op when nothing was added. */
 MUST_USE enum err batch_commit(struct batch *b, struct str segment, int64_t position, struct fault *why);
 

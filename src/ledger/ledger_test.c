@@ -120,6 +120,26 @@ static void test_sums_equal_rows(void **state)
     buf_done(&want);
 }
 
+/* What a batch holds may be known in part, when the place where reading goes on is lost. */
+static void test_known_rows_beside_new_ones(void **state)
+{
+    (void)state;
+    enum { KNOWN = 7, ALL = 20 };
+    open_gateway();
+    for (uint64_t i = 0; i < KNOWN; i++) one(2 * i);
+    assert_int_equal(run(), KNOWN);
+    assert_int_equal(store_exec(store, "DELETE FROM segments", NULL, NULL, &why), OK);
+    close_side();
+    open_side();
+    for (uint64_t i = KNOWN; i < ALL; i++) one(2 * i);
+    assert_int_equal(run(), ALL - KNOWN);
+    assert_int_equal(run(), 0);
+    assert_int_equal(count("SELECT count(*) FROM attempts"), ALL);
+    assert_int_equal(count("SELECT sum(requests) FROM usage_days"), ALL);
+    assert_int_equal(atomic_load(&board->counters.ingest_rows), ALL);
+    assert_int_equal(ledger_check(store, &why), OK);
+}
+
 static void test_absurd_usage_is_kept_bounded(void **state)
 {
     (void)state;
@@ -424,6 +444,7 @@ int main(void)
         CASE(test_living_gateway),
         CASE(test_report_is_exact),
         CASE(test_sums_equal_rows),
+        CASE(test_known_rows_beside_new_ones),
         CASE(test_absurd_usage_is_kept_bounded),
         CASE(test_interrupted_is_charged_its_estimate),
         CASE(test_seed),

@@ -10,10 +10,13 @@
 #define COST_MAX ((money)1000000000 * MONEY_DOLLAR)
 #define MICRO 1000000
 
-static const char INSERT[] =
-    "INSERT OR IGNORE INTO attempt_rows (day, id, request_id, source, number, stream, started_ms, took_ms, first_byte_us,"
-    " duration_us, outcome, status, error, input_tokens, output_tokens, usage, tier, cost_micro, cost_rest)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+#define INTO                                                                                                            \
+    " INTO attempt_rows (day, id, request_id, source, number, stream, started_ms, took_ms, first_byte_us, duration_us," \
+    " outcome, status, error, input_tokens, output_tokens, usage, tier, cost_micro, cost_rest)"                         \
+    " SELECT c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, c12, c13, c14, c15, c16, c17, c18, c19 FROM feed"
+static const char INSERT[] = "INSERT" INTO;
+static const char INSERT_NEW[] = "INSERT OR IGNORE" INTO;
+enum { ROW_COLUMNS = 19 };
 
 /* The update changes nothing: it makes the row that stands already tell its id. */
 static const char SOURCE[] =
@@ -27,12 +30,13 @@ static const char ADD[] =
     " output_tokens = output_tokens + excluded.output_tokens, cost_micro = cost_micro + excluded.cost_micro,"
     " cost_rest = cost_rest + excluded.cost_rest, unknown_cost = unknown_cost + excluded.unknown_cost";
 
-void batch_init(struct batch *b, struct store *s)
+void batch_init(struct batch *b, struct store *s, bool own)
 {
-    *b = (struct batch){.store = s};
+    *b = (struct batch){.store = s, .own = own};
     arena_init(&b->arena, KIB(16), MIB(64));
     map_init(&b->sources);
     buf_init(&b->text, KIB(4));
+    b->waiting = mem_alloc(BATCH_WAITING * sizeof *b->waiting);
 }
 
 void batch_done(struct batch *b)
@@ -41,6 +45,7 @@ void batch_done(struct batch *b)
     map_done(&b->sources);
     arena_done(&b->arena);
     buf_done(&b->text);
+    free(b->waiting);
 }
 
 static enum err begin(struct batch *b, struct fault *why)
@@ -116,12 +121,12 @@ static int64_t bounded(uint64_t tokens) { return tokens > (uint64_t)TOKENS_MAX ?
 static money bounded_cost(money cost) { return cost > COST_MAX ? COST_MAX : cost; }
 
 /* What never reached a provider is a row, and no request. */
-static void sums_add(struct source *s, const struct attempt_result *e, int64_t input, int64_t output)
+static void sums_add(struct source *s, const struct attempt_result *e)
 {
     if (e->end == ATTEMPT_NOT_SENT) return;
     s->requests++;
-    s->input += input;
-    s->output += output;
+    s->input += bounded(usage_input(&e->usage));
+    s->output += bounded(usage_output(&e->usage));
     s->unknown += !e->cost_known;
     if (e->cost_known) s->cost += bounded_cost(e->cost);
 }
@@ -141,37 +146,110 @@ static enum err sums_write(struct batch *b, struct fault *why)
 
 /* ---- rows ---------------------------------------------------------------------------------------------------------------- */
 
-static enum err insert(struct batch *b, const struct record *r, bool *ret_new, struct fault *why)
+/* The rows that wait, one after the other, for the statement that writes them. */
+struct rows_feed {
+    struct store_feed feed;
+    struct batch *batch;
+    const struct booking *at, *end;
+};
+
+static bool next_row(struct store_feed *feed, struct store_value *ret_values)
 {
-    const struct attempt_start *a = &r->start;
-    const struct attempt_result *e = &r->result;
-    int64_t input = bounded(usage_input(&e->usage)), output = bounded(usage_output(&e->usage));
+    struct rows_feed *f = CONTAINER_OF(feed, struct rows_feed, feed);
+    struct buf *text = &f->batch->text;
+    if (f->at == f->end) return false;
+    const struct attempt_start *a = &f->at->record.start;
+    const struct attempt_result *e = &f->at->record.result;
+    const struct source *source = f->at++->source;
     money cost = bounded_cost(e->cost);
-    uint64_t changed;
-    TRY(begin(b, why));
-    TRY(source_find(b, a, why));
-    struct source *source = b->latest;
-    buf_clear(&b->text);
-    cells_write(&b->text, &e->usage);
-    TRY(store_exec(b->store, INSERT,
-                   BINDS(V_I64(source->day), V_TEXT(str_make(a->id, LEDGER_ID_LEN)),
-                         V_TEXT(str_make(a->request_id, LEDGER_ID_LEN)), V_I64(source->id), V_I64(a->number), V_I64(a->stream),
-                         V_I64(a->started_ms), V_I64(e->ended_ms - a->started_ms), V_I64(e->first_byte_us), V_I64(e->duration_us),
-                         V_I64(e->end), V_I64(e->status), V_I64(e->err), V_I64(input), V_I64(output), V_TEXT(buf_view(&b->text)),
-                         V_TEXT(str_z(e->usage.tier)), V_OPT_I64(e->cost_known, cost / MICRO),
-                         V_OPT_I64(e->cost_known, cost % MICRO)),
-                   &changed, why));
-    *ret_new = changed > 0;
-    b->rows += changed;
-    if (changed) sums_add(source, e, input, output);
+    buf_clear(text);
+    cells_write(text, &e->usage);
+    const struct store_value row[ROW_COLUMNS] = {
+        V_I64(source->day),
+        V_TEXT(str_make(a->id, LEDGER_ID_LEN)),
+        V_TEXT(str_make(a->request_id, LEDGER_ID_LEN)),
+        V_I64(source->id),
+        V_I64(a->number),
+        V_I64(a->stream),
+        V_I64(a->started_ms),
+        V_I64(e->ended_ms - a->started_ms),
+        V_I64(e->first_byte_us),
+        V_I64(e->duration_us),
+        V_I64(e->end),
+        V_I64(e->status),
+        V_I64(e->err),
+        V_I64(bounded(usage_input(&e->usage))),
+        V_I64(bounded(usage_output(&e->usage))),
+        V_TEXT(buf_view(text)),
+        V_TEXT(str_z(e->usage.tier)),
+        V_OPT_I64(e->cost_known, cost / MICRO),
+        V_OPT_I64(e->cost_known, cost % MICRO),
+    };
+    memcpy(ret_values, row, sizeof row);
+    return true;
+}
+
+static enum err insert(struct batch *b, const char *sql, struct booking *from, unsigned n, uint64_t *ret_new, struct fault *why)
+{
+    struct rows_feed f = {{next_row}, b, from, from + n};
+    return store_exec_feed(b->store, sql, &f.feed, ret_new, why);
+}
+
+static enum err charge(struct batch *b, const struct booking *k, struct fault *why)
+{
+    const struct record *r = &k->record;
+    if (!r->result.cost_known || r->result.cost == 0 || r->start.key_place >= BOARD_KEYS) return OK;
+    struct charge *c = arena_alloc(&b->arena, sizeof *c);
+    if (!c) return out_of_memory(why);
+    int64_t pico = r->result.cost > INT64_MAX ? INT64_MAX : (int64_t)r->result.cost;
+    *c = (struct charge){b->charges, r->start.key_place, k->slot, r->start.started_ms, pico};
+    b->charges = c;
     return OK;
 }
 
-enum err batch_settled(struct batch *b, const struct record *r, bool *ret_new, struct fault *why)
+/* A gateway of our board enters its money itself and marks the slot; what it was killed before is owed, whether the row is
+ * new or not: a control may have been killed between the commit and the meter. Money of another board's gateway, which
+ * drains after its supervisor's death, is owed once. */
+static enum err booked(struct batch *b, const struct booking *k, bool is_new, struct fault *why)
 {
-    TRY(insert(b, r, ret_new, why));
-    b->settled += *ret_new;
+    b->rows += is_new;
+    b->settled += is_new && !k->interrupted;
+    if (is_new) sums_add(k->source, &k->record.result);
+    bool owed = b->own ? !k->record.entered : is_new;
+    return owed ? charge(b, k, why) : OK;
+}
+
+static enum err insert_each(struct batch *b, struct fault *why)
+{
+    for (unsigned i = 0; i < b->n_waiting; i++) {
+        uint64_t n_new;
+        TRY(insert(b, INSERT_NEW, &b->waiting[i], 1, &n_new, why));
+        TRY(booked(b, &b->waiting[i], n_new > 0, why));
+    }
     return OK;
+}
+
+/* Only after a kill, or beside a restored database, do rows stand there already: then each is asked for. */
+static enum err insert_waiting(struct batch *b, struct fault *why)
+{
+    enum err e = insert(b, INSERT, b->waiting, b->n_waiting, NULL, why);
+    if (e == ERR_EXISTS) return insert_each(b, why);
+    for (unsigned i = 0; e == OK && i < b->n_waiting; i++) e = booked(b, &b->waiting[i], true, why);
+    return e;
+}
+
+enum err batch_flush(struct batch *b, struct fault *why)
+{
+    if (!b->n_waiting) return OK;
+    TRY(insert_waiting(b, why));
+    b->n_waiting = 0;
+    return OK;
+}
+
+struct record *batch_room(struct batch *b)
+{
+    must(b->n_waiting < BATCH_WAITING);
+    return &b->waiting[b->n_waiting].record;
 }
 
 /* Nobody knows how far it came: it is charged what was estimated when it was sent. */
@@ -184,21 +262,17 @@ static void call_interrupted(struct record *r)
     if (r->result.cost_known) r->result.cost = price_cost(&r->start.price, &r->result.usage);
 }
 
-enum err batch_charge(struct batch *b, const struct record *r, uint32_t slot, struct fault *why)
+enum err batch_add(struct batch *b, uint32_t slot, bool interrupted, struct fault *why)
 {
-    if (!r->result.cost_known || r->result.cost == 0 || r->start.key_place >= BOARD_KEYS) return OK;
-    struct charge *c = arena_alloc(&b->arena, sizeof *c);
-    if (!c) return out_of_memory(why);
-    int64_t pico = r->result.cost > INT64_MAX ? INT64_MAX : (int64_t)r->result.cost;
-    *c = (struct charge){b->charges, r->start.key_place, slot, r->start.started_ms, pico};
-    b->charges = c;
+    struct booking *k = &b->waiting[b->n_waiting];
+    if (interrupted) call_interrupted(&k->record);
+    TRY(begin(b, why));
+    TRY(source_find(b, &k->record.start, why));
+    k->source = b->latest;
+    k->slot = slot;
+    k->interrupted = interrupted;
+    b->n_waiting++;
     return OK;
-}
-
-enum err batch_interrupted(struct batch *b, struct record *r, bool *ret_new, struct fault *why)
-{
-    call_interrupted(r);
-    return insert(b, r, ret_new, why);
 }
 
 enum err batch_commit(struct batch *b, struct str segment, int64_t position, struct fault *why)
