@@ -107,18 +107,25 @@ static void test_utf8_edges(void **state)
     assert_int_equal(str_utf8_at(S("a"), 1, &point), 0);
 }
 
-/* Every byte at every place among plain ones. */
+/* Every byte at one place among plain ones. */
+static void check_plain_runs(char *text, size_t n, size_t at)
+{
+    for (int c = 0; c < 256; c++) {
+        memset(text, 'a' + (int)(at % 20), n);
+        text[at] = (char)c;
+        bool is_plain = c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+        assert_int_equal(str_plain_run(str_make(text, n), 0), is_plain ? n : at);
+        assert_int_equal(str_plain_run(str_make(text, n), at), is_plain ? n - at : 0);
+    }
+}
+
+/* At every place of texts of every length: the block ends where the text does, so that nothing behind it is read unnoticed. */
 static void test_plain_run(void **state)
 {
-    char text[40];
-    for (size_t at = 0; at < sizeof text; at++) {
-        for (int c = 0; c < 256; c++) {
-            memset(text, 'a' + (int)(at % 20), sizeof text);
-            text[at] = (char)c;
-            bool is_plain = c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
-            assert_int_equal(str_plain_run(str_make(text, sizeof text), 0), is_plain ? sizeof text : at);
-            assert_int_equal(str_plain_run(str_make(text, sizeof text), at), is_plain ? sizeof text - at : 0);
-        }
+    for (size_t n = 1; n <= 40; n++) {
+        char *text = mem_alloc(n);
+        for (size_t at = 0; at < n; at++) check_plain_runs(text, n, at);
+        free(text);
     }
     assert_int_equal(str_plain_run(STR_NONE, 0), 0);
 }

@@ -5,7 +5,14 @@
 #include <stdlib.h>
 
 /* The form of a request may take this much more than its body; a conversation of tiny messages is what needs it. */
-enum { FORM_ROOM = 16 << 20, FORM_PER_BYTE = 4, FORM_KEPT = 512 * 1024, MEMO_CHUNK = 1024, BODY_SLACK = 4096 };
+enum {
+    FORM_ROOM = 16 << 20,
+    FORM_PER_BYTE = 4,
+    FORM_KEPT = 512 * 1024,
+    MEMO_CHUNK = 1024,
+    BODY_SLACK = 4096,
+    ANSWER_SLACK = 512
+};
 
 struct translation {
     const struct wire_translator *up, *down; /* the provider's format and the caller's */
@@ -43,17 +50,23 @@ struct str translate_betas(const struct translation *t) { return t->betas; }
 struct str translate_body(const struct translation *t) { return buf_view(&t->body); }
 void translate_sent(struct translation *t) { buf_done(&t->body); }
 
+static void put_loss(struct buf *text, const char *word, unsigned n)
+{
+    if (text->n) buf_str(text, S(", "));
+    buf_str(text, str_z(word));
+    buf_char(text, '=');
+    buf_u64(text, n);
+}
+
 bool translate_losses_field(struct exchange *x, struct http_field *ret_field)
 {
     const struct chat_losses *l = &x->attempt.translation->losses;
-    struct buf text;
-    buf_init(&text, KIB(2));
+    char room[KIB(2)];
+    struct buf text = {.p = room, .cap = sizeof room, .max = sizeof room};
     for (unsigned i = 0; i < CHAT_LOSSES_N; i++)
-        if (l->n[i]) buf_fmt(&text, "%s%s=%u", text.n ? ", " : "", chat_loss_word((enum chat_loss)i), l->n[i]);
+        if (l->n[i]) put_loss(&text, chat_loss_word((enum chat_loss)i), l->n[i]);
     ret_field->name = S("x-aquifer-losses");
-    bool any = text.n && arena_str(&x->arena, buf_view(&text), &ret_field->value);
-    buf_done(&text);
-    return any;
+    return text.n && arena_str(&x->arena, buf_view(&text), &ret_field->value);
 }
 
 /* ---- the request --------------------------------------------------------------------------------------------------------- */
@@ -343,6 +356,7 @@ enum err translate_answer(struct exchange *x)
 {
     struct buf out;
     buf_init(&out, x->held.max * 2);
+    buf_reserve(&out, x->held.n + ANSWER_SLACK);
     enum err e = rewrite(x, &out);
     if (e == OK && out.over) e = FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the answer is too long to be written anew");
     if (e != OK) {

@@ -109,7 +109,13 @@ bool json_bool(const struct json_tape *t, uint32_t at, bool *ret_value);
 enum { JSON_WHERE_MAX = 120 };
 void json_where(const struct json_tape *t, size_t offset, struct buf *out);
 /* A string node equals plain text (escapes resolved). False for everything that is no string. */
-bool json_eq(const struct json_tape *t, uint32_t at, struct str plain);
+bool json_eq_escaped(const struct json_tape *t, uint32_t at, struct str plain); /* json_eq() of one with escapes */
+static inline bool json_eq(const struct json_tape *t, uint32_t at, struct str plain)
+{
+    const struct json_node *node = &t->nodes[at];
+    if (UNLIKELY(node->flags & JSON_ESCAPED)) return json_eq_escaped(t, at, plain);
+    return node->len == plain.n && node->type == JSON_STRING && str_eq(json_text(t, at), plain);
+}
 /* Appends a string node's value with its escapes resolved; false: no string. */
 bool json_unescape(const struct json_tape *t, uint32_t at, struct buf *out);
 /* A string's value as one span: the text itself when it has no escape, else resolved into `out` (appended).

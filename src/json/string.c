@@ -95,13 +95,7 @@ bool json_span_eq(struct str s, struct str want)
     return str_eq(plain, want);
 }
 
-bool json_eq(const struct json_tape *t, uint32_t at, struct str plain)
-{
-    const struct json_node *node = &t->nodes[at];
-    if (node->type != JSON_STRING) return false;
-    if (!(node->flags & JSON_ESCAPED)) return str_eq(json_text(t, at), plain);
-    return json_span_eq(json_text(t, at), plain);
-}
+bool json_eq_escaped(const struct json_tape *t, uint32_t at, struct str plain) { return json_span_eq(json_text(t, at), plain); }
 
 bool json_unescape(const struct json_tape *t, uint32_t at, struct buf *out)
 {

@@ -41,8 +41,6 @@ uint32_t json_find(const struct json_tape *t, uint32_t object, struct str name)
     if (nodes[object].type != JSON_OBJECT) return 0;
     struct json_iter it = json_each(t, object);
     for (uint32_t key = it.at; key < it.end; key = nodes[key + 1].next) {
-        /* Most names are of another length: asked here, since finding is half of what reading a body costs. */
-        if (nodes[key].len != name.n && !(nodes[key].flags & JSON_ESCAPED)) continue;
         if (!json_eq(t, key, name)) continue;
         found = key + 1;
         if (object == 0) break; /* the scan has seen to it that there is no other */

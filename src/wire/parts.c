@@ -106,10 +106,7 @@ static bool is_snake_of(struct str key, struct str camel)
 
 static bool is_named(const struct wire_in *in, uint32_t key, struct str name)
 {
-    const struct json_node *node = json_node(in->t, key);
-    if (node->len == name.n || node->flags & JSON_ESCAPED)
-        if (json_eq(in->t, key, name)) return true;
-    return in->snake_too && is_snake_of(json_text(in->t, key), name);
+    return json_eq(in->t, key, name) || (in->snake_too && is_snake_of(json_text(in->t, key), name));
 }
 
 static enum err store(struct wire_in *in, void *into, uint32_t value, const struct wire_member *row)
