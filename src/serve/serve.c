@@ -212,10 +212,17 @@ static void stop_rest(struct supervisor *s)
     if (children_left(s) == 0) loop_stop(s->loop);
 }
 
+/* While a gateway drains nobody accepts, and an open socket would let callers in to wait in vain: refused, they go elsewhere. */
+static void stop_listening(struct supervisor *s)
+{
+    for (unsigned i = 0; i < s->n_data; i++) sockets_close(&s->data_sockets[i]);
+}
+
 static void stop(struct supervisor *s)
 {
     if (s->stopping) return;
     s->stopping = true;
+    stop_listening(s);
     LOG(LOG_INFO, "supervisor.stopping", "gateways drain; a second signal ends them at once");
     for (unsigned i = 0; i < SERVE_CHILDREN; i++)
         if (s->children[i].pid && s->children[i].role == ROLE_GATEWAY) serve_child_leave(&s->children[i], SIGTERM);
