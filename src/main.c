@@ -21,7 +21,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } ROLES[] = {{"serve", serve}, {"role-gateway", gateway_main}, {"role-engine", engine_role_main}};
+    } ROLES[] = {
+        {"serve", serve}, {"role-gateway", gateway_main}, {"role-engine", engine_role_main}, {"role-trial", serve_trial_main}};
     for (unsigned i = 0; argc > 1 && i < sizeof ROLES / sizeof *ROLES; i++)
         if (strcmp(argv[1], ROLES[i].name) == 0) return ROLES[i].run(argc - 1, argv + 1);
     return cli_main(argc, argv);

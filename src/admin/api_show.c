@@ -139,6 +139,16 @@ static void put_processes(struct json_writer *w, struct board *b)
     json_put_end(w);
 }
 
+static void put_upgrade(struct json_writer *w, struct board *b)
+{
+    uint64_t refused = atomic_load(&b->counters.upgrades_refused);
+    json_add_object(w, S("upgrade"));
+    json_add_u64(w, S("refused"), refused);
+    if (refused) json_add_str(w, S("why"), str_make(b->upgrade_fault, strnlen(b->upgrade_fault, sizeof b->upgrade_fault)));
+    else json_add_null(w, S("why"));
+    json_put_end(w);
+}
+
 enum err show_status(struct call *c, struct fault *why)
 {
     struct board *b = c->control->board;
@@ -149,6 +159,7 @@ enum err show_status(struct call *c, struct fault *why)
     json_add_bool(&w, S("ready"), atomic_load(&b->generation) > 0 && atomic_load(&b->ready_spend) && gateway_serves(b));
     put_generation(&w, &c->control->desk);
     put_processes(&w, b);
+    put_upgrade(&w, b);
     json_add_object(&w, S("journal"));
     add_i64(&w, "lag", &b->counters.ingest_lag);
     add_i64(&w, "bytes", &b->counters.journal_bytes);

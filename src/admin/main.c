@@ -16,8 +16,20 @@ static int restore(const char *data, const char *backup)
     return 0;
 }
 
+/* The question of a binary that shall take over (serve/trial.c). */
+static int goes_with(const char *version)
+{
+    if (strcmp(version, AQUIFER_VERSION) == 0) {
+        puts(ADMIN_GOES);
+        return 0;
+    }
+    fprintf(stderr, "aquifer-control is of version " AQUIFER_VERSION ", aquifer of %s: install both of one release\n", version);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "restore") == 0) return restore(argv[2], argv[3]);
+    if (argc == 3 && strcmp(argv[1], "goes-with") == 0) return goes_with(argv[2]);
     return admin_main(argc, argv);
 }

@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 
-#define BOARD_VERSION 4u
+#define BOARD_VERSION 5u
 #define BOARD_KEYS 65536u /* key meters; a key's place is given by control and stands in the generation */
 #define BOARD_GATEWAYS 4u /* one serving, others draining */
 #define BOARD_ENGINES 16u /* local models */
@@ -77,7 +77,7 @@ struct board_counters {
     _Atomic uint64_t refused[64];          /* our own errors, by enum err */
     _Atomic uint64_t losses[32];           /* in translation, by enum chat_loss */
     _Atomic uint64_t retries, streams_cut, journal_stalls, journal_released;
-    _Atomic uint64_t reloads, reload_failures;
+    _Atomic uint64_t reloads, reload_failures, upgrades_refused;
     _Atomic uint64_t ingest_rows, ingest_failures, gateway_restarts, control_restarts;
     _Atomic int64_t ingest_lag; /* settled attempts not yet in the database */
     _Atomic int64_t journal_bytes;
@@ -105,6 +105,7 @@ struct board {
     _Atomic uint32_t key_places;  /* places of `keys` used so far; the rest of its pages is never touched */
     _Atomic uint64_t corrected;   /* number of the newest restore (upper 32 bits), and places below which it is done */
     _Atomic uint32_t ready_spend; /* 1 when control has put the settled spend of this day and month into the meters */
+    char upgrade_fault[256];      /* why the last upgrade was refused; written before counters.upgrades_refused rises */
     struct gateway_slot gateways[BOARD_GATEWAYS];
     struct board_counters counters;
     struct engine_row engines[BOARD_ENGINES];

@@ -9,7 +9,7 @@
 #include "http/http.h"
 #include "loop/loop.h"
 
-enum { ANSWER_MAX = 256 * 1024 * 1024, STOP_LOOK_MS = 50, FIRST_BYTE_MS = 60000, COPY_MS = 3600000 };
+enum { ANSWER_MAX = 256 * 1024 * 1024, STOP_LOOK_MS = 50, FIRST_BYTE_MS = 60000, COPY_MS = 3600000, CONTROL_MS = 8000 };
 
 struct waiting {
     struct loop *loop;
@@ -129,6 +129,21 @@ enum err cli_refused(const struct cli_answer *a, struct fault *why)
     return ERR_UPSTREAM_ERROR;
 }
 
+/* Control's loop answers this at once, whatever else it does. While it does not run its socket listens none the less (the
+ * supervisor holds it), and a call would wait in vain. */
+static enum err check_control(const struct cli_target *t, struct fault *why)
+{
+    struct cli_answer a;
+    const struct cli_request r = {.method = S("GET"), .path = S("/healthz"), .first_byte_ms = CONTROL_MS};
+    enum err e = cli_call(t, &r, &a, why);
+    buf_done(&a.body);
+    bool silent = e == ERR_UPSTREAM_TIMEOUT || e == ERR_UPSTREAM_CUT || e == ERR_UPSTREAM_STALE;
+    if (!silent) return e;
+    return FAIL(why, e,
+                "control does not answer at %s: it is not running, or only just starting; the log of 'aquifer serve' tells why",
+                t->url);
+}
+
 enum err cli_admin_call(const struct cli_common *c, struct str method, struct str path, struct str body,
                         struct cli_answer *ret_answer, struct fault *why)
 {
@@ -137,7 +152,8 @@ enum err cli_admin_call(const struct cli_common *c, struct str method, struct st
     const struct cli_request r = {.method = method, .path = path, .body = body, .first_byte_ms = copies ? COPY_MS : 0};
     buf_init(&ret_answer->body, 0);
     TRY(cli_admin(c, &t, why));
-    enum err e = cli_call(&t, &r, ret_answer, why);
+    enum err e = check_control(&t, why);
+    if (e == OK) e = cli_call(&t, &r, ret_answer, why);
     cli_target_done(&t);
     if (e == OK && ret_answer->status >= 300) e = cli_refused(ret_answer, why);
     return e;

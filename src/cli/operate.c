@@ -90,8 +90,8 @@ int cli_status(int argc, char **argv)
 /* ---- reload and upgrade: a signal to the supervisor, then looking until it is done --------------------------------------------- */
 
 struct seen {
-    uint64_t supervisor, gateway, generation, reloads, failures;
-    char refused[320];
+    uint64_t supervisor, gateway, generation, reloads, failures, upgrades_refused;
+    char refused[320], upgrade_fault[320];
 };
 
 /* The gateway that serves; 0: none. */
@@ -115,6 +115,8 @@ static enum err look(const struct cli_common *c, struct seen *ret_seen, struct f
         ret_seen->generation = number_at(root, "generation", "number");
         ret_seen->reloads = number_at(root, "counters", "reloads");
         ret_seen->failures = number_at(root, "counters", "reload_failures");
+        ret_seen->upgrades_refused = number_at(root, "upgrade", "refused");
+        snprintf(ret_seen->upgrade_fault, sizeof ret_seen->upgrade_fault, "%.*s", STR_ARG(text_at(root, "upgrade", "why")));
         snprintf(ret_seen->refused, sizeof ret_seen->refused, "%.*s", STR_ARG(text_at(root, "generation", "refused")));
     }
     json_doc_free(doc);
@@ -138,54 +140,79 @@ static bool has_reloaded(const struct seen *before, const struct seen *now)
 }
 static bool has_handed_over(const struct seen *before, const struct seen *now)
 {
-    return now->gateway && now->gateway != before->gateway;
+    return (now->gateway && now->gateway != before->gateway) || now->upgrades_refused > before->upgrades_refused;
 }
 
+/* What the supervisor is told to do, and what came of it. */
+struct order {
+    int signal_number;
+    settled_fn *is_settled;
+    struct cli_common common;
+    struct seen before, now;
+};
+
 /* Control may be away for a moment, when it is the one that is replaced. */
-static enum err wait_for(const struct cli_common *c, const struct seen *before, settled_fn *is_settled, struct seen *ret_now,
-                         struct fault *why)
+static enum err wait_for(struct order *o, struct fault *why)
 {
     const struct timespec pause = {0, LOOK_MS * 1000000L};
     for (uint64_t end = clock_mono_ns() + WAIT_MS * 1000000ull; clock_mono_ns() < end;) {
-        if (look(c, ret_now, why) == OK && is_settled(before, ret_now)) return OK;
+        if (look(&o->common, &o->now, why) == OK && o->is_settled(&o->before, &o->now)) return OK;
         nanosleep(&pause, NULL);
     }
     return FAIL(why, ERR_REQUEST_TIMEOUT, "it was told to, but has not done it within %d s; its log says why", WAIT_MS / 1000);
 }
 
-static int signal_and_wait(int argc, char **argv, int signal_number, settled_fn *is_settled, struct seen *ret_now)
+static int carry_out(int argc, char **argv, struct order *o)
 {
-    struct cli_common c = {0};
     struct cli_words words;
-    struct seen before = {0};
     struct fault why = {0};
-    const struct cli_option options[] = {CLI_CONFIG(&c.config), {0}};
+    const struct cli_option options[] = {CLI_COMMON(o->common), {0}};
     if (!cli_options(argc, argv, options, &words)) return 2;
-    enum err e = look(&c, &before, &why);
-    if (e == OK) e = tell_supervisor(&before, signal_number, &why);
-    if (e == OK) e = wait_for(&c, &before, is_settled, ret_now, &why);
+    enum err e = look(&o->common, &o->before, &why);
+    if (e == OK) e = tell_supervisor(&o->before, o->signal_number, &why);
+    if (e == OK) e = wait_for(o, &why);
     return e == OK ? 0 : cli_fail(&why);
+}
+
+/* {"done":true,NAME:number}, or {"done":false,"refused":why}. */
+static void print_outcome(const char *refused, const char *name, uint64_t number)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, KIB(4));
+    json_write(&w, &out);
+    json_put_object(&w);
+    json_add_bool(&w, S("done"), !refused);
+    if (refused) json_add_str(&w, S("refused"), str_z(refused));
+    else json_add_u64(&w, str_z(name), number);
+    json_put_end(&w);
+    json_write_done(&w);
+    cli_print_body(&out);
+    buf_done(&out);
 }
 
 int cli_reload(int argc, char **argv)
 {
-    struct seen now = {0};
-    int result = signal_and_wait(argc, argv, SIGHUP, has_reloaded, &now);
+    struct order o = {SIGHUP, has_reloaded, {0}, {0}, {0}};
+    int result = carry_out(argc, argv, &o);
     if (result) return result;
-    if (now.refused[0]) {
-        fprintf(stderr, "aquifer: refused, the old configuration stays in force: %s\n", now.refused);
-        return 1;
-    }
-    printf("generation %llu is in force\n", (unsigned long long)now.generation);
-    return 0;
+    const char *refused = o.now.refused[0] ? o.now.refused : NULL;
+    if (o.common.json) print_outcome(refused, "generation", o.now.generation);
+    else if (refused) fprintf(stderr, "aquifer: refused, the old configuration stays in force: %s\n", refused);
+    else printf("generation %llu is in force\n", (unsigned long long)o.now.generation);
+    return refused ? 1 : 0;
 }
 
 int cli_upgrade(int argc, char **argv)
 {
-    struct seen now = {0};
-    int result = signal_and_wait(argc, argv, SIGUSR2, has_handed_over, &now);
-    if (result == 0) printf("gateway %llu serves; the old one ends when its answers are done\n", (unsigned long long)now.gateway);
-    return result;
+    struct order o = {SIGUSR2, has_handed_over, {0}, {0}, {0}};
+    int result = carry_out(argc, argv, &o);
+    if (result) return result;
+    const char *refused = o.now.upgrades_refused > o.before.upgrades_refused ? o.now.upgrade_fault : NULL;
+    if (o.common.json) print_outcome(refused, "gateway", o.now.gateway);
+    else if (refused) fprintf(stderr, "aquifer: the binary on disk is refused, the one that serves goes on: %s\n", refused);
+    else printf("gateway %llu serves; the old one ends when its answers are done\n", (unsigned long long)o.now.gateway);
+    return refused ? 1 : 0;
 }
 
 /* ---- backup ------------------------------------------------------------------------------------------------------------------- */

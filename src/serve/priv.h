@@ -31,6 +31,14 @@ struct child {
     uint64_t started_ms;
 };
 
+/* The binary on disk, tried before it takes over. */
+struct trial {
+    pid_t pid;  /* 0: none */
+    int output; /* what it says, in a memfd */
+    bool late;  /* ended by the deadline */
+    struct timer deadline;
+};
+
 struct supervisor {
     struct loop *loop;
     struct config *config;
@@ -46,6 +54,7 @@ struct supervisor {
     unsigned deaths[ROLES];      /* in a row, quickly */
     struct timer handover;       /* watches a new gateway until it serves */
     struct timer overstay;       /* ends an old control or engine that does not leave */
+    struct trial trial;
     bool stopping;
     uv_signal_t signals[5];
 };
@@ -64,6 +73,12 @@ unsigned children_left(const struct supervisor *s);
 void serve_child_leave(struct child *c, int signal_number); /* it shall end and not come back */
 
 /* ---- upgrade.c --------------------------------------------------------------------------------------------------------- */
-void serve_upgrade(struct supervisor *s); /* executes the binary on disk; returns only on failure */
-bool upgrade_inherited(void);             /* are we such a new image? */
+void serve_upgrade(struct supervisor *s);   /* tries the binary on disk; when that is over it takes over or is refused */
+void upgrade_execute(struct supervisor *s); /* returns only on failure */
+void upgrade_refuse(struct supervisor *s, const char *reason);
+bool upgrade_inherited(void);                                             /* are we such a new image? */
 MUST_USE enum err upgrade_adopt(struct supervisor *s, struct fault *why); /* takes what the old image left in the environment */
+
+/* ---- trial.c ----------------------------------------------------------------------------------------------------------- */
+MUST_USE enum err trial_start(struct supervisor *s, struct fault *why);
+void trial_ended(struct supervisor *s, int status); /* its wait status; leads to upgrade_execute() or upgrade_refuse() */

@@ -180,6 +180,7 @@ static void on_death(struct supervisor *s, pid_t pid, int status)
 {
     static const char *const NAMES[ROLES] = {"control", "gateway", "engine"};
     struct child *c = serve_child_find(s, pid);
+    if (pid == s->trial.pid) trial_ended(s, status);
     if (!c || pid == 0) return;
     struct child dead = *c;
     *c = (struct child){0};

@@ -9,5 +9,9 @@
  * old gateway drain. Returns the exit status. */
 int serve_main(const char *config_file);
 
+/* A binary that shall take over, tried by the one that serves: --config FILE --board FDS. Ends as aquifer-control's
+ * "goes-with", which says ADMIN_GOES; else it says what is wrong, and the status is not 0. */
+int serve_trial_main(int argc, char **argv);
+
 /* The role that keeps local models running; started by the supervisor: --config FILE --board FDS. */
 int engine_role_main(int argc, char **argv);

@@ -1,5 +1,5 @@
-/* A new binary takes over: the supervisor executes what now lies on disk under its own process id. Sockets, board, lock and
- * children stay; their numbers travel in one environment variable. */
+/* A new binary takes over: the supervisor executes what now lies on disk under its own process id, once a child has tried it
+ * (trial.c). Sockets, board, lock and children stay; their numbers travel in one environment variable. */
 #include "priv.h"
 
 #include <errno.h>
@@ -50,13 +50,23 @@ static void mark_all(struct supervisor *s, int flag)
     keep_set(s->metrics_sockets, s->n_metrics, flag);
 }
 
+void upgrade_refuse(struct supervisor *s, const char *reason)
+{
+    snprintf(s->board->upgrade_fault, sizeof s->board->upgrade_fault, "%s", reason);
+    atomic_fetch_add(&s->board->counters.upgrades_refused, 1);
+    LOG(LOG_ERROR, "upgrade.refused", reason, F_Z("program", s->program));
+}
+
 void serve_upgrade(struct supervisor *s)
 {
+    struct fault why = {0};
+    if (s->stopping || s->trial.pid) return; /* it ends, or one is being tried */
+    if (trial_start(s, &why) != OK) upgrade_refuse(s, why.text);
+}
+
+void upgrade_execute(struct supervisor *s)
+{
     struct buf state;
-    if (access(s->program, X_OK) != 0) {
-        LOG(LOG_ERROR, "upgrade.refused", strerror(errno), F_Z("program", s->program));
-        return;
-    }
     buf_init(&state, KIB(128));
     write_state(s, &state);
     setenv(STATE_NAME, buf_z(&state), 1);
@@ -64,7 +74,7 @@ void serve_upgrade(struct supervisor *s)
     mark_all(s, 0);
     LOG(LOG_INFO, "upgrade.executing", "", F_Z("program", s->program));
     execl(s->program, s->program, "serve", "--config", s->config_file, (char *)NULL);
-    LOG(LOG_ERROR, "upgrade.failed", strerror(errno), F_Z("program", s->program));
+    upgrade_refuse(s, strerror(errno));
     mark_all(s, FD_CLOEXEC);
     unsetenv(STATE_NAME);
 }

@@ -79,6 +79,7 @@ class Gateway:
         self.file = os.path.join(self.dir, "aquifer.yaml")
         self.log_path = os.path.join(self.dir, "log")
         self.process = None
+        self.program = PROGRAM
         self.write(text)
         self.env = self._environment(env or {})
         explain.append(self.last_words)
@@ -100,7 +101,7 @@ class Gateway:
 
     def spawn(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([PROGRAM, "serve", "--config", self.file], env=self.env, cwd=self.dir,
+            self.process = subprocess.Popen([self.program, "serve", "--config", self.file], env=self.env, cwd=self.dir,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         return self
 

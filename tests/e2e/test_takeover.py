@@ -1,0 +1,117 @@
+# builds: plain asan
+# timeout: 240
+# order: 57
+"""What can go wrong with a binary that shall take over, and with a start: the one that serves goes on, and nobody waits in vain."""
+import os
+import shutil
+import signal
+
+from lib import http
+from lib.fake import Fake
+from lib.gateway import BUILD, PROGRAM, Gateway, config, deployment, openai_provider, route
+from lib.tap import check, eq, run, test, until
+
+fake = Fake().start()
+TEXT = config([openai_provider(fake)], [route("fast", deployment("main", "gpt-4o-mini"))])
+gateway = Gateway(TEXT)
+home = os.path.join(gateway.dir, "bin")
+os.mkdir(home)
+gateway.program, control = os.path.join(home, "aquifer"), os.path.join(home, "aquifer-control")
+
+
+def install(path, text=None):
+    """Puts a script in the program's place, or the built program back; in one step, as a package manager does."""
+    if text is None:
+        shutil.copy(os.path.join(BUILD, os.path.basename(path)), path + ".new")
+    else:
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path + ".new", 0o755)
+    os.rename(path + ".new", path)
+
+
+install(gateway.program)
+install(control)
+gateway.start()
+key = gateway.key("takeover")
+
+
+def is_refused(reason):
+    """The upgrade is refused for that reason, and the old one serves."""
+    serving = gateway.pids("role-gateway")
+    done = gateway.cli("upgrade", status=1, json_out=False)
+    check("refused" in done.stderr and reason in done.stderr, done.stderr)
+    told = gateway.cli("upgrade", "--json", status=1)
+    eq((told["done"], reason in told["refused"]), (False, True), str(told))
+    check("upgrade.refused" in gateway.log(), "the log tells, too")
+    eq(gateway.pids("role-gateway"), serving)
+    eq(gateway.chat(key).status, 200)
+
+
+@test("a new binary that fails is refused with its reason, and the old one goes on")
+def _():
+    for text, reason in (("#!/bin/sh\nexit 3\n", "status 3"), ("#!/bin/sh\nexit 0\n", "status 0"),
+                         ("#!/bin/sh\necho libnew.so.7: cannot open shared object file >&2\nexit 127\n", "libnew.so.7"),
+                         ("not a program", "cannot be executed"), ("#!/bin/sh\nkill -SEGV $$\n", "signal 11")):
+        install(gateway.program, text)
+        is_refused(reason)
+    os.unlink(gateway.program)
+    is_refused("No such file")
+    install(gateway.program)
+
+
+@test("a control of another release, or none, is refused as well")
+def _():
+    install(control, "#!/bin/sh\necho aquifer-control is of version 9 >&2\nexit 1\n")
+    is_refused("version 9")
+    os.rename(control, control + ".away")
+    is_refused("aquifer-control")
+    install(control)
+    wrong = [PROGRAM + "-control", "goes-with", "0.0.0"]
+    eq(os.spawnve(os.P_WAIT, wrong[0], wrong, gateway.env), 1)
+
+
+@test("a configuration that the new binary cannot read is refused before anything is given up")
+def _():
+    gateway.write(TEXT + "nonsense: 1\n")
+    is_refused("nonsense")
+    gateway.write(TEXT)
+
+
+@test("a good binary takes over after all that")
+def _():
+    told = gateway.cli("upgrade", "--json")
+    check(told["done"] and told["gateway"] in gateway.pids("role-gateway"), str(told))
+    eq(gateway.chat(key).status, 200)
+
+
+@test("while control does not answer a command says so, instead of waiting")
+def _():
+    asleep = gateway.pids("-control")
+    for pid in asleep:
+        os.kill(pid, signal.SIGSTOP)
+    for words in (["status"], ["upgrade"], ["key", "create", "--name", "unmade"]):
+        done = gateway.cli(*words, status=1, json_out=False)
+        check("control does not answer" in done.stderr and "log" in done.stderr, done.stderr)
+    eq(gateway.chat(key).status, 200)
+    for pid in asleep:
+        os.kill(pid, signal.SIGCONT)
+    check(gateway.cli("status", "--json")["ready"], "it answers again")
+
+
+@test("SIGUSR2 while it stops changes nothing: it ends")
+def _():
+    os.kill(gateway.process.pid, signal.SIGSTOP)  # so that both signals are there at once
+    gateway.process.send_signal(signal.SIGTERM)
+    gateway.process.send_signal(signal.SIGUSR2)
+    os.kill(gateway.process.pid, signal.SIGCONT)
+    eq(gateway.process.wait(60), 0)
+    gateway.start()
+
+
+def end():
+    gateway.stop()
+    fake.stop()
+
+
+run(end)
