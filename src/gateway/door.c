@@ -8,10 +8,17 @@ static struct gateway_loop *loop_of(void *user) { return user; }
 
 /* ---- without an exchange: health ------------------------------------------------------------------------------------- */
 
-static bool is_ready(struct gateway_loop *gl)
+#define NO_GENERATION "no configuration is in force: control is starting, or cannot; the log tells why"
+
+/* Why new requests are refused, for probes and those who read their logs; NULL: they are not. */
+static const char *find_hindrance(struct gateway_loop *gl)
 {
     struct gateway *g = gl->gateway;
-    return gl->generation && atomic_load(&g->board->ready_spend) && !atomic_load(&g->draining) && journal_has_space(gl->writer);
+    if (!gl->generation) return "not ready: not_ready, " NO_GENERATION "\n";
+    if (!atomic_load(&g->board->ready_spend)) return "not ready: not_ready, the ledger is being read\n";
+    if (atomic_load(&g->draining)) return "not ready: draining, Aquifer is going down\n";
+    if (!journal_has_space(gl->writer)) return "not ready: journal_full, the ledger's journal has no space left\n";
+    return NULL;
 }
 
 static void answer_plain(struct http_stream *s, int status, struct str text)
@@ -29,8 +36,8 @@ static bool answered_health(struct gateway_loop *gl, struct http_stream *s)
         return true;
     }
     if (!str_eq(path, S("/readyz"))) return false;
-    if (is_ready(gl)) answer_plain(s, 200, S("ready\n"));
-    else answer_plain(s, 503, S("not ready\n"));
+    const char *hindrance = find_hindrance(gl);
+    answer_plain(s, hindrance ? 503 : 200, hindrance ? str_z(hindrance) : S("ready\n"));
     return true;
 }
 
@@ -183,7 +190,7 @@ static void refuse_new(struct gateway_loop *gl, struct http_stream *s, const str
 static enum err check_house(struct gateway_loop *gl, struct fault *why)
 {
     if (!gl->generation || !atomic_load(&gl->gateway->board->ready_spend)) {
-        FAIL(why, ERR_NOT_READY, "Aquifer is starting: try again in a moment");
+        FAIL(why, ERR_NOT_READY, "%s", gl->generation ? "Aquifer is starting: try again in a moment" : NO_GENERATION);
         why->retry_after_s = 1;
         return why->code;
     }
@@ -215,7 +222,7 @@ static bool on_head(struct http_stream *s, void *user)
     bool wrong_method;
     if (answered_health(gl, s)) return false;
     const struct wire_endpoint *e = wire_endpoint_find(s->request->method, s->request->path, &wrong_method);
-    if (!e) {
+    if (!e && gl->generation) { /* without one nobody knows what is cut from the path */
         not_found(s->request, wrong_method, &why);
         refuse_new(gl, s, &why);
         return false;

@@ -221,6 +221,7 @@ static void on_look(struct timer *t)
     enum { LOOK_MS = 100 };
     struct gateway *g = CONTAINER_OF(t, struct gateway, look_timer);
     serve_when_loaded(g);
+    waiting_look(g);
     timer_set(g->manager, t, LOOK_MS, on_look);
 }
 
@@ -274,6 +275,7 @@ static void close_gateway(struct gateway *g)
         pthread_join(g->loops[i].thread, NULL);
         close_loop(&g->loops[i]);
     }
+    waiting_done(g);
     if (g->journal) journal_close(g->journal);
     if (g->newest) generation_unref(g->newest);
     atomic_store(&g->slot->state, GATEWAY_FREE);

@@ -72,6 +72,8 @@ struct gateway {
     struct generation *newest;
     struct watch bell;
     struct timer memory_timer, drain_timer, look_timer;
+    struct gateway_loop waiting; /* the waiting room: waiting.c */
+    enum { WAITING_OPEN, WAITING_LEAVES, WAITING_EMPTY } waiting_state;
     unsigned looks_short; /* looks at the resident size that found it at the ceiling, one after the other */
     atomic_bool draining;
     atomic_uint loops_left;
@@ -420,6 +422,10 @@ void memory_set_max(struct gateway *g, uint64_t bytes);
 bool memory_take(void *gateway, int64_t bytes); /* for http: bodies, heads, buffers of connections */
 bool memory_is_short(struct gateway *g);
 MUST_USE enum err memory_refuse(struct fault *why); /* ERR_OVERLOADED, in words */
+
+/* ---- waiting.c ------------------------------------------------------------------------------------------------------- */
+void waiting_look(struct gateway *g); /* opens when no generation came for too long, closes when one is served */
+void waiting_done(struct gateway *g);
 
 /* ---- loader.c -------------------------------------------------------------------------------------------------------- */
 /* Loads the newest published generation, when there is one, and hands it to the loops. On the manager. */

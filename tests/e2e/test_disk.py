@@ -110,6 +110,7 @@ def _():
         error_of(got, 503, "journal_full")
         check(int(got.get("retry-after")) >= 1, "retry-after")
         until(lambda: gateway.ask(key).status and not gateway.is_ready(), "every loop has none left, and /readyz says so")
+        check(b"journal_full" in http.call(gateway.address, "GET", "/readyz").body, "and says why")
         check("No space left on device" in gateway.log(), "the log says why")
         gate.set()
         eq([data for _, _, data, _ in events][-1], "[DONE]")

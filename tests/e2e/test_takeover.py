@@ -109,6 +109,54 @@ def _():
     gateway.start()
 
 
+def is_told_to_wait():
+    """Every request is answered at once: 503 not_ready, and the probes tell why."""
+    def probe():
+        try:
+            got = gateway.chat(key)
+        except (OSError, http.Broken):
+            return None
+        return got if got.status == 503 else None
+    got = until(probe, "an answer though control does not start", 30)
+    eq((got.json()["error"]["code"], got.get("retry-after")), ("not_ready", "1"), repr(got))
+    got = http.call(gateway.address, "GET", "/readyz")
+    check(got.status == 503 and b"control" in got.body, repr(got))
+    eq(http.call(gateway.address, "GET", "/healthz").status, 200)
+    eq(http.call(gateway.address, "GET", "/with/a/prefix").status, 503)
+
+
+@test("a start with a damaged database: nobody waits in vain, and it serves as soon as the database is whole")
+def _():
+    eq(gateway.terminate(), 0)
+    base = os.path.join(gateway.dir, "data", "aquifer.db")
+    for tail in ("-wal", "-shm"):
+        if os.path.exists(base + tail):
+            os.unlink(base + tail)
+    shutil.copy(base, base + ".whole")
+    with open(base, "r+b") as file:
+        file.write(b"no database " * 700)
+    gateway.spawn()
+    is_told_to_wait()
+    with gateway.conn() as conn:  # it came in while nothing was served, and stays
+        conn.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        os.rename(base + ".whole", base)
+        until(gateway.is_ready, "ready", 60)
+    eq(gateway.chat(key).status, 200)
+    check("gateway.waiting" in gateway.log(), "the log tells")
+
+
+@test("a start without control: the same, and it ends when it is told to")
+def _():
+    eq(gateway.terminate(), 0)
+    os.unlink(control)
+    gateway.spawn()
+    is_told_to_wait()
+    eq(gateway.terminate(), 0)
+    install(control)
+    gateway.start()
+    eq(gateway.chat(key).status, 200)
+
+
 def end():
     gateway.stop()
     fake.stop()
