@@ -197,6 +197,7 @@ static void serve_when_loaded(struct gateway *g)
 {
     struct fault why = {0};
     if (loader_load(g, &why) != OK) LOG(LOG_ERROR, "generation.refused", why.text, F_Z("where", why.where));
+    waiting_look(g); /* it leaves before the loops begin to accept */
     if (!g->newest || g->loops || atomic_load(&g->draining)) return;
     if (journal_open(&g->newest->settings.journal, g->board, &g->journal, &why) != OK || start_loops(g, &why) != OK) {
         LOG(LOG_ERROR, "gateway.start_failed", why.text, F_Z("where", why.where));
@@ -221,7 +222,6 @@ static void on_look(struct timer *t)
     enum { LOOK_MS = 100 };
     struct gateway *g = CONTAINER_OF(t, struct gateway, look_timer);
     serve_when_loaded(g);
-    waiting_look(g);
     timer_set(g->manager, t, LOOK_MS, on_look);
 }
 

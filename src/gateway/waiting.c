@@ -37,8 +37,8 @@ void waiting_look(struct gateway *g)
 {
     struct gateway_loop *gl = &g->waiting;
     bool is_late = clock_wall_ms() - atomic_load(&g->slot->started_ms) > PATIENCE_MS;
-    if (!gl->server && !g->loops && is_late && !atomic_load(&g->draining) && !another_serves(g)) open_room(g);
-    if (!gl->server || !g->loops) return;
+    if (!gl->server && !g->newest && is_late && !atomic_load(&g->draining) && !another_serves(g)) open_room(g);
+    if (!gl->server || !g->newest) return;
     if (g->waiting_state == WAITING_OPEN) {
         g->waiting_state = WAITING_LEAVES;
         http_server_drain(gl->server, on_empty);
