@@ -278,7 +278,13 @@ static uint64_t fingerprint(const struct desk *d)
     return sum;
 }
 
-bool desk_files_changed(struct desk *d) { return fingerprint(d) != d->seen; }
+bool desk_files_changed(struct desk *d)
+{
+    uint64_t now = fingerprint(d);
+    bool rests = now == d->looked;
+    d->looked = now;
+    return rests && now != d->seen;
+}
 
 enum err desk_read_key(struct str reference, struct face_key *ret_key, struct fault *why)
 {

@@ -2,6 +2,10 @@
 #include "admin/priv.h"
 #include "base/test.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 static enum err read_body(const char *json, struct key_request *r, struct json_doc **doc, struct str routes[KEY_ROUTES_MAX],
                           struct fault *why)
 {
@@ -91,12 +95,38 @@ static void mistakes_are_told(void **state)
     }
 }
 
+static void put_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    fclose(f);
+}
+
+static void a_file_that_is_being_written_is_not_read(void **state)
+{
+    char path[] = "desk_test_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    struct desk d = {.file = path};
+    put_file(path, "listen");
+    assert_false(desk_files_changed(&d)); /* it has only just changed */
+    put_file(path, "listen: 1");
+    assert_false(desk_files_changed(&d)); /* and again */
+    assert_true(desk_files_changed(&d));  /* now it rests */
+    d.seen = d.looked;
+    assert_false(desk_files_changed(&d));
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_taken),
         cmocka_unit_test(absent_limits_are_none_and_zero_is_zero),
         cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(a_file_that_is_being_written_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

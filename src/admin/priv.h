@@ -77,6 +77,7 @@ struct desk {
     int64_t published_ms, created_ms;
     char hash[65];
     uint64_t seen;        /* fingerprint of the files when they were last read */
+    uint64_t looked;      /* the same when they were last looked at */
     struct fault refused; /* why the newest configuration was refused; code OK: it was not */
     struct ledger_ingest *ingest;
     bool seeded;
@@ -88,7 +89,8 @@ struct desk {
 /* Reads configuration and catalogue, opens the database when it is not open, publishes. On an error everything stays as it
  * was; the fault is kept in `refused` and counted. */
 MUST_USE enum err desk_reload(struct desk *d, struct fault *why);
-bool desk_files_changed(struct desk *d);                           /* since desk_reload() last looked */
+/* Since desk_reload() last read them, and not since the last call of this: who writes in place is let finish. */
+bool desk_files_changed(struct desk *d);
 MUST_USE enum err desk_publish(struct desk *d, struct fault *why); /* after a change of keys */
 MUST_USE enum err desk_publish_with(struct desk *d, const struct config *c, const struct catalog *k, struct fault *why);
 /* One turn of ingest; the first also seeds the spend meters. */

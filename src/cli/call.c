@@ -85,6 +85,18 @@ static void start(struct waiting *w, struct http_client *client, struct http_ori
     if (r->stop) timer_set(w->loop, &w->look, STOP_LOOK_MS, on_look);
 }
 
+/* What a cut connection means where PROXY headers are asked for. */
+static enum err explain(const struct cli_target *t, enum err e, struct fault *why)
+{
+    bool is_cut = e == ERR_UPSTREAM_CUT || e == ERR_UPSTREAM_STALE || e == ERR_UPSTREAM_GARBAGE || e == ERR_UPSTREAM_TLS;
+    if (!t->wants_proxy_header || !is_cut) return e;
+    return FAIL(
+        why, e,
+        "%s cut the connection: proxy_protocol is on and this machine's address is one of trusted_proxies, so each connection "
+        "from here has to begin with a PROXY header; ask through the proxy (AQUIFER_URL)",
+        t->url);
+}
+
 enum err cli_call(const struct cli_target *t, const struct cli_request *r, struct cli_answer *ret_answer, struct fault *why)
 {
     struct http_origin *origin;
@@ -106,7 +118,7 @@ enum err cli_call(const struct cli_target *t, const struct cli_request *r, struc
     http_client_free(client);
     http_origin_unref(origin);
     loop_free(w.loop);
-    return w.err;
+    return explain(t, w.err, why);
 }
 
 enum err cli_document(const struct cli_answer *a, struct json_doc **ret_doc, struct fault *why)

@@ -7,6 +7,16 @@
 #include <stdio.h>
 #include <unistd.h>
 
+static int version(int argc, char **argv)
+{
+    const char *json = NULL;
+    struct cli_words words;
+    const struct cli_option options[] = {{"--json", NULL, "print JSON for programs", &json}, {0}};
+    if (!cli_options(argc, argv, options, &words)) return 2;
+    puts(json ? "{\"version\":\"" AQUIFER_VERSION "\"}" : "aquifer " AQUIFER_VERSION);
+    return 0;
+}
+
 const struct cli_command cli_commands[] = {
     {"serve", "--config FILE", "run until SIGTERM",
      "SIGHUP reads the configuration again, SIGUSR2 hands over to the binary that is on disk now; both without losing a request.",
@@ -32,7 +42,7 @@ const struct cli_command cli_commands[] = {
     {"status", "", "processes, generation, ledger, local models", NULL, cli_status, NULL},
     {"upgrade", "", "hand over to the binary on disk without losing a request", NULL, cli_upgrade, NULL},
     {"usage", "", "tokens and cost by key, model and day", NULL, cli_usage, NULL},
-    {"version", "", "print the version", NULL, NULL, NULL},
+    {"version", "", "print the version", NULL, version, NULL},
     {0},
 };
 
@@ -96,19 +106,13 @@ static int help_for(int argc, char **argv)
     return cli_help(n, words);
 }
 
-static int print_version(void)
-{
-    puts("aquifer " AQUIFER_VERSION);
-    return 0;
-}
-
 static int dispatch(int argc, char **argv)
 {
     if (argc < 2) {
         cli_help(1, argv);
         return 2;
     }
-    if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) return print_version();
+    if (strcmp(argv[1], "--version") == 0) return version(argc - 1, argv + 1);
     if (strcmp(argv[1], "manual") == 0) return cli_manual(argc - 1, argv + 1);
     if (wants_help(argc, argv)) return help_for(argc, argv);
     const struct cli_command *c = find(cli_commands, argv[1]);

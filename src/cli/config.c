@@ -37,7 +37,9 @@ static int show(int argc, char **argv)
     struct config *config;
     struct buf out;
     struct fault why = {0};
-    const struct cli_option options[] = {CLI_COMMON(a.common), {0}};
+    const char *source = NULL;
+    const struct cli_option options[] = {
+        CLI_COMMON(a.common), {"--source", NULL, "where each value comes from; told without it as well", &source}, {0}};
     if (!cli_options(argc, argv, options, &a.words)) return 2;
     const char *path = file_of(&a, &why);
     if (!path || config_load(path, &config, NULL, &why) != OK) return cli_fail(&why);

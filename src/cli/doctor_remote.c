@@ -239,6 +239,7 @@ void doctor_daemon(struct doctor *d)
         return;
     }
     cli_url_of(c->listen.at[0].address, c->listen.at[0].tls_cert.n, t.url);
+    t.wants_proxy_header = c->proxy_protocol;
     size_t n = strlen(t.url);
     if (c->path_prefix.n) snprintf(t.url + n, sizeof t.url - n, "%.*s", STR_ARG(c->path_prefix));
     check_path(d, &t, S("/healthz"));

@@ -87,6 +87,7 @@ static enum err data_url(const struct cli_common *c, struct cli_target *t, struc
     }
     TRY(load(c, "AQUIFER_URL and AQUIFER_API_KEY", &config, why));
     cli_url_of(config->listen.at[0].address, config->listen.at[0].tls_cert.n, t->url);
+    t->wants_proxy_header = config->proxy_protocol;
     size_t n = strlen(t->url);
     if (config->path_prefix.n) snprintf(t->url + n, sizeof t->url - n, "%.*s", STR_ARG(config->path_prefix));
     config_free(config);

@@ -46,8 +46,9 @@ struct cli_common {
 /* ---- place.c: which Aquifer -------------------------------------------------------------------------------------------- */
 
 struct cli_target {
-    char url[512];  /* origin */
-    struct buf key; /* a secret: wiped by cli_target_done() */
+    char url[512];           /* origin */
+    struct buf key;          /* a secret: wiped by cli_target_done() */
+    bool wants_proxy_header; /* its configuration says proxy_protocol: then a call from a trusted address is cut without one */
 };
 /* The configuration file: what was named, else ./aquifer.yaml, else /etc/aquifer/aquifer.yaml; NULL: none of them. */
 const char *cli_config_path(const char *named);

@@ -50,6 +50,38 @@ def _():
     until(lambda: gateway.chat(key).status == 200, "the first route answers again")
 
 
+@test("reload, version and config show know the words that scripts use")
+def _():
+    check(gateway.cli("reload", "--json")["generation"] > 0, "reload --json")
+    gateway.write(TEXT + "nonsense: 1\n")
+    told = gateway.cli("reload", "--json", status=1)
+    eq((told["done"], "nonsense" in told["refused"]), (False, True))
+    gateway.write(TEXT)
+    gateway.cli("reload", json_out=False)
+    text = gateway.cli("version", json_out=False).stdout
+    eq("aquifer " + gateway.cli("version", "--json")["version"], text.strip())
+    eq(gateway.cli("--version", json_out=False).stdout, text)
+    check("aquifer.yaml:" in gateway.cli("config", "show", "--source", "--config", gateway.file, json_out=False).stdout, "--source")
+    done = gateway.cli("model", "pull", "nosuch", "--dir", os.path.join(gateway.dir, "none"), status=None, json_out=False)
+    check(done.returncode and "from nosuch" not in done.stderr and "nosuch is neither" in done.stderr, done.stderr)
+
+
+@test("behind a balancer that speaks PROXY, doctor and chat say why they cannot ask directly")
+def _():
+    gateway.write(TEXT + "proxy_protocol: true\ntrusted_proxies: [127.0.0.0/8]\n")
+    gateway.cli("reload", json_out=False)
+    rows = gateway.cli("doctor", "--config", gateway.file, "--json", status=1)["data"]
+    said = [row["what"] for row in rows if row["state"] == "fail"]
+    check(said and all("PROXY header" in what and "trusted_proxies" in what for what in said), str(said))
+    env = {**gateway.env, "AQUIFER_API_KEY": key}
+    done = subprocess.run([PROGRAM, "chat", "--config", gateway.file, "--model", "fast"], env=env, cwd=gateway.dir, input="hello\n",
+                          capture_output=True, text=True, timeout=60 * SLOW, check=False)
+    check(done.returncode and "PROXY header" in done.stderr, done.stderr)
+    gateway.write(TEXT)
+    gateway.cli("reload", json_out=False)
+    until(lambda: gateway.chat(key).status == 200, "it answers without one again")
+
+
 @test("upgrade ends when a new gateway serves")
 def _():
     before = gateway.cli("status", "--json")["gateways"][0]["pid"]

@@ -213,7 +213,7 @@ static bool is_out_of_reach(enum err e)
 
 static enum err pull_from(struct pull *p, struct goal *g, const char *source, struct fault *why)
 {
-    say(&p->progress, "%s from %s", g->model.name, source);
+    if (g->offer || strchr(source, ':')) say(&p->progress, "%s from %s", g->model.name, source); /* else it is no source */
     enum err e = fetch_source(p, g, source, why);
     p->answered |= !is_out_of_reach(e);
     if (e == OK) e = accept_part(p, g, source, why);
