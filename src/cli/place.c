@@ -65,6 +65,7 @@ enum err cli_admin(const struct cli_common *c, struct cli_target *ret_target, st
 {
     const char *url = getenv("AQUIFER_ADMIN_URL"), *key = getenv("AQUIFER_ADMIN_KEY");
     buf_init(&ret_target->key, KIB(64));
+    ret_target->wants_proxy_header = false;
     if (c->config || !url || !key) {
         enum err e = admin_from_config(c, ret_target, why);
         if (e != OK) cli_target_done(ret_target);
@@ -98,6 +99,7 @@ enum err cli_data(const struct cli_common *c, const char *key, struct cli_target
 {
     if (!key) key = getenv("AQUIFER_API_KEY");
     buf_init(&ret_target->key, KIB(64));
+    ret_target->wants_proxy_header = false;
     TRY(data_url(c, ret_target, why));
     if (!key || !*key)
         return FAIL(why, ERR_KEY_MISSING,
