@@ -64,7 +64,8 @@ static const struct config_key KEYS[] = {
     {"limits.body", CONFIG_SIZE, C(limits.body), .fallback = "32MiB", .min = KIB(1), .max = MIB(1024), LIVE, .since = "0.1",
      .help = "Longest request body, counted after decompression."},
     {"limits.upload", CONFIG_SIZE, C(limits.upload), .fallback = "512MiB", .min = KIB(1), .max = MIB(65536), LIVE, .since = "0.1",
-     .help = "Longest body of those that pass through as they come: files, parts of uploads, batches."},
+     .help =
+         "Longest body of those that pass through as they come: files, parts of uploads, batches, and forms over limits.body."},
     {"limits.head", CONFIG_SIZE, C(limits.head), .fallback = "64KiB", .min = KIB(4), .max = MIB(1), LIVE, .since = "0.1",
      .help = "Longest request line with all header fields."},
     {"limits.fields", CONFIG_COUNT, C(limits.fields), .fallback = "128", .min = 16, .max = 1024, LIVE, .since = "0.1",

@@ -186,6 +186,7 @@ static enum err read_request(struct exchange *x)
 {
     const struct http_request *r = x->stream->request;
     enum wire_operation op = x->endpoint->operation;
+    if (upload_streams(x)) return OK; /* was read while it came */
     if (wire_manner(op)->form)
         return x->wire->read_form(op, http_field_get(r->fields, S("content-type")), r->body, &x->request, &x->fault);
     bool scanned = x->gl->scanned == x;

@@ -169,7 +169,7 @@ enum next step_authenticate(struct exchange *x)
 /* The body comes by itself; on_request() resumes. */
 enum next step_read(struct exchange *x)
 {
-    if (!account_is(x)) return WAIT;
+    if (!account_is(x)) return upload_is_long(x) ? upload_open(x) : WAIT;
     x->opaque = true; /* it goes up while it comes */
     http_stream_pass_body(x->stream);
     x->step = STEP_ADMIT;
@@ -246,13 +246,16 @@ static void on_request(struct http_stream *s, void *user)
     (void)user;
     struct exchange *x = s->user;
     if (x && x->opaque) account_end(x);
+    else if (x && x->upload) upload_end(x);
     else if (x) exchange_resume(x);
 }
 
 static void on_body(struct http_stream *s, struct str bytes, void *user)
 {
     (void)user;
-    if (s->user) account_feed(s->user, bytes);
+    struct exchange *x = s->user;
+    if (x && x->upload) upload_feed(x, bytes);
+    else if (x) account_feed(x, bytes);
 }
 
 static void on_bad(struct http_stream *s, const struct fault *why, void *user)
@@ -265,6 +268,7 @@ static void on_bad(struct http_stream *s, const struct fault *why, void *user)
     }
     x->fault = *why;
     x->outcome = OUTCOME_FAULT;
+    if (x->upload) timer_cancel(gl->loop, &x->timer); /* an engine may be waited for while the body comes */
     exchange_jump(x, STEP_SETTLE);
 }
 

@@ -118,6 +118,7 @@ void exchange_release(struct exchange *x)
     translation_free(x);
     kept_free(x);
     calls_free(x);
+    upload_free(x);
     arena_done(&x->arena);
     generation_unref(x->generation);
     atomic_fetch_sub_explicit(&gl->gateway->slot->exchanges, 1, memory_order_relaxed);

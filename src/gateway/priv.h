@@ -219,7 +219,10 @@ struct exchange {
     struct defer later; /* first the stream's end, then the end of the turn that sends the last byte */
     struct journal_wait safe;
     struct fault fault;
-    struct exchange *next_spare;
+    union {
+        struct upload *upload; /* a form that is read as it comes; NULL: the body is held */
+        struct exchange *next_spare;
+    };
 };
 /* An open stream that waits takes 4 KB of ours, connections and journal included (docs/performance.md counts them): what only a
  * few requests need stands behind a pointer. */
@@ -383,6 +386,20 @@ void account_end(struct exchange *x);
 void account_hungry(struct exchange *x); /* the upstream can take more */
 /* May this attempt's request name files that its provider keeps? */
 MUST_USE enum err account_check_files(struct exchange *x);
+
+/* ---- upload.c: forms that are too long to hold -------------------------------------------------------------------------------- */
+bool upload_is_long(const struct exchange *x); /* or may be: it shall be read as it comes */
+enum next upload_open(struct exchange *x);     /* in the place of waiting for the body */
+void upload_feed(struct exchange *x, struct str bytes);
+void upload_end(struct exchange *x);
+bool upload_streams(const struct exchange *x); /* what follows is for such alone: not all of it was held */
+void upload_show(struct exchange *x);          /* the request's body becomes that which is spliced */
+/* r->pieces is what became of that; they are fed once the call is started, and the rest behind them. */
+void upload_fill(const struct exchange *x, struct http_call_request *r);
+void upload_start(struct exchange *x, const struct str *pieces, size_t n);
+void upload_flow(struct exchange *x);         /* the upstream can take more, or more has come */
+bool upload_let_go(const struct exchange *x); /* its beginning is not here any more: no second attempt */
+void upload_free(struct exchange *x);         /* with its exchange; NULL is fine */
 
 /* ---- calls.c: state of tool calls, for callers of Chat ------------------------------------------------------------------- */
 enum next calls_recall(struct exchange *x);

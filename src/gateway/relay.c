@@ -17,7 +17,7 @@ enum next step_relay(struct exchange *x)
 /* The call is over or cancelled; the attempt is settled; what now? */
 static void go_on(struct exchange *x, bool may_try_next)
 {
-    exchange_jump(x, may_try_next && !x->head_sent && !x->opaque ? STEP_ROUTE : STEP_SETTLE);
+    exchange_jump(x, may_try_next && !x->head_sent && !x->opaque && !upload_let_go(x) ? STEP_ROUTE : STEP_SETTLE);
 }
 
 static void drop_call(struct exchange *x)
@@ -80,9 +80,10 @@ static bool is_encoded(struct http_fields fields)
 static void begin_passing(struct exchange *x);
 
 /* Sound, and events that nobody here reads. */
-static bool passes(const struct exchange *x)
+static bool passes(const struct exchange *x, struct http_fields fields)
 {
     if (x->opaque) return true;
+    if (upload_streams(x) && is_stream_of(x->attempt.wire, fields)) return true; /* `stream` may stand behind the file */
     return !x->attempt.wire->event && (x->request.stream || wire_manner(x->request.operation)->passes);
 }
 
@@ -123,7 +124,7 @@ static void on_head(struct http_call *c, int status, struct http_fields fields, 
     x->status = status;
     buf_clear(&x->held);
     if (down_keep(x, fields)) {
-        if (status < 300 && passes(x)) begin_passing(x);
+        if (status < 300 && passes(x, fields)) begin_passing(x);
         return;
     }
     FAIL(&x->fault, ERR_UPSTREAM_TOO_LARGE, "the provider's answer has too many or too long header fields");
@@ -568,7 +569,9 @@ static void on_fail(struct http_call *c, const struct fault *why, void *user)
 static void on_hungry(struct http_call *c, void *user)
 {
     (void)c;
-    account_hungry(exchange_of(user));
+    struct exchange *x = exchange_of(user);
+    if (x->upload) upload_flow(x);
+    else account_hungry(x);
 }
 
 const struct http_call_handler gateway_relay = {

@@ -491,6 +491,7 @@ static enum err start_call(struct exchange *x, const struct destination *to)
         return FAIL(&x->fault, ERR_INTERNAL, "the call does not fit its bounds");
     struct http_call_request r = {S("POST"), buf_view(&target), {up.at, 0}, pieces, n_pieces, false, 0};
     if (x->opaque) account_fill(x, &r);
+    if (upload_streams(x)) upload_fill(x, &r);
     struct sigv4_signed signature;
     if (a->deployment->provider->aws.access_key.n) TRY(sign(x, to, &r, &up, &signature));
     r.fields.n = up.n;
@@ -499,6 +500,7 @@ static enum err start_call(struct exchange *x, const struct destination *to)
     x->usage = (struct usage){0};
     const struct http_deadlines d = deadlines_of(x);
     a->call = http_call_start(x->gl->client, to->origin, &r, &d, &gateway_relay, x);
+    if (upload_streams(x)) upload_start(x, pieces, n_pieces);
     return OK;
 }
 
@@ -552,6 +554,7 @@ enum next step_send(struct exchange *x)
         return MOVED;
     }
     if (account_check_files(x) != OK) return FAILED;
+    if (upload_streams(x)) upload_show(x);
     if (!x->opaque && choose_road(x) != OK) {
         if (x->fault.code != ERR_FORMAT_UNSUPPORTED) return FAILED;
         x->outcome = OUTCOME_FAULT; /* unless another deployment can express it */

@@ -11,6 +11,7 @@ static enum err read_json(enum wire_operation op, const char *body, struct wire_
 
 #define TYPE "multipart/form-data; boundary=\"x y\""
 #define PART(name, value) "--x y\r\nContent-Disposition: form-data; name=\"" name "\"\r\n\r\n" value "\r\n"
+#define HEAD(disposition) "--x y\r\nContent-Disposition: " disposition "\r\n\r\n"
 #define FILE_PART \
     "--x y\r\nContent-Type: audio/wav\r\ncontent-disposition: form-data; name=file; filename=\"a.wav\"\r\n\r\nRI\r\n\r\nFF\r\n"
 #define END "--x y--\r\n"
@@ -89,6 +90,15 @@ static void forms_that_are_refused(void **state)
         {TYPE, PART("model", "a"), "last part does not end"},
         {TYPE, "--x y\r\nno head", "head does not end"},
         {TYPE, "--x yz\r\n", "goes on behind a boundary"},
+        /* One reader sees a file, another one a model. */
+        {TYPE, HEAD("form-data; name=\"file\"; name=\"model\"") "m\r\n" END, "two ways"},
+        {TYPE, HEAD("form-data; name=\"file\"\r\nContent-Disposition: form-data; name=\"model\"") "m\r\n" END, "two ways"},
+        {TYPE, HEAD("form-data; name=\"file\"; name*=utf-8''model") "m\r\n" END, "two ways"},
+        {TYPE, HEAD("form-data;\r\n name=\"model\"") "m\r\n" END, "two ways"},
+        {TYPE, HEAD("form-data; x=\"; name=file; \"; name=\"mod\\el\"") "m\r\n" END, "two ways"},
+        {TYPE, HEAD("form-data; filename=\"a; name=\"model\"") "m\r\n" END, "two ways"},
+        {TYPE, PART("model", "a") HEAD("form-data; x=\"; name=file\"; name=\"model\"") "m\r\n" END, "twice"},
+        {TYPE, "--x y\r\nA: b\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n" END, "two ways"},
     };
     for (size_t i = 0; i < COUNTOF(CASES); i++) {
         struct wire_request r;
@@ -96,6 +106,38 @@ static void forms_that_are_refused(void **state)
         assert_int_equal(read_form(CASES[i].type, CASES[i].body, &r, &why), ERR_BAD_REQUEST);
         if (!strstr(why.text, CASES[i].word)) fail_msg("case %zu: %s", i, why.text);
     }
+}
+
+/* However it is cut: the same is found in it, and what was looked through has nothing in it that is refused later. */
+static void forms_that_come_in_pieces(void **state)
+{
+    (void)state;
+    static const char body[] = PART("stream", "true") FILE_PART PART("model", "whisper") PART("prompt", "") END "rest";
+    static const char late[] = FILE_PART PART("model", "whisper") END;
+    for (size_t cut = 1; cut < sizeof body; cut++) {
+        struct wire_form f;
+        struct wire_request r = {0};
+        size_t before = 0;
+        assert_int_equal(wire_form_begin(&f, S(TYPE), NULL), OK);
+        for (size_t n = 0; n < sizeof body - 1;) {
+            n = n + cut < sizeof body - 1 ? n + cut : sizeof body - 1;
+            assert_int_equal(wire_form_look(&f, str_make(body, n), &r, NULL), OK);
+            assert_true(f.at >= before && f.at <= n);
+            before = f.at;
+        }
+        assert_int_equal(wire_form_end(&f, NULL), OK);
+        assert_true(f.file && r.stream && f.at == sizeof body - 1);
+        assert_str(str_make(body + r.model_at, r.model_n), "whisper");
+    }
+    struct wire_form f;
+    struct wire_request r = {0};
+    struct fault why = {0};
+    assert_int_equal(wire_form_begin(&f, S(TYPE), &why), OK);
+    assert_int_equal(wire_form_look(&f, str_make(late, sizeof FILE_PART + 20), &r, &why), OK);
+    assert_true(f.file && f.at < sizeof FILE_PART + sizeof "--x y"); /* and not into the next head */
+    f.sent = true;
+    assert_int_equal(wire_form_look(&f, str_make(late, sizeof late - 1), &r, &why), ERR_BAD_REQUEST);
+    assert_non_null(strstr(why.text, "put `model` before the file"));
 }
 
 static void requests_that_are_refused(void **state)
@@ -169,9 +211,10 @@ static void answers_that_are_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(requests_as_json),       cmocka_unit_test(requests_as_forms),
-        cmocka_unit_test(forms_that_are_refused), cmocka_unit_test(requests_that_are_refused),
-        cmocka_unit_test(usage_of_answers),       cmocka_unit_test(answers_that_are_none),
+        cmocka_unit_test(requests_as_json),          cmocka_unit_test(requests_as_forms),
+        cmocka_unit_test(forms_that_come_in_pieces), cmocka_unit_test(forms_that_are_refused),
+        cmocka_unit_test(requests_that_are_refused), cmocka_unit_test(usage_of_answers),
+        cmocka_unit_test(answers_that_are_none),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -87,6 +87,27 @@ struct wire_request {
     struct str version, betas;   /* Messages as Vertex AI has it: anthropic_version and anthropic_beta of the body; "" none */
 };
 
+/* A form that is read while it comes. */
+#define WIRE_BOUNDARY_MAX 70
+enum wire_form_part { WIRE_FORM_OTHER, WIRE_FORM_MODEL, WIRE_FORM_STREAM };
+struct wire_form {
+    char delimiter[WIRE_BOUNDARY_MAX + 4];
+    unsigned char n_delimiter;
+    unsigned char part; /* enum wire_form_part: the one whose value is being read */
+    bool begun, in_value, ended;
+    bool file;      /* one has begun */
+    bool sent;      /* set by the caller: its beginning is gone, a model that comes now is refused */
+    unsigned parts; /* so far */
+    size_t at;      /* what lies before it is known and holds nothing that would be refused */
+};
+MUST_USE enum err wire_form_begin(struct wire_form *f, struct str type, struct fault *why); /* type: the content-type */
+/* Looks through `form` from f->at as far as it has come: the same form every time with more behind it, or without n bytes of its
+ * beginning, and f->at less by n. Sets model (whose span is that of this call's form) and stream. ERR_BAD_REQUEST. */
+MUST_USE enum err wire_form_look(struct wire_form *f, struct str form, struct wire_request *r, struct fault *why);
+MUST_USE enum err wire_form_end(const struct wire_form *f, struct fault *why); /* nothing more comes: was it whole? */
+struct str wire_form_boundary(const struct wire_form *f);
+uint64_t wire_form_input(uint64_t bytes); /* input_bound of a form of that length */
+
 /* What a stream's event means for the relay. */
 struct wire_step {
     bool hide;    /* not for the client (the usage chunk that only we asked for) */

@@ -5,6 +5,21 @@
 #include "wire/formats.h"
 #include "wire/wire.h"
 
+/* However it is cut, the same is found in it. */
+static bool form_in_pieces(struct str type, struct str body, struct wire_request *r)
+{
+    struct wire_form f;
+    size_t step = body.n ? 1 + (unsigned char)body.p[body.n - 1] % 64 : 1;
+    *r = (struct wire_request){0};
+    must(wire_form_begin(&f, type, NULL) == OK);
+    for (size_t n = 0; n < body.n;) {
+        n = n + step < body.n ? n + step : body.n;
+        if (wire_form_look(&f, str_make(body.p, n), r, NULL) != OK) return false;
+        must(f.at <= n);
+    }
+    return wire_form_end(&f, NULL) == OK;
+}
+
 /* A form: what is named in it is in it, and it can be named anew. */
 static void form(const struct wire_ops *ops, struct str body)
 {
@@ -13,7 +28,11 @@ static void form(const struct wire_ops *ops, struct str body)
     struct str pieces[JSON_PIECES(WIRE_EDITS)], type = S("multipart/form-data; boundary=b");
     struct buf out;
     (void)ops;
-    if (openai_tasks_ops.read_form(WIRE_TRANSCRIBE, type, body, &r, NULL) != OK) return;
+    bool whole = openai_tasks_ops.read_form(WIRE_TRANSCRIBE, type, body, &r, NULL) == OK;
+    must(form_in_pieces(type, body, &again) == whole);
+    if (!whole) return;
+    must(again.model_at == r.model_at && again.model_n == r.model_n && again.stream == r.stream);
+    if (!r.model_n) return; /* the path has it */
     must(r.model.p >= body.p && r.model.p + r.model.n <= body.p + body.n);
     size_t n = json_splice(body, edits, openai_tasks_ops.edits(&r, S("\"the-model\""), edits), pieces);
     buf_init(&out, body.n + 200);
