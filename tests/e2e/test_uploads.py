@@ -4,7 +4,9 @@
 """Forms that are longer than limits.body: they go up while they come, with little memory, once what admission needs is known. What a
 provider gets of them, what is tried again, and what never reaches a provider."""
 import json
+import re
 import socket
+import threading
 
 from lib import acts, http, tasks
 from lib.fake import Fake
@@ -163,6 +165,42 @@ def _():
         until(lambda seen=before: fake.open_now <= seen, "and is over")
     eq(len(fake.requests), 0)
     until(lambda: [row["requests"] for row in gateway.cli("usage", "--json")["data"] if row["model"] == "cut"] == [2], "two were begun")
+
+
+@test("an upstream that reads nothing stops the client; once it reads, all arrives")
+def _():
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+        url = f"http://127.0.0.1:{slow.getsockname()[1]}/v1"
+        text = f"  - name: slow\n    kind: openai\n    url: {url}\n    key: env:UPSTREAM_KEY\n"
+        small = Gateway(config([text], [route("slow", deployment("slow", HEAR, PRICE))], "limits: { body: 64KiB, upload: 96MiB }\n")).start()
+        body = form(("model", "slow"), ("file", b"0123456789abcdef" * (64 << 16)))
+        text = head(f"Content-Length: {len(body)}").replace(KEY.encode(), small.key().encode()) + body
+        with socket.create_connection(("127.0.0.1", small.port), 60) as sock:
+            sock.settimeout(3)
+            sent = 0
+            try:
+                while sent < len(text):
+                    sent += sock.send(text[sent:sent + 65536])
+            except TimeoutError:
+                pass
+            check(sent < len(text), "it was stopped")
+            peer, _ = slow.accept()
+            thread = threading.Thread(target=lambda: (sock.settimeout(60), sock.sendall(text[sent:])))
+            thread.start()
+            got = b""
+            while b"\r\n\r\n" not in got:
+                got += peer.recv(65536)
+            begun, _, rest = got.partition(b"\r\n\r\n")
+            length = int(re.search(rb"(?i)content-length: (\d+)", begun).group(1))
+            seen = len(rest)
+            while seen < length:
+                seen += len(peer.recv(1 << 20))
+            peer.sendall(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 15\r\n\r\n{"text":"late"}')
+            thread.join()
+            check(b"late" in sock.recv(65536), "the answer")
+            eq(length, len(body) - len("slow") + len(HEAR))
+            peer.close()
+        small.stop()
 
 
 @test("another deployment takes over while all of the form is here, and not later")
