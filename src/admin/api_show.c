@@ -207,7 +207,9 @@ static const struct catalog_period *period_today(const struct catalog_model *m)
 
 static void put_deployment(struct json_writer *w, const struct desk *d, const struct config_deployment *x)
 {
-    const struct catalog_model *m = catalog_find(d->catalog, d->config->providers.at[x->provider_index].kind, x->model);
+    struct str kind = d->config->providers.at[x->provider_index].kind;
+    const struct catalog_model *m = catalog_find(d->catalog, kind, x->model);
+    const struct catalog_model *facts = catalog_facts(d->catalog, kind, x->family.n ? x->family : x->model);
     const struct catalog_period *p = period_today(m);
     json_put_object(w);
     json_add_str(w, S("provider"), x->provider);
@@ -218,8 +220,8 @@ static void put_deployment(struct json_writer *w, const struct desk *d, const st
     json_add_str(w, S("price_source"), x->price.given ? d->config->file : p ? p->source : S("none"));
     json_add_bool(w, S("allow_unpriced"), x->allow_unpriced);
     json_add_array(w, S("capabilities"));
-    for (unsigned bit = 0; m && capability_name(bit); bit++)
-        if (m->capabilities >> bit & 1) json_put_str(w, str_z(capability_name(bit)));
+    for (unsigned bit = 0; facts && capability_name(bit); bit++)
+        if (facts->capabilities >> bit & 1) json_put_str(w, str_z(capability_name(bit)));
     json_put_end(w);
     json_put_end(w);
 }

@@ -351,12 +351,29 @@ const struct catalog_model *catalog_find(const struct catalog *c, struct str ven
     return e ? e->model : NULL;
 }
 
+static const struct catalog_model *find_anywhere(const struct catalog *c, struct str name)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (str_eq(c->entries[i].name, name)) return c->entries[i].model;
+    return NULL;
+}
+
+const struct catalog_model *catalog_facts(const struct catalog *c, struct str vendor, struct str id)
+{
+    char own_room[CATALOG_NAME_MAX + 1], room[CATALOG_NAME_MAX + 1];
+    struct str own, undated;
+    const struct catalog_model *m = catalog_find(c, vendor, id);
+    if (m || !catalog_own_name(id, own_room, &own)) return m;
+    m = find_anywhere(c, own);
+    return !m && catalog_undate(own, room, &undated) ? find_anywhere(c, undated) : m;
+}
+
 bool catalog_next(const struct catalog *c, struct str vendor, unsigned *at, struct str *ret_name,
                   const struct catalog_model **ret_model)
 {
     while (*at < c->n) {
         const struct entry *e = &c->entries[(*at)++];
-        if (!str_eq(e->model->vendor, vendor)) continue;
+        if (vendor.n && !str_eq(e->model->vendor, vendor)) continue;
         *ret_name = e->name;
         *ret_model = e->model;
         return true;

@@ -71,13 +71,19 @@ void catalog_free(struct catalog *c);
  * that every dated snapshot has the same price. False: no date at the end. */
 #define CATALOG_NAME_MAX 128
 bool catalog_undate(struct str id, char room[CATALOG_NAME_MAX + 1], struct str *ret_name);
+/* What the maker calls a model, whatever cloud's spelling came: "us.anthropic.claude-opus-5-20260801-v1:0" (or an ARN that ends so)
+ * and "claude-opus-5@20260801" → "claude-opus-5-20260801". A maker's own name stays. False: longer than any in a catalogue. */
+bool catalog_own_name(struct str id, char room[CATALOG_NAME_MAX + 1], struct str *ret_name);
 /* By id or alias; NULL: unknown. */
 const struct catalog_model *catalog_find(const struct catalog *c, struct str vendor, struct str id);
+/* For what a model can and takes, wherever it runs: the vendor's word, else that of whoever has a model of the same own name. Not for
+ * prices: each cloud has its own. NULL: unknown. */
+const struct catalog_model *catalog_facts(const struct catalog *c, struct str vendor, struct str id);
 /* Letters count the same, small or large. */
 bool catalog_matches(struct str pattern, struct str id);
 /* Families, those of later files first; the first that matches counts. *at starts at 0. False: no more. */
 bool catalog_next_family(const struct catalog *c, unsigned *at, const struct catalog_family **ret_family);
-/* Models and aliases of one vendor, one after the other: *at starts at 0. False: no more. */
+/* Models and aliases of one vendor (empty: of all), one after the other: *at starts at 0. False: no more. */
 bool catalog_next(const struct catalog *c, struct str vendor, unsigned *at, struct str *ret_name,
                   const struct catalog_model **ret_model);
 /* The files that ship with Aquifer, found beside the executable: PREFIX/share/aquifer/catalog, or share/catalog of the

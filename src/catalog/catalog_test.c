@@ -165,6 +165,53 @@ static void shipped_files_are_sound(void **state)
     arena_done(&a);
 }
 
+static void a_clouds_spelling_has_the_makers_facts(void **state)
+{
+    static const char *const IDS[][2] = {
+        {"us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5-20250929"},
+        {"anthropic.claude-opus-4-6-v1", "claude-opus-4-6"},
+        {"us-gov.anthropic.claude-opus-4-6-v1:0", "claude-opus-4-6"},
+        {"openai.gpt-oss-120b-1:0", "gpt-oss-120b"},
+        {"arn:aws:bedrock:us-east-1:123456789012:inference-profile/eu.anthropic.claude-opus-5", "claude-opus-5"},
+        {"claude-haiku-4-5@20251001", "claude-haiku-4-5-20251001"},
+        {"claude-opus-5@default", "claude-opus-5"},
+        {"gpt-4", "gpt-4"},
+        {"gpt-5.1", "gpt-5.1"},
+        {"qwen3:8", "qwen3:8"},
+        {"v1:0", "v1:0"},
+        {":0", ":0"},
+    };
+    char room[CATALOG_NAME_MAX + 1], far[CATALOG_NAME_MAX + 2];
+    struct str name;
+    (void)state;
+    for (size_t i = 0; i < COUNTOF(IDS); i++) {
+        assert_true(catalog_own_name(str_z(IDS[i][0]), room, &name));
+        if (!str_eq(name, str_z(IDS[i][1]))) fail_msg("%s became %.*s", IDS[i][0], STR_ARG(name));
+    }
+    memset(far, 'a', sizeof far);
+    assert_false(catalog_own_name(str_make(far, sizeof far), room, &name));
+    assert_false(catalog_own_name(S("a/"), room, &name));
+    assert_false(catalog_own_name(S("@default"), room, &name));
+}
+
+static void facts_cross_vendors_and_prices_do_not(void **state)
+{
+    struct fault why;
+    struct catalog *c = catalog_new();
+    (void)state;
+    assert_int_equal(catalog_add(c, "f",
+                                 S("catalog: 1\nvendor: anthropic\nsource: https://example.com\nchecked: 2026-01-01\nmodels:\n"
+                                   "  - {id: claude-a, aliases: [claude-a-YYYYMMDD], max_output: 64000}\n"),
+                                 &why),
+                     OK);
+    assert_int_equal(catalog_facts(c, S("bedrock"), S("us.anthropic.claude-a-20250929-v1:0"))->max_output, 64000);
+    assert_int_equal(catalog_facts(c, S("vertex"), S("claude-a@20250929"))->max_output, 64000);
+    assert_null(catalog_find(c, S("bedrock"), S("us.anthropic.claude-a-20250929-v1:0")));
+    assert_null(catalog_find(c, S("vertex"), S("claude-a")));
+    assert_null(catalog_facts(c, S("bedrock"), S("anthropic.claude-b-v1:0")));
+    catalog_free(c);
+}
+
 static const struct chat_manners *manners_of(const struct catalog *c, const char *id)
 {
     const struct catalog_family *f;
@@ -319,6 +366,8 @@ int main(void)
         cmocka_unit_test(mistakes_are_refused),
         cmocka_unit_test(later_files_win_and_dates_are_found),
         cmocka_unit_test(shipped_files_are_sound),
+        cmocka_unit_test(a_clouds_spelling_has_the_makers_facts),
+        cmocka_unit_test(facts_cross_vendors_and_prices_do_not),
         cmocka_unit_test(models_have_the_manners_of_their_family),
         cmocka_unit_test(models_refuse_what_their_family_refuses),
         cmocka_unit_test(mistakes_in_families_are_refused),

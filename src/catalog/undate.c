@@ -1,4 +1,5 @@
-/* The two rules about names that the gateway needs as well: what stands for every dated snapshot of a model, and patterns. */
+/* The rules about names that the gateway needs as well: what stands for every dated snapshot of a model, what the maker calls a
+ * model that a cloud spells its own way, and patterns. */
 #include "catalog/catalog.h"
 
 bool catalog_undate(struct str id, char room[CATALOG_NAME_MAX + 1], struct str *ret_name)
@@ -16,6 +17,53 @@ bool catalog_undate(struct str id, char room[CATALOG_NAME_MAX + 1], struct str *
         return true;
     }
     return false;
+}
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+static struct str without_head(struct str s, const char *const *heads)
+{
+    for (; *heads; heads++)
+        if (str_starts(s, str_z(*heads))) return str_from(s, strlen(*heads));
+    return s;
+}
+
+/* Bedrock's "-v1:0", "-v1" and "-1:0". */
+static struct str without_version(struct str s)
+{
+    size_t end = s.n, colon = s.n;
+    while (end > 0 && is_digit(s.p[end - 1])) end--;
+    if (end > 0 && end < s.n && s.p[end - 1] == ':') {
+        colon = --end;
+        while (end > 0 && is_digit(s.p[end - 1])) end--;
+    }
+    if (end == 0 || end == colon) return s;
+    bool has_v = s.p[end - 1] == 'v';
+    if (!has_v && colon == s.n) return s; /* "gpt-4" is a name */
+    if (has_v) end--;
+    return end > 1 && s.p[end - 1] == '-' ? str_make(s.p, end - 1) : s;
+}
+
+bool catalog_own_name(struct str id, char room[CATALOG_NAME_MAX + 1], struct str *ret_name)
+{
+    static const char *const REGIONS[] = {"us.", "eu.", "apac.", "global.", "us-gov.", "jp.", "au.", NULL};
+    static const char *const MAKERS[] = {"anthropic.", "openai.", NULL};
+    struct str name = id, head = STR_NONE, date = STR_NONE;
+    for (size_t i = name.n; i > 0; i--) /* an ARN, or a path of Vertex AI */
+        if (id.p[i - 1] == '/') {
+            name = str_from(id, i);
+            break;
+        }
+    name = without_version(without_head(without_head(name, REGIONS), MAKERS));
+    if (name.n == 0 || name.n > CATALOG_NAME_MAX) return false;
+    bool dated = str_cut(name, '@', &head, &date);
+    if (dated && (!date.n || !is_digit(date.p[0]))) name = head; /* "@default", "@latest" */
+    if (name.n == 0) return false;
+    memcpy(room, name.p, name.n);
+    if (dated && name.n > head.n) room[head.n] = '-';
+    room[name.n] = 0;
+    *ret_name = str_make(room, name.n);
+    return true;
 }
 
 static char small(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 32) : c; }

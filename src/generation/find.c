@@ -78,6 +78,15 @@ const struct model_facts *deployment_facts(const struct deployment *d, struct st
     return f;
 }
 
+/* For limits, not for prices: also the model that the name means in a cloud's spelling. */
+static const struct model_facts *find_limits(const struct deployment *d, struct str asked)
+{
+    char room[CATALOG_NAME_MAX + 1];
+    struct str own;
+    const struct model_facts *f = deployment_facts(d, asked);
+    return !f && d->models && catalog_own_name(asked, room, &own) ? deployment_facts(d, own) : f;
+}
+
 const struct price *deployment_price_of(const struct deployment *d, struct str asked, int64_t wall_ms)
 {
     const struct model_facts *f = d->n_prices ? NULL : deployment_facts(d, asked);
@@ -86,13 +95,13 @@ const struct price *deployment_price_of(const struct deployment *d, struct str a
 
 uint64_t deployment_max_output(const struct deployment *d, struct str asked)
 {
-    const struct model_facts *f = d->max_output ? NULL : deployment_facts(d, asked);
+    const struct model_facts *f = d->max_output ? NULL : find_limits(d, asked);
     return f ? f->max_output : d->max_output;
 }
 
 uint64_t deployment_context(const struct deployment *d, struct str asked)
 {
-    const struct model_facts *f = d->context ? NULL : deployment_facts(d, asked);
+    const struct model_facts *f = d->context ? NULL : find_limits(d, asked);
     return f ? f->context : d->context;
 }
 

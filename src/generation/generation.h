@@ -89,7 +89,7 @@ struct deployment {
     unsigned n_drop;
     const struct chat_manners *manners; /* of the model; NULL: unknown, or model "*" */
     const struct generation *generation;
-    const struct map *models;  /* model "*": name → struct model_facts of its provider's kind; NULL otherwise */
+    const struct map *models;  /* model "*": name → struct model_facts, priced for its provider's kind; NULL otherwise */
     struct engine_row *engine; /* provider kind local: NULL until the engine keeper has named its row; ask the board again */
 };
 

@@ -28,7 +28,11 @@ static const char FILE_TEXT[] =
     "model: prod-chat, tier: t, allow_unpriced: true}]}\n"
     "  - {name: 'prod-*', deployments: [{provider: main, model: '*', family: o9-mini, allow_unpriced: true}]}\n"
     "  - {name: 'claude-*', deployments: [{provider: claude, model: '*'}]}\n"
-    "  - {name: 'claude-opus-*', deployments: [{provider: claude, model: '*', allow_unpriced: true}]}\n";
+    "  - {name: 'claude-opus-*', deployments: [{provider: claude, model: '*', allow_unpriced: true}]}\n"
+    "  - {name: cloud, deployments: [{provider: aws, model: 'us.anthropic.claude-a-20260801-v1:0', allow_unpriced: true}, "
+    "{provider: "
+    "main, model: prod, family: claude-a, allow_unpriced: true}]}\n"
+    "  - {name: 'eu.*', deployments: [{provider: main, model: '*', allow_unpriced: true}]}\n";
 static const char CATALOG[] = "catalog: 1\nvendor: openai\nsource: https://example.com\nchecked: 2026-01-01\nmodels:\n"
                               "  - {id: gpt-dated, context: 1000, max_output: 10, prices: [{from: 2026-01-01, to: 2026-01-31, "
                               "input: 1, output: 2}, {from: 2026-03-01, input: 2, output: 3}]}\n";
@@ -219,6 +223,24 @@ static void patterns_and_their_prices(void **state)
     generation_unref(g);
 }
 
+/* A model's limits are its own wherever it runs; its price is not. */
+static void limits_are_known_in_every_cloud(void **state)
+{
+    struct generation *g = load_it(*state);
+    const struct deployment *cloud = generation_route(g, S("cloud"))->deployments;
+    const struct deployment *any = &generation_route(g, S("eu.x"))->deployments[0];
+    const struct str asked = S("eu.anthropic.claude-a-20260801-v1:0");
+    assert_int_equal(deployment_max_output(&cloud[0], STR_NONE), 3);
+    assert_int_equal(deployment_context(&cloud[0], STR_NONE), 5);
+    assert_null(deployment_price(&cloud[0], 0));
+    assert_int_equal(deployment_max_output(&cloud[1], STR_NONE), 3);
+    assert_null(deployment_price(&cloud[1], 0));
+    assert_int_equal(deployment_max_output(any, asked), 3);
+    assert_null(deployment_price_of(any, asked, 0));
+    assert_null(deployment_price_of(any, S("claude-a"), 0));
+    generation_unref(g);
+}
+
 static void keys_arrive(void **state)
 {
     struct generation *g = load_it(*state);
@@ -385,6 +407,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_aws_endpoint_comes_from_its_region, setup, teardown),
         cmocka_unit_test_setup_teardown(prices_follow_their_dates, setup, teardown),
         cmocka_unit_test_setup_teardown(patterns_and_their_prices, setup, teardown),
+        cmocka_unit_test_setup_teardown(limits_are_known_in_every_cloud, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_arrive, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_of_one_project_share_a_seal, setup, teardown),
         cmocka_unit_test_setup_teardown(near_names_are_those_the_key_may_call, setup, teardown),

@@ -196,6 +196,17 @@ static void put_own_price(struct json_writer *w, const struct config_price *p)
     json_put_end(w);
 }
 
+static void put_facts(struct json_writer *w, struct str name, const struct catalog_model *m, bool priced)
+{
+    json_put_object(w);
+    json_add_str(w, S("name"), name);
+    if (m->max_output) json_add_u64(w, S("max_output"), m->max_output);
+    if (m->context) json_add_u64(w, S("context"), m->context);
+    if (priced) put_periods(w, m);
+    json_put_end(w);
+}
+
+/* Of other vendors the limits only: a cloud sells their models at prices of its own. */
 static void put_catalog(struct json_writer *w, const struct catalog *c, struct str vendor)
 {
     const struct catalog_model *m;
@@ -203,13 +214,9 @@ static void put_catalog(struct json_writer *w, const struct catalog *c, struct s
     unsigned at = 0;
     json_put_object(w);
     json_add_array(w, S("models"));
-    while (catalog_next(c, vendor, &at, &name, &m)) {
-        json_put_object(w);
-        json_add_str(w, S("name"), name);
-        if (m->max_output) json_add_u64(w, S("max_output"), m->max_output);
-        if (m->context) json_add_u64(w, S("context"), m->context);
-        put_periods(w, m);
-        json_put_end(w);
+    while (catalog_next(c, STR_NONE, &at, &name, &m)) {
+        bool own = str_eq(m->vendor, vendor);
+        if (own || catalog_facts(c, vendor, name) == m) put_facts(w, name, m, own);
     }
     json_put_end(w);
     json_put_end(w);
@@ -315,6 +322,21 @@ static void put_quirks(struct json_writer *w, uint32_t bits)
     json_put_end(w);
 }
 
+/* What is known of the model behind it: the family's word, where somebody told it, since the name may say nothing. */
+static const struct catalog_model *find_facts(const struct catalog *c, struct str kind, const struct config_deployment *d)
+{
+    const struct catalog_model *m = d->family.n ? catalog_facts(c, kind, d->family) : NULL;
+    return m || str_eq(d->model, S("*")) ? m : catalog_facts(c, kind, d->model);
+}
+
+static void put_limits(struct json_writer *w, const struct config_deployment *d, const struct catalog_model *facts)
+{
+    uint64_t max_output = d->max_output != CONFIG_UNSET ? d->max_output : facts ? facts->max_output : 0;
+    uint64_t context = d->context != CONFIG_UNSET ? d->context : facts ? facts->context : 0;
+    if (max_output) json_add_u64(w, S("max_output"), max_output);
+    if (context) json_add_u64(w, S("context"), context);
+}
+
 static void put_deployment(struct writing *g, const struct config_route *r, const struct config_deployment *d)
 {
     const struct config *c = g->source->config;
@@ -322,8 +344,6 @@ static void put_deployment(struct writing *g, const struct config_route *r, cons
     struct str kind = c->providers.at[d->provider_index].kind;
     bool any = str_eq(d->model, S("*"));
     const struct catalog_model *m = any ? NULL : catalog_find(g->source->catalog, kind, d->model);
-    uint64_t max_output = d->max_output != CONFIG_UNSET ? d->max_output : m ? m->max_output : 0;
-    uint64_t context = d->context != CONFIG_UNSET ? d->context : m ? m->context : 0;
     json_put_object(w);
     json_add_u64(w, S("provider"), d->provider_index);
     put_formats(w, &d->speaks);
@@ -339,8 +359,7 @@ static void put_deployment(struct writing *g, const struct config_route *r, cons
     else if (!any && !d->allow_unpriced) warn_unpriced(c, r, d);
     if (d->allow_unpriced) json_add_bool(w, S("allow_unpriced"), true);
     if (d->key == CONFIG_KEY_CLIENT) json_add_bool(w, S("client_key"), true);
-    if (max_output) json_add_u64(w, S("max_output"), max_output);
-    if (context) json_add_u64(w, S("context"), context);
+    put_limits(w, d, find_facts(g->source->catalog, kind, d));
     put_headers(w, d->headers.at, d->headers.n);
     put_defaults(w, d);
     add_strs(w, "drop", d->drop.at, d->drop.n);
