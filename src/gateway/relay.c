@@ -53,11 +53,18 @@ void relay_fail(struct exchange *x, enum attempt_end end)
     go_on(x, true);
 }
 
+/* Rather a little early, since the wall clock may lag: what came in that moment came after it. */
+static int64_t began_ms(const struct attempt *a)
+{
+    enum { LAG_MS = 5 };
+    return clock_wall_ms() - (int64_t)((clock_mono_ns() - a->start_ns) / 1000000) - LAG_MS;
+}
+
 /* It worked; whatever it used up rests until it is back. */
 static void succeeded(struct exchange *x)
 {
     const struct attempt *a = &x->attempt;
-    route_succeeded(a->deployment);
+    route_succeeded(a->deployment, began_ms(a));
     if (a->rest_ms) route_rest(a->deployment, a->rest_ms, clock_wall_ms());
 }
 

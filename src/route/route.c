@@ -7,6 +7,10 @@
 #define BACKOFF_MAX_MS 60000u
 #define ASKED_MAX_MS 600000u
 
+/* One word, so that who ends a rest ends the one he looked at. */
+enum { SPAN_BITS = 20, SPAN_MAX = (1 << SPAN_BITS) - 1 };
+_Static_assert(ASKED_MAX_MS <= SPAN_MAX, "the longest rest has room");
+
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct map registry; /* identity → state; both live as long as the process, bounded by the configurations seen */
 
@@ -58,9 +62,12 @@ bool route_speaks(const struct route *r, uint32_t formats)
     return false;
 }
 
+static int64_t rest_until(uint64_t rest) { return (int64_t)(rest >> SPAN_BITS); }
+static int64_t rest_told(uint64_t rest) { return rest_until(rest) - (int64_t)(rest & SPAN_MAX); }
+
 int64_t route_rest_ms(const struct deployment *d, int64_t now_ms)
 {
-    int64_t until = atomic_load_explicit(&d->state->rest_until_ms, memory_order_relaxed);
+    int64_t until = rest_until(atomic_load_explicit(&d->state->rest, memory_order_relaxed));
     return until > now_ms ? until - now_ms : 0;
 }
 
@@ -89,12 +96,14 @@ bool route_has_more(const struct route *r, uint32_t formats, const struct route_
     return route_choose(r, formats, &trial, now_ms) != NULL;
 }
 
-void route_succeeded(const struct deployment *d)
+void route_succeeded(const struct deployment *d, int64_t began_ms)
 {
     struct deployment_state *s = d->state;
     if (atomic_load_explicit(&s->failures, memory_order_relaxed) == 0) return; /* do not dirty the line for nothing */
+    uint64_t rest = atomic_load(&s->rest);
+    if (rest && began_ms <= rest_told(rest)) return;
+    if (!atomic_compare_exchange_strong(&s->rest, &rest, 0)) return; /* somebody failed meanwhile */
     atomic_store(&s->failures, 0);
-    atomic_store(&s->rest_until_ms, 0);
 }
 
 static uint64_t backoff_ms(uint32_t failures)
@@ -106,14 +115,19 @@ static uint64_t backoff_ms(uint32_t failures)
 
 void route_rest(const struct deployment *d, uint64_t ms, int64_t now_ms)
 {
+    struct deployment_state *s = d->state;
+    uint64_t old = atomic_load(&s->rest), rest;
     if (ms > ASKED_MAX_MS) ms = ASKED_MAX_MS;
-    atomic_store(&d->state->rest_until_ms, now_ms + (int64_t)ms);
+    do {
+        int64_t until = now_ms + (int64_t)ms, span;
+        if (rest_until(old) > until) until = rest_until(old);
+        span = until - now_ms < SPAN_MAX ? until - now_ms : SPAN_MAX; /* more: the clock was put back */
+        rest = (uint64_t)until << SPAN_BITS | (uint64_t)span;
+    } while (!atomic_compare_exchange_weak(&s->rest, &old, rest));
 }
 
 void route_failed(const struct deployment *d, uint64_t retry_after_ms, int64_t now_ms)
 {
     uint32_t failures = atomic_fetch_add(&d->state->failures, 1) + 1;
-    uint64_t ms = retry_after_ms ? retry_after_ms : backoff_ms(failures);
-    if (ms > ASKED_MAX_MS) ms = ASKED_MAX_MS;
-    atomic_store(&d->state->rest_until_ms, now_ms + (int64_t)ms);
+    route_rest(d, retry_after_ms ? retry_after_ms : backoff_ms(failures), now_ms);
 }

@@ -1,4 +1,6 @@
 /* Choosing: order, formats, resting, the nearest of all that rest; backoff grows and is bounded. */
+#include <pthread.h>
+
 #include "base/test.h"
 
 #include "route/route.h"
@@ -55,7 +57,7 @@ static void who_rests_is_passed_over(void **state)
     assert_null(route_choose(&route, CHAT, &w, NOW));          /* after a try nobody is woken */
     w = (struct route_walk){0};
     assert_ptr_equal(route_choose(&route, CHAT, &w, NOW + 7000), &deployments[0]);
-    route_succeeded(&deployments[0]);
+    route_succeeded(&deployments[0], NOW + 7000);
     assert_int_equal(atomic_load(&states[0].failures), 0);
 }
 
@@ -74,6 +76,7 @@ static void backoff_grows_and_is_bounded(void **state)
 {
     (void)state;
     for (unsigned i = 1; i <= 40; i++) {
+        atomic_store(&states[0].rest, 0);
         route_failed(&deployments[0], 0, NOW);
         uint64_t most = i > 6 ? 60000 : 1000u << (i - 1);
         int64_t rest = route_rest_ms(&deployments[0], NOW);
@@ -81,6 +84,55 @@ static void backoff_grows_and_is_bounded(void **state)
     }
     route_failed(&deployments[0], 86400000, NOW); /* what a provider asks for is believed up to ten minutes */
     assert_int_equal(route_rest_ms(&deployments[0], NOW), 600000);
+}
+
+/* A provider asked for a minute while other calls were under way: none of them may end it, and no shorter rest may shorten it. */
+static void what_was_under_way_ends_no_rest(void **state)
+{
+    const struct deployment *d = &deployments[0];
+    (void)state;
+    route_failed(d, 60000, NOW);
+    route_succeeded(d, NOW - 1);
+    route_succeeded(d, NOW);
+    assert_int_equal(route_rest_ms(d, NOW), 60000);
+    assert_int_equal(atomic_load(&states[0].failures), 1);
+    route_rest(d, 2000, NOW + 10);
+    route_failed(d, 3000, NOW + 20);
+    assert_int_equal(route_rest_ms(d, NOW), 60000);
+    route_succeeded(d, NOW + 15); /* began before the last word */
+    assert_int_equal(route_rest_ms(d, NOW), 60000);
+    route_succeeded(d, NOW + 21); /* was sent there although it rested, and it works */
+    assert_int_equal(route_rest_ms(d, NOW + 22), 0);
+    assert_int_equal(atomic_load(&states[0].failures), 0);
+    route_rest(d, 600000, NOW); /* a clock that was put back loses nothing */
+    route_rest(d, 600000, NOW - 5000000);
+    assert_int_equal(route_rest_ms(d, NOW), 600000);
+}
+
+struct rest_race {
+    _Atomic bool over;
+};
+
+static void *succeed_all_the_time(void *arg)
+{
+    struct rest_race *race = arg;
+    while (!atomic_load(&race->over)) route_succeeded(&deployments[0], NOW);
+    return NULL;
+}
+
+/* Loops share it: whatever the order, a success from before never ends the rest. */
+static void old_successes_and_new_failures_may_race(void **state)
+{
+    struct rest_race race = {false};
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, succeed_all_the_time, &race), 0);
+    for (int64_t i = 1; i <= 20000; i++) {
+        route_failed(&deployments[0], 60000, NOW + i);
+        if (route_rest_ms(&deployments[0], NOW + i) != 60000) fail_msg("the rest %lld was ended", (long long)i);
+    }
+    atomic_store(&race.over, true);
+    pthread_join(thread, NULL);
 }
 
 int main(void)
@@ -91,6 +143,8 @@ int main(void)
         cmocka_unit_test_setup(who_rests_is_passed_over, fresh),
         cmocka_unit_test_setup(when_all_rest_the_nearest_is_tried, fresh),
         cmocka_unit_test_setup(backoff_grows_and_is_bounded, fresh),
+        cmocka_unit_test_setup(what_was_under_way_ends_no_rest, fresh),
+        cmocka_unit_test_setup(old_successes_and_new_failures_may_race, fresh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
