@@ -65,13 +65,19 @@ static struct str credential_in(const struct http_request *r, struct str name)
 
 struct str door_own_key(const struct http_request *r) { return str_trim(http_field_get(r->fields, S("x-aquifer-key"))); }
 
+/* A key of ours or made with a pair of ours, or a signature: that covers this request to us and proves nothing to a vendor. */
+static bool is_for_us(struct str value)
+{
+    return str_starts(value, S("aq_")) || str_starts(value, S("AWS4-")) || signed_key_is_ours(value);
+}
+
 unsigned door_client_fields(const struct http_request *r, struct http_field ret_fields[DOOR_CREDENTIALS])
 {
     unsigned n = 0;
     if (!door_own_key(r).n) return 0;
     for (unsigned i = 0; i < COUNTOF(CREDENTIALS); i++) {
         struct str value = credential_in(r, CREDENTIALS[i]);
-        if (!value.n || str_starts(value, S("aq_"))) continue;
+        if (!value.n || is_for_us(value)) continue;
         ret_fields[n++] = (struct http_field){CREDENTIALS[i], http_field_get(r->fields, CREDENTIALS[i])};
     }
     return n;

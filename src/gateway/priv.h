@@ -275,6 +275,8 @@ MUST_USE enum err signed_check_body(struct exchange *x);   /* once the body is w
 /* A Bedrock API key of the short-lived kind: a presigned request in base64. */
 bool signed_key_is(struct str credential);
 MUST_USE enum err signed_key_authenticate(struct exchange *x, struct str credential);
+/* A bedrock-api-key made with a pair of ours, good or not; those made with a pair of AWS are not. */
+bool signed_key_is_ours(struct str credential);
 
 /* ---- relay.c --------------------------------------------------------------------------------------------------------- */
 extern const struct http_call_handler gateway_relay;

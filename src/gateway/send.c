@@ -517,6 +517,14 @@ static bool has_credentials(struct exchange *x)
 static bool has_client_key(struct exchange *x)
 {
     if (!x->attempt.deployment->client_key || door_client_key(x->stream->request).n) return true;
+    if (signed_is(x->stream->request)) {
+        FAIL(&x->fault, ERR_KEY_MISSING,
+             "'%.*s' is called with your own key of its vendor, and a signed request has none: its signature is for Aquifer "
+             "alone; "
+             "send that key instead as its SDK does, and Aquifer's key as x-aquifer-key",
+             STR_ARG(x->request.model));
+        return false;
+    }
     FAIL(&x->fault, ERR_KEY_MISSING,
          "'%.*s' is called with your own key of its vendor: send that one as its SDK does, and Aquifer's key as x-aquifer-key",
          STR_ARG(x->request.model));

@@ -138,6 +138,23 @@ static bool read_presigned(struct str text, struct sigv4_request *ret_request)
     return sigv4_is_signed(ret_request->fields, ret_request->query);
 }
 
+bool signed_key_is_ours(struct str credential)
+{
+    static const struct str NAME = {"X-Amz-Credential=", 17};
+    char room[KEY_BYTES_MAX], id[KEY_ID_LEN + 1];
+    struct str text, access_key, rest;
+    size_t at;
+    if (!str_starts(credential, KEY_PREFIX) || !decode(str_from(credential, KEY_PREFIX.n), room, &text)) return false;
+    bool found = str_find(text, NAME, &at);
+    if (found) {
+        str_cut(str_from(text, at + NAME.n), '%', &access_key, &rest);
+        str_cut(access_key, '/', &access_key, &rest);
+    }
+    bool is_ours = found && aws_access_key_read(access_key, id);
+    OPENSSL_cleanse(room, sizeof room);
+    return is_ours;
+}
+
 static enum err check_presigned(struct exchange *x, const struct sigv4_request *r, struct buf *decoded)
 {
     struct sigv4_claim claim;

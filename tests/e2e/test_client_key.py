@@ -3,9 +3,12 @@
 # builds: plain asan
 """key: client: the caller's own credential reaches the vendor, Aquifer's comes in x-aquifer-key, and neither is ever logged nor
 passed to the wrong one."""
+import json
+
 from lib import acts, http
 from lib.fake import Fake
 from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_provider, route
+from lib.sigv4 import Signer
 from lib.tap import check, eq, run, test
 
 OWN = "sk-the-callers-own-credential"
@@ -53,6 +56,23 @@ def _():
     eq(ask("own", {"authorization": f"Bearer {OWN}"}).json()["error"]["code"], "key_invalid")
     eq(ask("own", {"authorization": f"Bearer {KEY}", "x-aquifer-key": OWN}).json()["error"]["code"], "key_invalid")
     eq(len(fake.requests), seen)
+
+
+@test("what was signed or made with a pair of Aquifer's never goes up; one made with a pair of AWS does")
+def _():
+    pair, seen = gateway.cli("key", "create", "--name", "signer", "--aws", "--json"), len(fake.requests)
+    signer, host = Signer(pair["access_key_id"], pair["secret_access_key"]), f"127.0.0.1:{gateway.port}"
+    for model, path, body in (("own", "/v1/chat/completions", CHAT), ("own-claude", "/v1/messages", CLAUDE), ("own-claude", "/v1/chat/completions", CHAT)):
+        text = json.dumps({"model": model, **body}).encode()
+        signed = signer.sign("POST", path, {"host": host, "content-type": "application/json"}, text)
+        got = http.call(gateway.address, "POST", path, {**signed, "x-aquifer-key": pair["key"]}, text)
+        eq(got.status, 401, got)
+        check("signature is for Aquifer alone" in got.json()["error"]["message"], got.body)
+        eq(ask(model, {"authorization": f"Bearer {signer.api_key()}", "x-aquifer-key": pair["key"]}, path, body).status, 401)
+    eq(len(fake.requests), seen)
+    theirs = Signer("AKIAIOSFODNN7EXAMPLE", "a-secret-of-amazon").api_key()
+    ask("own", {"authorization": f"Bearer {theirs}", "x-aquifer-key": pair["key"]})
+    eq(fake.last().get("authorization"), f"Bearer {theirs}")
 
 
 @test("a deployment with the provider's key never gets the caller's; it may stand in where he sent none")
