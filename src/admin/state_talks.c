@@ -175,8 +175,8 @@ enum err talk_create(struct call *c, struct fault *why)
         return FAIL(why, ERR_BAD_REQUEST, "Conversations are not kept here (state.retention is 0): send the whole conversation.");
     random_id(random, ID_RANDOM);
     snprintf(id, sizeof id, "conv_%s", random);
+    TRY(state_store(c->control, &s, why)); /* first: it readies the tape that the body is read on */
     TRY(scan(c, why));
-    TRY(state_store(c->control, &s, why));
     TRY(store_begin(s, why));
     TRY(settle(s, create(c, s, str_z(id), why), why));
     return put_talk(c, s, str_z(id), why);

@@ -44,6 +44,13 @@ def made(*given, **fields):
     return answer.json()
 
 
+@test("a conversation may be the first thing that is kept after a start")
+def _():
+    answer = call("POST", "/v1/conversations", {"items": [{"role": "user", "content": "hello"}], "metadata": {"a": "b"}})
+    eq(answer.status, 200, repr(answer))
+    eq(answer.json()["metadata"], {"a": "b"})
+
+
 for provider in MODELS:
     @test(f"openai SDK, kept responses, provider {provider}")
     def _(provider=provider):
