@@ -28,6 +28,14 @@ static void leave_out(struct adapting *w, enum chat_setting s, struct str idle)
     forget(w->c, s);
 }
 
+/* Said by a caller, or by us when we keep his answer ourselves. Absent is as good to Chat, the others' vendors keep nothing, and
+ * Responses' writer says it to all but its own: nothing is lost with it, and servers that do not know the word do not see it. */
+static void leave_out_store(struct adapting *w)
+{
+    bool own = str_eq(w->c->format, str_z(wire_format_name(w->target)));
+    if (!own && is_raw(w->c, SET_STORE, S("false"))) forget(w->c, SET_STORE);
+}
+
 /* ---- sampling ----------------------------------------------------------------------------------------------------------------- */
 
 static bool is_fixed(const struct adapting *w, const struct chat_manners *m)
@@ -226,6 +234,7 @@ enum err limits_of_the_model(struct adapting *w)
         if (m->one_sampler) keep_one_sampler(w);
         if (m->no_stop) leave_out_stops(w);
     }
+    leave_out_store(w);
     TRY(fix_stops(w, m));
     TRY(shorten_users(w));
     TRY(fit_notes(w));

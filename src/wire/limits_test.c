@@ -111,6 +111,34 @@ static void who_reasons_takes_no_stops(void **state)
     hold_each(ROWS, COUNTOF(ROWS));
 }
 
+/* What is not to be kept is not kept where it is not said, either; OpenAI's Chat takes notes only of what is stored. */
+static void only_what_is_kept_has_notes(void **state)
+{
+    static const struct limit_row ROWS[] = {
+        {&GPT_51, {WIRE_OPENAI_RESPONSES, WIRE_OPENAI_CHAT, RESPONSES("\"store\":false"), {"messages"}, {"store"}, LOSS_HINT, 0}},
+        {&GPT_51,
+         {WIRE_OPENAI_RESPONSES, WIRE_ANTHROPIC_MESSAGES, RESPONSES("\"store\":false"), {"messages"}, {"store"}, LOSS_HINT, 0}},
+        {&GPT_51,
+         {WIRE_OPENAI_RESPONSES,
+          WIRE_OPENAI_CHAT,
+          RESPONSES("\"store\":false,\"metadata\":{\"a\":\"b\"}"),
+          {"messages"},
+          {"store", "metadata"},
+          LOSS_HINT,
+          1}},
+        {&GPT_51,
+         {WIRE_OPENAI_RESPONSES,
+          WIRE_OPENAI_CHAT,
+          RESPONSES("\"store\":true,\"metadata\":{\"a\":\"b\"}"),
+          {"\"store\":true", "\"metadata\":{\"a\":\"b\"}"},
+          {NULL},
+          LOSS_HINT,
+          0}},
+    };
+    (void)state;
+    hold_each(ROWS, COUNTOF(ROWS));
+}
+
 static void blank_stops_do_not_go_up(void **state)
 {
     static const struct limit_row ROWS[] = {
@@ -278,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_sampler_goes_up),
         cmocka_unit_test(who_reasons_takes_no_stops),
+        cmocka_unit_test(only_what_is_kept_has_notes),
         cmocka_unit_test(blank_stops_do_not_go_up),
         cmocka_unit_test(long_users_go_up_as_their_hash),
         cmocka_unit_test(notes_of_a_request_fit_bedrock),

@@ -362,7 +362,8 @@ static void put_vendor_settings(struct openai_chat_writing *w)
     struct str tier = c->settings[SET_SERVICE_TIER];
     bool ours = str_eq(c->family, S("openai")); /* of Responses too */
     bool says_it = ours || (tier.p && str_eq(tier, S("\"auto\"")));
-    if (ours && chat_told(&c->node, SET_METADATA)) json_add_raw(&w->o.w, S("metadata"), c->settings[SET_METADATA]);
+    bool noted = w->same_format || (ours && str_eq(c->settings[SET_STORE], S("true")));
+    if (noted && chat_told(&c->node, SET_METADATA)) json_add_raw(&w->o.w, S("metadata"), c->settings[SET_METADATA]);
     if (says_it && chat_told(&c->node, SET_SERVICE_TIER)) json_add_raw(&w->o.w, S("service_tier"), tier);
     chat_lose(w->o.losses, &c->node, SET_METADATA, LOSS_HINT);
     chat_lose(w->o.losses, &c->node, SET_SERVICE_TIER, LOSS_TIER);
