@@ -386,9 +386,10 @@ struct chat {
     struct str schema_name, schema_description; /* spans */
     struct chat_json schema;
     enum chat_flag schema_strict;
-    struct str effort;  /* span: minimal … max, the source's word */
-    struct str budget;  /* raw number of tokens; -1 Gemini: dynamic */
-    struct str summary; /* span: auto, concise, detailed */
+    struct str effort;      /* span: minimal … max, the source's word */
+    bool has_output_config; /* Converse: Claude's object of it stands in the model's own fields */
+    struct str budget;      /* raw number of tokens; -1 Gemini: dynamic */
+    struct str summary;     /* span: auto, concise, detailed */
     enum chat_thinking thinking;
     bool stream;
     bool compact; /* not an answer is wanted but a summary of all this, as one ITEM_COMPACTION (Responses compaction_trigger) */

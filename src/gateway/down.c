@@ -77,15 +77,37 @@ static void forbid_retry(struct exchange *x)
     x->down[x->n_down++] = NO;
 }
 
-/* A wait that stands in the body alone (google.rpc.RetryInfo): SDKs look for the field. */
+/* A wait that SDKs can read: whole seconds, or milliseconds, of a month at most. Fractions, dates and nonsense are none. */
+static bool is_plain_wait(const struct http_field *f)
+{
+    enum { MONTH_S = 31 * 86400 };
+    uint64_t n;
+    return str_u64(f->value, &n) && n <= (str_eq(f->name, S("retry-after")) ? MONTH_S : MONTH_S * 1000ull);
+}
+
+/* False: of what the provider said, no whole seconds are left. */
+static bool keep_plain_waits(struct exchange *x)
+{
+    unsigned kept = 0;
+    bool told = false;
+    for (unsigned i = 0; i < x->n_down; i++) {
+        const struct http_field *f = &x->down[i];
+        bool seconds = str_eq(f->name, S("retry-after"));
+        if ((seconds || str_eq(f->name, S("retry-after-ms"))) && !is_plain_wait(f)) continue;
+        told |= seconds;
+        x->down[kept++] = *f;
+    }
+    x->n_down = kept;
+    return told;
+}
+
+/* A wait that stands in the body alone (google.rpc.RetryInfo), or in another form than seconds: SDKs look for the field. */
 static void tell_wait(struct exchange *x)
 {
     uint64_t ms = x->attempt.verdict.retry_after_ms;
     char text[24];
     struct str seconds;
-    if (!ms || x->attempt.verdict.spent) return;
-    for (unsigned i = 0; i < x->n_down; i++)
-        if (str_eq(x->down[i].name, S("retry-after"))) return;
+    if (keep_plain_waits(x) || !ms || x->attempt.verdict.spent) return;
     snprintf(text, sizeof text, "%llu", (unsigned long long)((ms + 999) / 1000));
     if (arena_str(&x->arena, str_z(text), &seconds)) x->down[x->n_down++] = (struct http_field){S("retry-after"), seconds};
 }

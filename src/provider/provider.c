@@ -391,13 +391,15 @@ bool provider_takes_beta(const struct provider_kind *k, struct str beta)
     return !k->betas;
 }
 
+#define WAIT_MAX_MS (31ull * 86400 * 1000) /* what tells a longer wait tells none */
+
 /* Seconds (RFC 9110 10.2.3), also with the fraction some vendors send; milliseconds, rounded up. */
 static bool read_seconds(struct str text, uint64_t *ret_ms)
 {
     struct str whole, fraction;
     uint64_t s, thousandths = 0;
     str_cut(str_trim(text), '.', &whole, &fraction);
-    if (!str_u64(whole, &s) || s > 31u * 86400) return false;
+    if (!str_u64(whole, &s) || s > WAIT_MAX_MS / 1000) return false;
     for (size_t i = 0, unit = 100; i < fraction.n; i++, unit /= 10) {
         if (fraction.p[i] < '0' || fraction.p[i] > '9') return false;
         thousandths += unit * (uint64_t)(fraction.p[i] - '0');
@@ -434,12 +436,12 @@ static uint64_t read_retry_after(struct http_fields fields, int64_t now_ms)
     static const struct str MILLIS[] = {{"retry-after-ms", 14}, {"x-ms-retry-after-ms", 19}};
     uint64_t ms;
     for (unsigned i = 0; i < COUNTOF(MILLIS); i++)
-        if (str_u64(str_trim(http_field_get(fields, MILLIS[i])), &ms)) return ms;
+        if (str_u64(str_trim(http_field_get(fields, MILLIS[i])), &ms) && ms <= WAIT_MAX_MS) return ms;
     struct str text = http_field_get(fields, S("retry-after"));
     int64_t at;
     if (!text.p) return 0;
     if (read_seconds(text, &ms)) return ms;
-    if (read_http_date(text, &at) && at > now_ms) return (uint64_t)(at - now_ms);
+    if (read_http_date(text, &at) && at > now_ms && (uint64_t)(at - now_ms) <= WAIT_MAX_MS) return (uint64_t)(at - now_ms);
     return 0;
 }
 

@@ -163,6 +163,21 @@ static void thinking_is_the_models_own_field(void **state)
     bench_stop(&b);
 }
 
+static void claudes_effort_stands_in_output_config(void **state)
+{
+    static const char REQUEST[] = "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"a\"}]}],"
+                                  "\"additionalModelRequestFields\":{\"output_config\":{\"effort\":\"low\",\"zork\":1}}}";
+    struct bench b;
+    struct wire_name *names;
+    (void)state;
+    bench_start(&b);
+    assert_holds(through(&b, WIRE_BEDROCK_CONVERSE, WIRE_ANTHROPIC_MESSAGES, REQUEST, &names),
+                 "\"thinking\":{\"type\":\"enabled\",\"budget_tokens\":2048}"); /* this model takes a budget */
+    assert_holds(through(&b, WIRE_BEDROCK_CONVERSE, WIRE_BEDROCK_CONVERSE, REQUEST, &names),
+                 "\"additionalModelRequestFields\":{\"output_config\":{\"effort\":\"low\",\"zork\":1}}");
+    bench_stop(&b);
+}
+
 static void our_errors_are_whole_frames(void **state)
 {
     static const unsigned FORMATS[] = {WIRE_BEDROCK_CONVERSE, WIRE_BEDROCK_INVOKE};
@@ -209,6 +224,7 @@ int main(void)
         cmocka_unit_test(a_cache_point_marks_what_stands_before_it),
         cmocka_unit_test(calls_of_earlier_turns_need_tools),
         cmocka_unit_test(thinking_is_the_models_own_field),
+        cmocka_unit_test(claudes_effort_stands_in_output_config),
         cmocka_unit_test(our_errors_are_whole_frames),
         cmocka_unit_test(the_name_of_an_error_is_read_in_all_its_forms),
     };

@@ -58,8 +58,18 @@ enum err wire_emit_usage(const struct wire_emitter *m, const struct usage *u)
     return wire_emit(m, &(struct chat_event){.kind = EVENT_USAGE, .usage = u});
 }
 
+/* A call that its own side cannot read is no answer, whatever the status said: another try may bring one. */
+enum err wire_check_stop(const struct chat_stop *stop, struct fault *why)
+{
+    if (stop->kind != STOP_MALFORMED_CALL) return OK;
+    return FAIL(why, ERR_UPSTREAM_GARBAGE,
+                "the provider's model wrote a tool call that its own side cannot read (%.*s); ask again", (int)stop->word.n,
+                stop->word.p);
+}
+
 enum err wire_emit_stop(const struct wire_emitter *m, uint32_t choice, const struct chat_stop *stop)
 {
+    TRY(wire_check_stop(stop, m->why));
     return wire_emit(m, &(struct chat_event){.kind = EVENT_STOP, .choice = choice, .stop = stop});
 }
 

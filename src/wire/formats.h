@@ -71,6 +71,8 @@ MUST_USE enum err wire_emit_part_end(const struct wire_emitter *m, struct wire_s
 MUST_USE enum err wire_emit_delta(const struct wire_emitter *m, struct wire_spot at, enum chat_delta field, struct str text);
 MUST_USE enum err wire_emit_note(const struct wire_emitter *m, struct wire_spot at, const struct chat_annotation *note);
 MUST_USE enum err wire_emit_usage(const struct wire_emitter *m, const struct usage *u);
+MUST_USE enum err wire_check_stop(const struct chat_stop *stop,
+                                  struct fault *why); /* of whole answers; streams: wire_emit_stop() */
 MUST_USE enum err wire_emit_stop(const struct wire_emitter *m, uint32_t choice, const struct chat_stop *stop);
 MUST_USE enum err wire_emit_error(const struct wire_emitter *m, const struct chat_error *error);
 MUST_USE enum err wire_emit_raw(const struct wire_emitter *m, struct str name, struct str raw);

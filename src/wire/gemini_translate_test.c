@@ -343,6 +343,7 @@ static void answers(void **state)
         {"{\"promptFeedback\":{\"blockReason\":\"SAFETY\"},\"usageMetadata\":{\"promptTokenCount\":3}}",
          "\"finish_reason\":\"content_filter\""},
         {"{\"candidates\":[{\"finishReason\":\"MALFORMED_FUNCTION_CALL\"}]}", NULL}, /* G12 */
+        {"{\"candidates\":[{\"finishReason\":\"MISSING_THOUGHT_SIGNATURE\"}]}", NULL},
         {"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]},\"finishReason\":\"RECITATION\"}]}",
          "\"finish_reason\":\"content_filter\""},
         {"{\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}", NULL}, /* no reason: cut */

@@ -267,6 +267,19 @@ def _():
         check(got.get("x-amzn-errortype") is None, "the field is Bedrock's own")
 
 
+@test("a tool call that Bedrock itself cannot read is the provider's failure, not an answer")
+def _():
+    for word in ("malformed_tool_use", "malformed_model_output"):
+        for ask in (gateway.chat, gateway.messages):
+            aws.play(acts.say("", finish=word))
+            got = ask(KEY, "converse")
+            eq(got.status, 502, repr(got))
+            check(word in got.json()["error"]["message"], got.json())
+        aws.play(acts.say("Let me look.", finish=word))
+        got = gateway.messages(KEY, "converse", stream=True)
+        check(b"event: error" in got.body and b"message_stop" not in got.body and b"end_turn" not in got.body, got.body)
+
+
 @test("a stream that fails ends in an exception frame: Bedrock's own, another vendor's, a cut")
 def _():
     aws.play(acts.error_event(3, 429, "Slow down."))

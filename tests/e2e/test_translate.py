@@ -293,6 +293,24 @@ def _():
             eq((told, got.status, got.get("retry-after"), got.get("retry-after-ms")), (told, 429, wanted, None))
 
 
+SAME = [  # on the same-format road whole seconds and milliseconds pass as they came, the rest as above
+    (fields(retry_after="7"), ("7", None)), (fields(retry_after="1.2"), ("2", None)), (fields(retry_after="-4"), (None, None)),
+    (fields(retry_after="abc"), (None, None)), (fields(retry_after="99999999999999999999"), (None, None)),
+    (fields(retry_after="Sun, 06 Nov 1994 08:49:37 GMT"), (None, None)), (fields(retry_after_ms="1500"), ("2", "1500")),
+    (fields(retry_after_ms="99999999999999999"), (None, None)),
+]
+
+
+@test("a wait is told in whole seconds by a provider of the caller's own format, too")
+def _():
+    for told, wanted in SAME:
+        fake.forget()
+        fake.play(acts.status(429, told, message="Slow down."))
+        got = gateway.chat(KEY, model="mini")
+        eq((told, got.status, got.get("retry-after"), got.get("retry-after-ms")), (told, 429, *wanted))
+    fake.forget()
+
+
 @test("an answer of 200 that is an error is one, and the next deployment gets its turn where that helps")
 def _():
     failed = {"error": {"message": "Provider returned error", "code": 429}}

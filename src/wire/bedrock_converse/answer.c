@@ -138,6 +138,7 @@ enum err bedrock_converse_read_answer(const struct json_tape *t, struct chat_ans
     answer->stops[0].kind = bedrock_converse_read_stop(answer->stops[0].word);
     bedrock_converse_read_usage(t, json_find(t, 0, S("usage")), &answer->usage);
     wire_read_tier(t, json_path(t, 0, "serviceTier", "type"), &answer->usage);
+    TRY(wire_check_stop(&answer->stops[0], why));
     for (struct json_iter it = json_each(t, content); json_next(t, &it, &one);) TRY(read_block(&r, one));
     return wire_keep_unknown(t, &bedrock_converse_known, answer, why);
 }

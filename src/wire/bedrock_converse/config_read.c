@@ -168,9 +168,20 @@ static enum err take_output(struct wire_in *in, void *into, uint32_t at)
 
 /* ---- the model's own fields: those that have a place in the form are the form's ----------------------------------------------- */
 
+/* AWS's place for Claude's effort ("output_config"); an answer's form stands in the root's outputConfig. */
+static const struct wire_member OUTPUT_CONFIG[] = {WIRE_SPAN("effort", struct chat, effort, CHAT_HAS_EFFORT)};
+static enum err take_output_config(struct wire_in *in, void *into, uint32_t at)
+{
+    static const struct wire_shape shape = WIRE_SHAPE(OUTPUT_CONFIG);
+    struct chat *c = into;
+    c->has_output_config = true;
+    return wire_walk_inside(in, at, &shape, into, "output_config");
+}
+
 static const struct wire_member MORE[] = {
     WIRE_CALL("thinking", WANT_OBJECT, anthropic_messages_take_thinking),
     WIRE_SPAN("reasoning_effort", struct chat, effort, CHAT_HAS_EFFORT),
+    WIRE_CALL("output_config", WANT_OBJECT, take_output_config),
 };
 static enum err take_more(struct wire_in *in, void *into, uint32_t at)
 {

@@ -158,9 +158,10 @@ static void put_thinking(writing *w)
 static void put_effort(writing *w)
 {
     struct chat *c = w->c;
-    bool claude = is_anthropic(w) && !w->same_format;
+    bool claude = w->same_format ? c->has_output_config : is_anthropic(w);
     if (claude) json_add_object(&w->o.w, S("output_config"));
-    wire_put_field(&w->o, &c->node, CHAT_HAS_EFFORT, claude ? "effort" : "reasoning_effort", c->effort);
+    if (c->effort.p) wire_put_field(&w->o, &c->node, CHAT_HAS_EFFORT, claude ? "effort" : "reasoning_effort", c->effort);
+    if (claude && w->same_format) wire_put_extra(&w->o, &c->node, S("output_config"), LOSS_EXTRA);
     if (claude) json_put_end(&w->o.w);
 }
 
@@ -169,7 +170,8 @@ static void put_more(writing *w)
 {
     struct chat *c = w->c;
     struct json_writer *j = &w->o.w;
-    bool thinks = c->node.has & 1ull << CHAT_HAS_THINKING && (w->same_format || is_anthropic(w)), effort = c->effort.p;
+    bool thinks = c->node.has & 1ull << CHAT_HAS_THINKING && (w->same_format || is_anthropic(w));
+    bool effort = c->effort.p || (w->same_format && c->has_output_config);
     bool top_k = c->node.has & 1ull << SET_TOP_K && (w->same_format || (is_anthropic(w) && !thinks));
     bool extra = w->same_format && wire_has_extra(&c->node, S("additionalModelRequestFields"));
     if (thinks || effort || top_k || extra || wire_has_settings(c, bedrock_converse_settings, PLACE_MORE)) {

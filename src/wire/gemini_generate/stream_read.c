@@ -229,19 +229,17 @@ static const struct wire_word STOPS[] = {
     {WIRE_STR("IMAGE_OTHER"), STOP_FILTER},
     {WIRE_STR("NO_IMAGE"), STOP_FILTER},
     {WIRE_STR("MALFORMED_FUNCTION_CALL"), STOP_MALFORMED_CALL},
+    {WIRE_STR("MISSING_THOUGHT_SIGNATURE"), STOP_MALFORMED_CALL},
 };
 
 static enum err on_finish(struct gemini_reader *r, struct choice *c, struct str word)
 {
     enum chat_stop_kind kind = (enum chat_stop_kind)wire_word_value(STOPS, COUNTOF(STOPS), word, STOP_UNKNOWN);
-    if (kind == STOP_MALFORMED_CALL)
-        return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE,
-                    "the provider's model wrote a function call that its own side cannot read");
     c->stop = (struct chat_stop){.kind = kind == STOP_END && c->called ? STOP_TOOL : kind};
     c->stopped = true;
     if (!arena_str(r->arena, word, &c->stop.word)) return full(r);
     if (kind == STOP_FILTER) c->stop.category = c->stop.word;
-    return OK;
+    return wire_check_stop(&c->stop, r->emit.why); /* before its usage is told: nothing may have been said yet */
 }
 
 static enum err on_candidate(struct gemini_reader *r, const struct json_tape *t, uint32_t at)
