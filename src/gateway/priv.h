@@ -300,6 +300,7 @@ void begin_undo(struct exchange *x);                    /* the attempt has faile
 
 /* ---- blame.c: a failure in words: all of it for the log, what the caller may know in x->fault ---------------------------- */
 void blame_answer(struct exchange *x);                        /* x->held is what it said */
+void blame_kind(struct exchange *x, const char *lacks);       /* its model is not made for this call: the attempt's end */
 void blame_account(struct exchange *x);                       /* ... about our own credentials */
 void blame_call(struct exchange *x, const struct fault *why); /* no answer, or half of one */
 
@@ -345,6 +346,8 @@ void translate_sent(struct translation *t);              /* the provider has ans
 /* Turn x->held, a whole answer or a provider's error, into the caller's format; the first reads the usage. */
 MUST_USE enum err translate_answer(struct exchange *x);
 void translate_error(struct exchange *x);
+void translate_chat_error(
+    struct exchange *x); /* the same where no other format was spoken, but the error is in Chat Completions' */
 int translate_failure(
     const struct exchange *x); /* after translate_answer(): the status that a 2xx body should have had; 0: none */
 /* A stream: what the event becomes is appended to `out`, the ending to x->last. */

@@ -438,6 +438,7 @@ static void refused(struct exchange *x)
     if (a->verdict.rest && !is_callers) route_failed(a->deployment, a->verdict.retry_after_ms, clock_wall_ms());
     attempt_settle(x, ATTEMPT_FAILED, ERR_UPSTREAM_ERROR);
     if (x->attempt.crossing) translate_error(x);
+    else if (a->deployment->provider->kind->chat_errors) translate_chat_error(x);
     down_refused(x);
     x->outcome = OUTCOME_ANSWER;
     go_on(x, a->verdict.try_next);
@@ -462,8 +463,14 @@ void relay_refused(struct exchange *x, int status)
 
 static void end_refused(struct exchange *x)
 {
-    int status = provider_true_status(x->status, buf_view(&x->held));
+    const char *lacks;
+    int status = provider_true_status(x->status, buf_view(&x->held), &lacks);
     blame_answer(x);
+    if (lacks) {
+        blame_kind(x, lacks);
+        go_on(x, true);
+        return;
+    }
     if (status != x->status) {
         end_failed(x, status);
         return;

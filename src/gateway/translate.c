@@ -385,19 +385,37 @@ static uint64_t wait_of(const struct attempt *a, const struct chat_error *e)
     return a->verdict.retry_after_ms ? a->verdict.retry_after_ms : a->rest_ms;
 }
 
+static void rewrite_error(struct exchange *x, const struct wire_translator *down, struct chat_error *error)
+{
+    struct buf out;
+    error->retry_after_ms = x->attempt.verdict.retry_after_ms = wait_of(&x->attempt, error); /* down_refused() tells it, too */
+    buf_init(&out, x->held.max);
+    down->write_error(error, str_z(x->id), &out);
+    down_failed(x, error->class);
+    hold_instead(x, &out);
+}
+
 void translate_error(struct exchange *x)
 {
     struct translation *t = x->attempt.translation;
     struct chat_error error;
-    struct buf out;
     const struct http_fields fields = {x->down, x->n_down};
     if (t->failure) error = *t->failure;
     else t->up->read_error(x->status, fields, buf_view(&x->held), &x->gl->tape, &t->arena, &error);
-    error.retry_after_ms = x->attempt.verdict.retry_after_ms = wait_of(&x->attempt, &error); /* down_refused() tells it, too */
-    buf_init(&out, x->held.max);
-    t->down->write_error(&error, str_z(x->id), &out);
-    down_failed(x, error.class);
-    hold_instead(x, &out);
+    rewrite_error(x, t->down, &error);
+}
+
+void translate_chat_error(struct exchange *x)
+{
+    const struct wire_translator *chat = wire_ops_get(WIRE_OPENAI_CHAT)->translator;
+    const struct http_fields fields = {x->down, x->n_down};
+    struct chat_error error;
+    struct arena arena;
+    arena_init(&arena, MEMO_CHUNK, x->held.max);
+    chat->read_error(x->status, fields, buf_view(&x->held), &x->gl->tape, &arena, &error);
+    error.word = STR_NONE; /* the status as a number, which may be the wrong one */
+    rewrite_error(x, x->wire->translator ? x->wire->translator : chat, &error);
+    arena_done(&arena);
 }
 
 /* ---- streams --------------------------------------------------------------------------------------------------------------- */

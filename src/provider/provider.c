@@ -336,6 +336,7 @@ static const struct provider_kind KINDS[] = {
     {
         .name = "local",
         .formats = {2, {WIRE_OPENAI_CHAT, WIRE_ANTHROPIC_MESSAGES}},
+        .chat_errors = true,
         .has_tasks = true,
         .otel_name = "aquifer.local",
         .path = local_path,
@@ -445,15 +446,27 @@ static uint64_t read_retry_after(struct http_fields fields, int64_t now_ms)
     return 0;
 }
 
+/* A quota that is used up: nothing comes back in seconds, and another account may have some. */
+static void judge_spent(struct provider_verdict *v)
+{
+    enum { REST_MS = 600000 };
+    v->spent = v->try_next = v->rest = true;
+    if (!v->retry_after_ms) v->retry_after_ms = REST_MS;
+}
+
+/* 424: Bedrock's ModelErrorException, a model that failed while it answered; ServiceQuotaExceededException is a 400 (Amazon
+ * Bedrock API reference, Converse, "Errors"). */
 void provider_judge(int status, struct http_fields fields, int64_t now_ms, struct provider_verdict *ret_verdict)
 {
-    bool passing = status == 408 || status == 429 || status >= 500;
+    bool passing = status == 408 || status == 424 || status == 429 || status >= 500;
     *ret_verdict = (struct provider_verdict){
         .account = status == 401 || status == 403,
         .try_next = passing,
         .rest = passing,
         .retry_after_ms = passing ? read_retry_after(fields, now_ms) : 0,
     };
+    struct str name = http_field_get(fields, S("x-amzn-errortype"));
+    if (status >= 400 && str_starts(name, S("ServiceQuotaExceededException"))) judge_spent(ret_verdict);
 }
 
 /* 429s and refusals that look like others of their status and are not. From the vendors' lists of errors: OpenAI, Anthropic
@@ -467,7 +480,7 @@ static const struct {
     {{"content_filter", 14}, false, true},
 };
 
-/* What only the text tells: a day's quota at Google and AWS, an empty account at Anthropic. */
+/* What only the text tells: a day's quota at Google and AWS, an empty account or a spend limit at Anthropic. */
 static const struct {
     int status;
     struct str phrase;
@@ -475,6 +488,7 @@ static const struct {
     {429, {"PerDay", 6}},
     {429, {"tokens per day", 14}},
     {400, {"credit balance is too low", 25}},
+    {400, {"reached your specified API usage limits", 39}}, /* the limit that its owner set */
 };
 
 static void judge_word(const struct json_tape *t, uint32_t word, struct provider_verdict *v)
@@ -508,24 +522,35 @@ static void judge_details(const struct json_tape *t, struct provider_verdict *v)
     }
 }
 
-/* llama.cpp v0.5.0, tools/server: a text longer than a step of an embeddings model, no text, a talk with such a model. */
-static const struct str CALLERS_FAULT[] = {
-    {"too large to process. increase the physical batch size", 54},
-    {"\\\"prompt\\\" must not be empty", 28},
-    {"does not logits computation", 27},
+/* llama.cpp v0.5.0, tools/server: a text longer than a step of an embeddings model, no text; and what its model is not for, which
+ * another one may be. */
+static const struct {
+    int status;
+    struct str phrase;
+    const char *lacks;
+} CALLERS_FAULT[] = {
+    {500, {"too large to process. increase the physical batch size", 54}, NULL},
+    {500, {"\\\"prompt\\\" must not be empty", 28}, NULL},
+    {500, {"does not logits computation", 27}, "conversations"},
+    {500, {"image input is not supported", 28}, "pictures"},
+    {500, {"audio input is not supported", 28}, "sound"},
+    {501, {"does not support embeddings", 27}, "embeddings"},
 };
 
-int provider_true_status(int status, struct str body)
+int provider_true_status(int status, struct str body, const char **ret_lacks)
 {
     size_t at;
-    for (size_t i = 0; status == 500 && i < COUNTOF(CALLERS_FAULT); i++)
-        if (str_find(body, CALLERS_FAULT[i], &at)) return 400;
+    *ret_lacks = NULL;
+    for (size_t i = 0; i < COUNTOF(CALLERS_FAULT); i++) {
+        if (status != CALLERS_FAULT[i].status || !str_find(body, CALLERS_FAULT[i].phrase, &at)) continue;
+        *ret_lacks = CALLERS_FAULT[i].lacks;
+        return 400;
+    }
     return status;
 }
 
 void provider_judge_body(int status, struct str body, struct json_tape *t, struct provider_verdict *v)
 {
-    enum { REST_MS = 600000 };
     size_t at;
     if (!wire_scan_error(t, body)) return;
     judge_details(t, v);
@@ -533,7 +558,5 @@ void provider_judge_body(int status, struct str body, struct json_tape *t, struc
     judge_word(t, json_path(t, 0, "error", "type"), v);
     for (unsigned i = 0; i < COUNTOF(PHRASES); i++)
         if (status == PHRASES[i].status && str_find(body, PHRASES[i].phrase, &at)) v->spent = true;
-    if (!v->spent) return;
-    v->try_next = v->rest = true;
-    if (!v->retry_after_ms) v->retry_after_ms = REST_MS;
+    if (v->spent) judge_spent(v);
 }

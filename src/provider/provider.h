@@ -21,6 +21,7 @@ struct provider_call {
 struct provider_kind {
     const char *name;            /* "openai": as in configuration */
     struct wire_formats formats; /* what it speaks by default */
+    bool chat_errors;            /* its errors have Chat Completions' shape, whatever format it is called in */
     bool has_tasks;              /* serves OpenAI's calls that are no conversation, whatever `formats` says */
     bool needs_url, needs_key;
     bool has_versions;     /* takes api_version */
@@ -57,7 +58,7 @@ bool provider_takes_beta(const struct provider_kind *k, struct str beta);
 
 /* What a failed answer means. */
 struct provider_verdict {
-    bool try_next;           /* 408, 429, 5xx, and what the vendor means to be such */
+    bool try_next;           /* 408, 424, 429, 5xx, and what the vendor means to be such */
     bool rest;               /* the deployment shall rest */
     uint64_t retry_after_ms; /* 0: not told */
     bool spent;              /* a quota that no waiting of seconds gives back: the client shall not try again either */
@@ -66,8 +67,9 @@ struct provider_verdict {
 };
 /* Status and headers of an answer (RFC 9110 10.2.3; retry-after-ms, x-ms-retry-after-ms, retry-after as seconds or date). */
 void provider_judge(int status, struct http_fields fields, int64_t now_ms, struct provider_verdict *ret_verdict);
-/* The status that an error should have: llama.cpp's server says 500 where its caller asked for what cannot be. */
-int provider_true_status(int status, struct str body);
+/* The status that an error should have: llama.cpp's server says 500 where its caller asked for what cannot be. ret_lacks:
+ * what the model is not for, where that is why; NULL otherwise. */
+int provider_true_status(int status, struct str body, const char **ret_lacks);
 /* What the error's body adds to that: words that say more than the status. */
 void provider_judge_body(int status, struct str body, struct json_tape *t, struct provider_verdict *verdict);
 

@@ -111,6 +111,7 @@ static void what_bodies_add(void **state)
         {429, "{\"error\":{\"code\":\"rate_limit_exceeded\"}}", false, false},
         {402, "{\"type\":\"error\",\"error\":{\"type\":\"billing_error\"}}", true, false},
         {400, "{\"error\":{\"message\":\"Your credit balance is too low to …\"}}", true, false},
+        {400, "{\"error\":{\"message\":\"You have reached your specified API usage limits. You will …\"}}", true, false},
         {429, "{\"error\":{\"code\":429,\"details\":[{\"quotaId\":\"RequestsPerDayPerProject\"}]}}", true, false},
         {429, "{\"message\":\"Too many tokens per day, please wait\"}", true, false},
         {400, "{\"error\":{\"code\":\"content_filter\"}}", false, true},
@@ -162,19 +163,51 @@ static void what_the_status_should_be(void **state)
     (void)state;
     static const struct {
         int status, truly;
-        const char *body;
+        const char *body, *lacks;
     } CASES[] = {
         {500, 400,
          "{\"error\":{\"code\":500,\"message\":\"input (902 tokens) is too large to process. increase the physical batch size "
          "(current batch size: 512)\",\"type\":\"server_error\"}}"},
         {500, 400, "{\"error\":{\"code\":500,\"message\":\"\\\"prompt\\\" must not be empty\",\"type\":\"server_error\"}}"},
-        {500, 400, "{\"error\":{\"code\":500,\"message\":\"the current context does not logits computation. skipping\"}}"},
+        {500, 400, "{\"error\":{\"code\":500,\"message\":\"the current context does not logits computation. skipping\"}}",
+         "conversations"},
+        {500, 400, "{\"error\":{\"code\":500,\"message\":\"image input is not supported - hint: provide the mmproj\"}}",
+         "pictures"},
+        {501, 400, "{\"error\":{\"code\":501,\"message\":\"This server does not support embeddings. Start it with…\"}}",
+         "embeddings"},
+        {501, 501, "{\"error\":{\"code\":501,\"message\":\"not implemented\"}}"},
+        {500, 500, "This server does not support embeddings"},
         {500, 500, "{\"error\":{\"code\":500,\"message\":\"out of memory\",\"type\":\"server_error\"}}"},
         {503, 503, "too large to process. increase the physical batch size"},
         {500, 500, ""},
     };
-    for (unsigned i = 0; i < COUNTOF(CASES); i++)
-        assert_int_equal(provider_true_status(CASES[i].status, str_z(CASES[i].body)), CASES[i].truly);
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const char *lacks;
+        assert_int_equal(provider_true_status(CASES[i].status, str_z(CASES[i].body), &lacks), CASES[i].truly);
+        assert_string_equal(lacks ? lacks : "", CASES[i].lacks ? CASES[i].lacks : "");
+    }
+}
+
+static void a_quota_of_aws(void **state)
+{
+    (void)state;
+    static const struct {
+        int status;
+        const char *name;
+        bool spent;
+    } CASES[] = {
+        {400, "ServiceQuotaExceededException:http://internal.amazon.com/coral/", true},
+        {400, "ServiceQuotaExceededException", true},
+        {400, "ValidationException", false},
+        {200, "ServiceQuotaExceededException", false},
+    };
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const struct http_field f = {S("x-amzn-errortype"), str_z(CASES[i].name)};
+        struct provider_verdict v;
+        provider_judge(CASES[i].status, (struct http_fields){&f, 1}, 0, &v);
+        assert_true(v.spent == CASES[i].spent && v.try_next == v.spent && v.rest == v.spent);
+        assert_int_equal(v.retry_after_ms, v.spent ? 600000 : 0);
+    }
 }
 
 /* G14: google.rpc.RetryInfo, also in the array that some front ends put around an error. */
@@ -309,6 +342,7 @@ static void what_a_failure_means(void **state)
         {400, "retry-after", "9", false, 0},
         {401, "x", "", false, 0},
         {408, "x", "", true, 0},
+        {424, "x", "", true, 0},
         {429, "retry-after", "7", true, 7000},
         {429, "retry-after", "1.5", true, 1500},
         {429, "retry-after-ms", "250", true, 250},
@@ -400,7 +434,7 @@ int main(void)
         cmocka_unit_test(a_wait_in_the_body),        cmocka_unit_test(what_is_left_of_limits),
         cmocka_unit_test(paths_with_the_model),      cmocka_unit_test(credentials_by_kind),
         cmocka_unit_test(what_a_failure_means),      cmocka_unit_test(whose_credential_is_refused),
-        cmocka_unit_test(what_the_status_should_be),
+        cmocka_unit_test(what_the_status_should_be), cmocka_unit_test(a_quota_of_aws),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static const struct str FULL[] = {
     {"prompt is too long", 18},         {"exceed context limit", 20},
     {"input is too long", 17},          {"maximum number of tokens allowed", 32},
     {"exceeds the context window", 26}, {"maximum context length", 22},
-    {"too large to process", 20},
+    {"too large to process", 20},       {"exceeds the available context size", 34},
 };
 
 static bool says(struct str text, struct str phrase)

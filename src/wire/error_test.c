@@ -10,6 +10,11 @@ static const struct {
      "{\"error\":{\"message\":\"This model's maximum context length is 128000 tokens.\",\"type\":\"invalid_request_error\","
      "\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}",
      "\"code\":\"context_length_exceeded\""},
+    {WIRE_OPENAI_CHAT, /* llama.cpp's server */
+     "{\"error\":{\"code\":400,\"message\":\"request (6 tokens) exceeds the available context size (4 tokens), try increasing "
+     "it\","
+     "\"type\":\"exceed_context_size_error\"}}",
+     "\"code\":\"context_length_exceeded\""},
     {WIRE_OPENAI_RESPONSES,
      "{\"error\":{\"message\":\"Your input exceeds the context window of this model.\",\"type\":\"invalid_request_error\","
      "\"code\":null}}",

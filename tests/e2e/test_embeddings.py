@@ -94,6 +94,12 @@ def _():
     post("/v1/chat/completions", talk, 400)
 
 
+@test("a text that is too long: body and status say the same")
+def _():
+    code = post("/v1/embeddings", {"model": "mean", "input": "word " * 3000}, 400)["error"]["code"]
+    eq(code, "context_length_exceeded")
+
+
 @test("the ledger has the tokens of each call")
 def _():
     before = {row["model"]: row for row in gateway().usage()["data"]}["mean"]
