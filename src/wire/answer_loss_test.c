@@ -1,4 +1,6 @@
-/* Law 3 for answers: whatever a provider said is in what the caller gets, or counted; whole and streamed, in every format. */
+/* Law 3 for answers: whatever a provider said is in what the caller gets, or counted; whole and streamed, in every format. Also
+ * providers' own ways of saying it, and where in the text their citations stand. */
+#include "wire/formats.h"
 #include "wire/test.h"
 
 #define RAW "{\"type\":\"odd\",\"inside\":\"" NEEDLE "\"}"
@@ -225,12 +227,119 @@ static void a_call_cut_off_by_the_limit_ends_well(void **state)
     }
 }
 
+/* ---- where citations stand ----------------------------------------------------------------------------------------------------- */
+
+static void characters_are_counted(void **state)
+{
+    static const struct {
+        const char *span;
+        uint64_t points;
+    } SPANS[] = {
+        {"", 0},
+        {"abc", 3},
+        {"caf\xC3\xA9", 4},
+        {"\xF0\x9F\x98\x80!", 2},
+        {"a\\n\\\"\\\\u00e9", 9},
+        {"\\u00e9", 1},
+        {"\\uD83D\\uDE00x", 2},
+        {"\\ud83d\\ude00\\ud83d\\ude00", 2},
+        {"\\udbff\\udfff\\ud7ff", 2},
+    };
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(SPANS); i++) assert_int_equal(wire_points(str_z(SPANS[i].span)), SPANS[i].points);
+}
+
+#define FIRST "A\xC3\xA9\xF0\x9F\x98\x80 " /* four characters, eight bytes */
+#define CITED "caf\\u00e9 \\ud83d\\ude00"  /* six */
+#define RANGE(start, end) "\"start_index\":" #start ",\"end_index\":" #end ",\"url\":\"https://a.example/\",\"title\":\"T\""
+#define WEB "{\"type\":\"web_search_result_location\",\"url\":\"https://a.example/\",\"title\":\"T\",\"cited_text\":\"q\"}"
+#define MESSAGE(blocks)                                                                                   \
+    "{\"id\":\"i\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\",\"content\":[" blocks "]," \
+    "\"stop_reason\":\"end_turn\",\"stop_sequence\":null,\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}"
+#define BLOCK(n, delta_1, delta_2)                                                                             \
+    "{\"type\":\"content_block_start\",\"index\":" #n ",\"content_block\":{\"type\":\"text\",\"text\":\"\"}}", \
+        "{\"type\":\"content_block_delta\",\"index\":" #n ",\"delta\":" delta_1 "}",                           \
+        "{\"type\":\"content_block_delta\",\"index\":" #n ",\"delta\":" delta_2 "}",                           \
+        "{\"type\":\"content_block_stop\",\"index\":" #n "}"
+#define SAYS(text) "{\"type\":\"text_delta\",\"text\":\"" text "\"}"
+#define CITES "{\"type\":\"citations_delta\",\"citation\":" WEB "}"
+#define MESSAGE_STREAM(block)                                                                                                \
+    (const char *const[])                                                                                                    \
+    {                                                                                                                        \
+        "{\"type\":\"message_start\",\"message\":{\"id\":\"i\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"m\"," \
+        "\"content\":[],\"usage\":{\"input_tokens\":1,\"output_tokens\":1}}}",                                               \
+            BLOCK(0, SAYS("A\xC3\xA9"), SAYS("\xF0\x9F\x98\x80 ")), block, BLOCK(2, SAYS(" e"), SAYS("nd")),                 \
+            "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":1}}",         \
+            "{\"type\":\"message_stop\"}", NULL                                                                              \
+    }
+#define CHAT_NOTE \
+    "\"annotations\":[{\"type\":\"url_citation\",\"url_citation\":{\"url\":\"https://a.example/\",\"title\":\"T\"}}]"
+#define NOTED(text, notes) "{\"type\":\"output_text\",\"text\":\"" text "\",\"annotations\":[" notes "]}"
+#define RESPONSE                                                                                                               \
+    "{\"id\":\"i\",\"object\":\"response\",\"status\":\"completed\",\"model\":\"m\",\"output\":[{\"type\":\"message\",\"id\":" \
+    "\"n\",\"role\":\"assistant\",\"status\":\"completed\",\"content\":[" NOTED(FIRST, "") "," NOTED(                          \
+        CITED, "{\"type\":\"url_citation\"," RANGE(1, 3) "}") "]}]}"
+#define CONVERSE                                                                                                     \
+    "{\"output\":{\"message\":{\"role\":\"assistant\",\"content\":[{\"text\":\"" FIRST "\"},{\"citationsContent\":{" \
+    "\"content\":[{\"text\":\"" CITED "\"}],\"citations\":[{\"title\":\"T\",\"location\":{\"web\":{\"url\":"         \
+    "\"https://a.example/\"}}}]}}]}},\"stopReason\":\"end_turn\",\"usage\":{\"inputTokens\":1,\"outputTokens\":1}}"
+
+static const struct {
+    enum wire_format from, to;
+    const char *whole, *const *stream, *says; /* the answer, or its events */
+} CITATIONS[] = {
+    {WIRE_ANTHROPIC_MESSAGES, WIRE_OPENAI_CHAT,
+     MESSAGE("{\"type\":\"text\",\"text\":\"" FIRST "\"},{\"type\":\"text\",\"text\":\"" CITED "\",\"citations\":[" WEB "]},"
+             "{\"type\":\"text\",\"text\":\" end\"}"),
+     NULL, RANGE(4, 10)},
+    {WIRE_ANTHROPIC_MESSAGES, WIRE_OPENAI_RESPONSES,
+     MESSAGE("{\"type\":\"text\",\"text\":\"" FIRST "\"},{\"type\":\"text\",\"text\":\"" CITED "\",\"citations\":[" WEB "]}"),
+     NULL, RANGE(0, 6)},
+    {WIRE_ANTHROPIC_MESSAGES, WIRE_OPENAI_CHAT, NULL, MESSAGE_STREAM(BLOCK(1, SAYS(CITED), CITES)), RANGE(4, 10)},
+    {WIRE_ANTHROPIC_MESSAGES, WIRE_OPENAI_CHAT, NULL, MESSAGE_STREAM(BLOCK(1, CITES, SAYS(CITED))), RANGE(4, 10)},
+    {WIRE_ANTHROPIC_MESSAGES, WIRE_OPENAI_RESPONSES, NULL, MESSAGE_STREAM(BLOCK(1, SAYS(CITED), CITES)),
+     "\"annotation_index\":0,\"annotation\":{\"type\":\"url_citation\"," RANGE(0, 6)},
+    {WIRE_ANTHROPIC_MESSAGES, WIRE_OPENAI_RESPONSES, NULL, MESSAGE_STREAM(BLOCK(1, CITES, SAYS(CITED))),
+     "\"annotation_index\":0,\"annotation\":{\"type\":\"url_citation\"," RANGE(0, 6)},
+    {WIRE_BEDROCK_CONVERSE, WIRE_OPENAI_CHAT, CONVERSE, NULL, RANGE(4, 10)},
+    {WIRE_BEDROCK_CONVERSE, WIRE_OPENAI_RESPONSES, CONVERSE, NULL, RANGE(0, 6)},
+    {WIRE_OPENAI_RESPONSES, WIRE_OPENAI_CHAT, RESPONSE, NULL, RANGE(5, 7)},
+    {WIRE_OPENAI_CHAT, WIRE_OPENAI_RESPONSES,
+     "{\"id\":\"i\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"" CITED "\"," CHAT_NOTE
+     "},\"finish_reason\":\"stop\"}]}",
+     NULL, RANGE(0, 6)},
+    {WIRE_OPENAI_CHAT, WIRE_OPENAI_RESPONSES, NULL,
+     (const char *const[]){"{\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"caf\"}}]}",
+                           "{\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{" CHAT_NOTE "}}]}",
+                           "{\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\u00e9 \\ud83d\\ude00\"}}]}",
+                           "{\"id\":\"i\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}", "[DONE]", NULL},
+     RANGE(0, 6)},
+};
+
+static void citations_tell_their_range(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CITATIONS); i++) {
+        struct bench b;
+        enum wire_format from = CITATIONS[i].from, to = CITATIONS[i].to;
+        bench_start(&b);
+        struct str out =
+            CITATIONS[i].stream ? restreamed(&b, from, to, CITATIONS[i].stream) : retold(&b, from, to, CITATIONS[i].whole);
+        size_t at;
+        if (!str_find(out, str_z(CITATIONS[i].says), &at)) broken(from, to, CITATIONS[i].says, out, S(""));
+        assert_int_equal(b.losses.n[LOSS_CITATION], 0);
+        bench_stop(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_in_an_answer_is_gone),
         cmocka_unit_test(content_in_pieces_is_read),
         cmocka_unit_test(a_call_cut_off_by_the_limit_ends_well),
+        cmocka_unit_test(characters_are_counted),
+        cmocka_unit_test(citations_tell_their_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

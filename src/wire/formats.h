@@ -78,6 +78,17 @@ MUST_USE enum err wire_emit_error(const struct wire_emitter *m, const struct cha
 MUST_USE enum err wire_emit_raw(const struct wire_emitter *m, struct str name, struct str raw);
 MUST_USE enum err wire_emit_plain(const struct wire_emitter *m, enum chat_event_kind kind);
 
+/* ---- cites.c: where in an answer a citation stands -------------------------------------------------------------------------- */
+
+struct wire_range { /* code points; `end` is the first one behind it */
+    uint64_t start, end;
+};
+uint64_t wire_points(struct str span); /* characters of the inside of a JSON string */
+/* It cites all of its part, whose end must have come before the range is known. */
+bool wire_cites_block(const struct chat_annotation *n);
+/* `before`: characters of the text in front of its part; `length`: of the part. */
+struct wire_range wire_cited(const struct chat_annotation *n, uint64_t before, uint64_t length);
+
 /* ---- waiting.c: calls that wait for their turn, bounded ------------------------------------------------------------------ */
 
 struct wire_waiting {

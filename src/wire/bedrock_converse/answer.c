@@ -19,9 +19,11 @@ static struct chat_item *new_item(struct reading *r, enum chat_item_kind kind)
 
 void bedrock_converse_read_citation(const struct json_tape *t, uint32_t at, struct chat_annotation *ret_note)
 {
+    uint32_t place = json_find(t, at, S("location")), web = place ? json_find(t, place, S("web")) : 0;
     *ret_note = (struct chat_annotation){
         .node = {.at = json_node(t, at)->start},
         .kind = S("citation"),
+        .url = web ? wire_text_in(t, web, "url") : STR_NONE,
         .title = wire_text_in(t, at, "title"),
         .unit = UNIT_BLOCK,
         .raw = json_raw(t, at),

@@ -216,12 +216,36 @@ static const struct chat_part *first_text(const struct chat_answer *a, uint32_t 
     return NULL;
 }
 
-static void put_notes(struct json_writer *w, const struct chat_answer *a, uint32_t choice, const struct wire_reply *to)
+/* Chat knows one kind of annotation, the URL citation; others are counted. */
+static void put_notes_of(struct json_writer *w, const struct chat_part *p, uint64_t before, uint64_t length,
+                         struct chat_losses *losses)
 {
-    json_add_array(w, S("annotations"));
+    for (const struct chat_annotation *n = p->annotations; n; n = n->next) {
+        if (n->url.p) openai_chat_put_annotation(w, n, wire_cited(n, before, length));
+        else losses->n[LOSS_CITATION]++;
+    }
+}
+
+static bool has_notes(const struct chat_answer *a)
+{
     for (const struct chat_item *i = a->items; i; i = i->next)
-        for (const struct chat_part *p = i->parts; i->choice == choice && p; p = p->next)
-            for (const struct chat_annotation *n = p->annotations; n; n = n->next) openai_chat_put_annotation(w, n, to->losses);
+        for (const struct chat_part *p = i->parts; p; p = p->next)
+            if (p->annotations) return true;
+    return false;
+}
+
+/* The content is the choice's texts, one behind the other. */
+static void put_notes(struct json_writer *w, const struct chat_answer *a, uint32_t choice, struct chat_losses *losses)
+{
+    uint64_t before = 0;
+    json_add_array(w, S("annotations"));
+    for (const struct chat_item *i = has_notes(a) ? a->items : NULL; i; i = i->next) {
+        for (const struct chat_part *p = i->parts; i->choice == choice && p; p = p->next) {
+            uint64_t length = p->kind == PART_TEXT ? wire_points(p->text) : 0;
+            put_notes_of(w, p, before, length, losses);
+            before += length;
+        }
+    }
     json_put_end(w);
 }
 
@@ -235,7 +259,7 @@ static void put_choice(struct json_writer *w, const struct chat_answer *a, uint3
     if (!put_texts(w, a, choice, S("content"), 1u << PART_TEXT)) json_add_null(w, S("content"));
     if (!put_texts(w, a, choice, S("refusal"), 1u << PART_REFUSAL)) json_add_null(w, S("refusal"));
     put_texts(w, a, choice, S("reasoning_content"), 1u << PART_THOUGHT | 1u << PART_SUMMARY);
-    put_notes(w, a, choice, to);
+    put_notes(w, a, choice, to->losses);
     put_calls(w, a, choice);
     json_put_end(w);
     openai_chat_put_logprobs(w, PART_TEXT, text ? text->logprobs : STR_NONE);

@@ -34,10 +34,11 @@ void openai_chat_put_head(struct json_writer *w, const struct wire_reply *to, co
 void openai_chat_put_call(struct json_writer *w, const struct chat_item *call, struct str arguments);
 void openai_chat_put_logprobs(struct json_writer *w, enum chat_part_kind kind, struct str tokens); /* none: null */
 void openai_chat_put_usage(struct json_writer *w, const struct usage *u);                          /* the object's value */
-void openai_chat_put_annotation(struct json_writer *w, const struct chat_annotation *note, struct chat_losses *losses);
+/* Of a citation that has a URL; others have no place here. */
+void openai_chat_put_annotation(struct json_writer *w, const struct chat_annotation *note, struct wire_range range);
 
 /* ---- stream_read.c, stream_write.c ---------------------------------------------------------------------------------------- */
-enum { OPENAI_CHAT_READER_SIZE = 64, OPENAI_CHAT_WRITER_SIZE = 1024 }; /* checked where they are known */
+enum { OPENAI_CHAT_READER_SIZE = 64, OPENAI_CHAT_WRITER_SIZE = 2048 }; /* checked where they are known */
 void openai_chat_reader_start(void *reader, struct arena *a);
 enum err openai_chat_read_event(void *reader, const struct wire_frame *f, struct json_tape *t, const struct chat_sink *sink,
                                 struct fault *why);

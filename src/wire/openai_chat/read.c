@@ -25,14 +25,14 @@ void openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_i
     ret_item->arguments.text = wire_text(t, json_find(t, body, custom && !function ? S("input") : S("arguments")));
 }
 
-/* {"type":"url_citation","url_citation":{"start_index","end_index","url","title"}}, counted in characters. */
+/* {"type":"url_citation","url_citation":{"start_index","end_index","url","title"}}, counted in characters; some servers leave the range out. */
 void openai_chat_read_annotation(const struct json_tape *t, uint32_t at, struct chat_annotation *ret_note)
 {
     uint32_t url = json_find(t, at, S("url_citation"));
     *ret_note = (struct chat_annotation){
         .node = {.at = json_node(t, at)->start},
         .kind = wire_text_in(t, at, "type"),
-        .unit = UNIT_POINTS,
+        .unit = UNIT_BLOCK,
         .raw = json_raw(t, at),
     };
     if (!url) return;
@@ -41,6 +41,7 @@ void openai_chat_read_annotation(const struct json_tape *t, uint32_t at, struct 
     uint32_t start = json_find(t, url, S("start_index")), end = json_find(t, url, S("end_index"));
     if (start) json_u64(t, start, &ret_note->start);
     if (end) json_u64(t, end, &ret_note->end);
+    if (start && end) ret_note->unit = UNIT_POINTS;
 }
 
 static const struct {

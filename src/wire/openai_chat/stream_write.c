@@ -8,9 +8,11 @@ enum { NO_CALL = UINT32_MAX };
 /* What an open or closed item is to the client, by its number. */
 struct place {
     enum chat_item_kind kind;
-    enum chat_part_kind part; /* the one started last */
-    uint32_t call;            /* index among the choice's calls */
-    bool custom;              /* a call of a free-text tool */
+    enum chat_part_kind part;      /* the one started last */
+    uint32_t call;                 /* index among the choice's calls */
+    bool custom;                   /* a call of a free-text tool */
+    uint32_t before, length;       /* characters of the choice's content before its open part, and of that */
+    struct chat_annotation *notes; /* that cite all of the open part: they wait for its end */
 };
 
 struct chat_writer {
@@ -20,6 +22,7 @@ struct chat_writer {
     struct place *places;
     uint32_t n_places;
     uint32_t calls[CHAT_CHOICES_MAX]; /* tool calls so far, by choice */
+    uint32_t said[CHAT_CHOICES_MAX];  /* characters of content so far, by choice */
     bool role_told[CHAT_CHOICES_MAX];
     struct usage usage;
     bool has_usage, ended;
@@ -117,7 +120,12 @@ static enum err on_part_start(struct chat_writer *w, const struct chat_event *e,
 {
     (void)out, (void)why;
     wire_lose_unsaid_part(w->to->losses, e->what->kind, WIRE_SAYS_TEXT);
-    if (e->item < w->n_places) w->places[e->item].part = e->what->kind;
+    if (e->item >= w->n_places) return OK;
+    struct place *p = &w->places[e->item];
+    p->part = e->what->kind;
+    p->before = w->said[e->choice];
+    p->length = 0;
+    p->notes = NULL;
     return OK;
 }
 
@@ -158,25 +166,55 @@ static void put_arguments(struct chat_writer *w, const struct chat_event *e, con
     choice_end(w, &j, PART_TEXT, STR_NONE, out);
 }
 
-static void put_note(struct chat_writer *w, const struct chat_event *e, struct buf *out)
+static void put_notes(struct chat_writer *w, const struct place *p, const struct chat_annotation *notes, uint32_t choice,
+                      struct buf *out)
 {
     struct json_writer j;
-    choice_begin(w, e->choice, &j, out);
+    choice_begin(w, choice, &j, out);
     json_add_array(&j, S("annotations"));
-    openai_chat_put_annotation(&j, e->annotation, w->to->losses);
+    for (const struct chat_annotation *n = notes; n; n = n->next)
+        openai_chat_put_annotation(&j, n, wire_cited(n, p->before, p->length));
     json_put_end(&j);
     choice_end(w, &j, PART_TEXT, STR_NONE, out);
 }
 
+static enum err keep_note(struct chat_writer *w, struct place *p, const struct chat_annotation *from, struct fault *why)
+{
+    struct chat_annotation *n = chat_add_annotation(w->arena, &p->notes);
+    bool fits = n && arena_str(w->arena, from->url, &n->url);
+    if (fits && from->title.p) fits = arena_str(w->arena, from->title, &n->title);
+    if (!fits) return FAIL(why, ERR_UPSTREAM_TOO_LARGE, "the provider's stream has more citations than one exchange may hold");
+    n->unit = from->unit;
+    return OK;
+}
+
+/* Chat knows one kind of annotation, the URL citation; others are counted. */
+static enum err on_note(struct chat_writer *w, struct place *p, const struct chat_event *e, struct buf *out, struct fault *why)
+{
+    struct chat_annotation one = *e->annotation;
+    one.next = NULL;
+    if (!one.url.p) w->to->losses->n[LOSS_CITATION]++;
+    else if (wire_cites_block(&one)) return keep_note(w, p, &one, why);
+    else put_notes(w, p, &one, e->choice, out);
+    return OK;
+}
+
+static void count_text(struct chat_writer *w, struct place *p, const struct chat_event *e)
+{
+    uint32_t n = p->part == PART_TEXT ? (uint32_t)wire_points(e->text) : 0;
+    p->length += n;
+    w->said[e->choice] += n;
+}
+
 static enum err on_delta(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
 {
-    (void)why;
     if (e->item >= w->n_places) return OK;
-    const struct place *p = &w->places[e->item];
+    struct place *p = &w->places[e->item];
     struct json_writer j;
     struct str member = member_of(p);
+    if (e->field == DELTA_TEXT) count_text(w, p, e);
     if (e->field == DELTA_ARGUMENTS && p->call != NO_CALL) put_arguments(w, e, p, out);
-    if (e->field == DELTA_ANNOTATION) put_note(w, e, out);
+    if (e->field == DELTA_ANNOTATION) return on_note(w, p, e, out, why);
     if (e->field == DELTA_TEXT && member.p) put_text(w, e, member, out);
     if (e->field != DELTA_LOGPROBS) return OK;
     choice_begin(w, e->choice, &j, out);
@@ -194,7 +232,10 @@ static enum err on_item_end(struct chat_writer *w, const struct chat_event *e, s
 
 static enum err on_part_end(struct chat_writer *w, const struct chat_event *e, struct buf *out, struct fault *why)
 {
-    (void)out, (void)why;
+    (void)why;
+    struct place *p = e->item < w->n_places ? &w->places[e->item] : NULL;
+    if (p && p->notes) put_notes(w, p, p->notes, e->choice, out);
+    if (p) p->notes = NULL;
     bool of_text = e->what && (e->what->kind == PART_TEXT || e->what->kind == PART_REFUSAL);
     if (e->what) wire_lose_state(w->to->losses, e->what->opaque, of_text, w->to->keeps_calls);
     return OK;

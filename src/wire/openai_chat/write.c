@@ -97,18 +97,14 @@ void openai_chat_put_call(struct json_writer *w, const struct chat_item *call, s
     json_put_end(w);
 }
 
-/* Chat knows one kind of annotation, the URL citation; others are counted. */
-void openai_chat_put_annotation(struct json_writer *w, const struct chat_annotation *note, struct chat_losses *losses)
+/* C16. */
+void openai_chat_put_annotation(struct json_writer *w, const struct chat_annotation *note, struct wire_range range)
 {
-    if (!note->url.p) {
-        losses->n[LOSS_CITATION]++;
-        return;
-    }
     json_put_object(w);
     json_add_str(w, S("type"), S("url_citation"));
     json_add_object(w, S("url_citation"));
-    json_add_u64(w, S("start_index"), note->start);
-    json_add_u64(w, S("end_index"), note->end);
+    json_add_u64(w, S("start_index"), range.start);
+    json_add_u64(w, S("end_index"), range.end);
     json_put_name(w, S("url"));
     json_put_span(w, note->url);
     json_put_name(w, S("title"));

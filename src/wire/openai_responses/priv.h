@@ -38,7 +38,8 @@ void openai_responses_put_answer_item(struct json_writer *w, const struct wire_r
                                       struct openai_responses_place place, struct arena *a);
 void openai_responses_put_item_id(struct json_writer *w, const struct wire_reply *to, const struct chat_item *i, uint32_t number);
 void openai_responses_put_answer_part(struct json_writer *w, const struct chat_part *p, bool open); /* open: without its text */
-void openai_responses_put_annotation(struct json_writer *w, const struct chat_annotation *note);
+void openai_responses_put_annotation(struct json_writer *w, const struct chat_annotation *note,
+                                     uint64_t length); /* of its text */
 /* False: this format cannot hold it. `family`: of the answer. */
 bool openai_responses_has_place(const struct chat_item *i, struct str family);
 bool openai_responses_has_part(const struct chat_part *p);

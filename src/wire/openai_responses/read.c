@@ -57,7 +57,7 @@ void openai_responses_read_annotation(const struct json_tape *t, uint32_t at, st
     n->url = wire_text_in(t, at, "url");
     n->title = wire_text_in(t, at, "title");
     n->file = wire_text_in(t, at, "file_id");
-    n->unit = UNIT_POINTS;
+    n->unit = start && end ? UNIT_POINTS : UNIT_BLOCK;
     n->raw = json_raw(t, at);
     if (start) json_u64(t, start, &n->start);
     if (end) json_u64(t, end, &n->end);

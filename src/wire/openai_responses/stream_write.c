@@ -131,16 +131,36 @@ static void text_delta(struct responses_writer *w, const struct place *p, const 
     end(w);
 }
 
+/* `length`: characters of its text, where it cites all of it. */
+static void put_note(struct responses_writer *w, const struct place *p, const struct chat_annotation *note, uint64_t index,
+                     uint64_t length)
+{
+    struct json_writer *j = begin_part(w, "response.output_text.annotation.added", p);
+    json_add_u64(j, S("annotation_index"), index);
+    json_put_name(j, S("annotation"));
+    openai_responses_put_annotation(j, note, length);
+    end(w);
+}
+
 static void note_delta(struct responses_writer *w, const struct place *p, const struct chat_event *e)
 {
     uint64_t n = 0;
     if (!p->part_shown || p->item->parts_last->kind != PART_TEXT || !e->annotation->url.p) return; /* counted at the end */
+    if (wire_cites_block(e->annotation)) return;                                                   /* told at the part's end */
     for (const struct chat_annotation *a = p->item->parts_last->annotations; a; a = a->next) n += a->url.p != NULL;
-    struct json_writer *j = begin_part(w, "response.output_text.annotation.added", p);
-    json_add_u64(j, S("annotation_index"), n - 1);
-    json_put_name(j, S("annotation"));
-    openai_responses_put_annotation(j, e->annotation);
-    end(w);
+    put_note(w, p, e->annotation, n - 1, 0);
+}
+
+/* What cites all of a text is told when all of it has come. */
+static void late_notes(struct responses_writer *w, const struct place *p, const struct chat_part *part)
+{
+    if (part->kind != PART_TEXT || !part->annotations) return;
+    uint64_t index = 0, length = wire_points(part->text);
+    for (const struct chat_annotation *a = part->annotations; a; a = a->next) {
+        if (!a->url.p) continue;
+        if (wire_cites_block(a)) put_note(w, p, a, index, length);
+        index++;
+    }
 }
 
 static const char *const ARGUMENTS[][3] = {
@@ -167,6 +187,7 @@ static void part_end(struct responses_writer *w, struct place *p, const struct c
     const struct chat_part *part = p->item->parts_last;
     if (!p->part_shown) return;
     p->part_shown = false;
+    late_notes(w, p, part);
     struct json_writer *j = begin_part(w, WORDS[part->kind].said, p);
     json_put_name(j, str_z(WORDS[part->kind].text));
     json_put_span(j, part->text);

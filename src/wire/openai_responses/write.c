@@ -63,12 +63,14 @@ enum err openai_responses_compact(struct chat_answer *a, const struct wire_reply
 
 /* ---- parts -------------------------------------------------------------------------------------------------------------------- */
 
-void openai_responses_put_annotation(struct json_writer *w, const struct chat_annotation *n)
+/* The range counts characters of its output_text. */
+void openai_responses_put_annotation(struct json_writer *w, const struct chat_annotation *n, uint64_t length)
 {
+    struct wire_range range = wire_cited(n, 0, length);
     json_put_object(w);
     json_add_str(w, S("type"), S("url_citation"));
-    json_add_u64(w, S("start_index"), n->start);
-    json_add_u64(w, S("end_index"), n->end);
+    json_add_u64(w, S("start_index"), range.start);
+    json_add_u64(w, S("end_index"), range.end);
     json_put_name(w, S("url"));
     json_put_span(w, n->url);
     json_put_name(w, S("title"));
@@ -95,9 +97,10 @@ void openai_responses_put_answer_part(struct json_writer *w, const struct chat_p
     json_put_name(w, str_z(PARTS[p->kind].text));
     json_put_span(w, open ? STR_NONE : p->text);
     if (p->kind == PART_TEXT) {
+        uint64_t length = p->annotations && !open ? wire_points(p->text) : 0;
         json_add_array(w, S("annotations"));
         for (const struct chat_annotation *n = p->annotations; n && !open; n = n->next)
-            if (n->url.p) openai_responses_put_annotation(w, n);
+            if (n->url.p) openai_responses_put_annotation(w, n, length);
         json_put_end(w);
         json_add_raw(w, S("logprobs"), p->logprobs.n && !open ? p->logprobs : S("[]"));
     }
