@@ -346,8 +346,7 @@ void translate_sent(struct translation *t);              /* the provider has ans
 /* Turn x->held, a whole answer or a provider's error, into the caller's format; the first reads the usage. */
 MUST_USE enum err translate_answer(struct exchange *x);
 void translate_error(struct exchange *x);
-void translate_chat_error(
-    struct exchange *x); /* the same where no other format was spoken, but the error is in Chat Completions' */
+void translate_chat_error(struct exchange *x); /* no other format was spoken, but the error is in Chat Completions' */
 int translate_failure(
     const struct exchange *x); /* after translate_answer(): the status that a 2xx body should have had; 0: none */
 /* A stream: what the event becomes is appended to `out`, the ending to x->last. */

@@ -37,26 +37,17 @@ def _():
     run_client("keep.mjs", {"AQUIFER_URL": f"http://127.0.0.1:{gateway.port}", "AQUIFER_API_KEY": KEY})
 
 
-def peak():
-    """Most that the gateway ever had in memory, in KB."""
-    most = 0
-    for pid in gateway.pids("gateway"):
-        with open(f"/proc/{pid}/status", encoding="ascii") as file:
-            most = max([most] + [int(line.split()[1]) for line in file if line.startswith("VmHWM")])
-    return most
-
-
 @test("64 MB go up through a slow upstream, and hardly any of them are ever here")
 def _():
     body = form(64 << 20)
     call("POST", "/v1/files", body=form(1 << 20), content_type="multipart/form-data; boundary=b")
-    before = peak()
+    before = gateway.peak_kb()
     got = call("POST", "/v1/files", body=body, content_type="multipart/form-data; boundary=b")
     eq(got.status, 200, got.body)
     check(got.json()["bytes"] == 64 << 20, got.body)
     check(fake.last().get("content-length") == str(len(body)), "the length goes up as it was said")
     if SLOW == 1:  # a sanitizer's allocator keeps what was freed
-        check(peak() - before < 4096, f"{peak() - before} KB more at the peak")
+        check(gateway.peak_kb() - before < 4096, f"{gateway.peak_kb() - before} KB more at the peak")
 
 
 @test("too long, compressed, signed bodies are refused; a body of unknown length goes up in chunks")

@@ -65,19 +65,10 @@ def refused(got, status, word):
     check(word in got.json()["error"]["message"], got.body)
 
 
-def peak():
-    """Most that the gateway ever had in memory, in KB."""
-    most = 0
-    for pid in gateway.pids("gateway"):
-        with open(f"/proc/{pid}/status", encoding="ascii") as file:
-            most = max([most] + [int(line.split()[1]) for line in file if line.startswith("VmHWM")])
-    return most
-
-
 @test("24 MB go up though 64 KB may be held: the model's name is replaced, all else stays, the length is right, memory is small")
 def _():
     eq(post(form(("model", "hear"), ("file", LONG))).status, 200)
-    before = peak()
+    before = gateway.peak_kb()
     sound = b"0123456789abcdef" * (24 << 16)
     body = form(("response_format", "json"), ("model", "hear"), ("prompt", "x" * 300), ("file", sound), ("language", "en"))
     got = post(body)
@@ -87,7 +78,7 @@ def _():
     eq(sent.get("content-length"), str(len(sent.body)))
     until(lambda: [row["requests"] for row in gateway.cli("usage", "--json")["data"] if row["model"] == "hear"] == [2], "both are booked")
     if SLOW == 1:  # a sanitizer's allocator keeps what was freed
-        check(peak() - before < 4096, f"{peak() - before} KB more at the peak")
+        check(gateway.peak_kb() - before < 4096, f"{gateway.peak_kb() - before} KB more at the peak")
 
 
 @test("a form of unknown length: short ones are held, long ones go up in chunks")

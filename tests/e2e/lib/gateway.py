@@ -187,6 +187,14 @@ class Gateway:
                 continue
         return found
 
+    def peak_kb(self):
+        """Most that a gateway process ever had in memory, in KB."""
+        most = 0
+        for pid in self.pids("gateway"):
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                most = max([most] + [int(line.split()[1]) for line in file if line.startswith("VmHWM")])
+        return most
+
     def pids(self, word):
         """The processes whose command line has the word (a role: gateway, control)."""
         return [pid for pid, line in self.processes().items() if word in line and pid != self.process.pid]
