@@ -264,15 +264,22 @@ static bool make_spare(struct journal *j)
     return true;
 }
 
-/* While syncs run the keeper looks at them twice per stall time; without any it sleeps until a segment is wanted. */
+/* While syncs run the keeper looks at them twice per stall time, and for space as often as without: a long stall time is no
+ * reason to find freed space late. Without either it sleeps until a segment is wanted. */
+static uint32_t nap_ms(struct journal *j, bool watch, bool wants)
+{
+    uint32_t half = atomic_load(&j->stall_ms) / 2 + 1;
+    if (!watch) return wants ? RETRY_MS : 0;
+    return wants && half > RETRY_MS ? RETRY_MS : half;
+}
+
 static void keeper_sleep(struct journal *j)
 {
-    uint32_t half = atomic_load(&j->stall_ms) / 2;
     atomic_store(&j->keeper_sleep, SOUND);
     bool watch = atomic_load(&j->sync_since_ns), wants = wants_spare(j);
     if (wants && !atomic_load(&j->make_failed)) return;
     if (watch || wants) atomic_store(&j->keeper_sleep, DOZE);
-    sleep_for(j, &j->keeper_wake, watch ? half + 1 : wants ? RETRY_MS : 0);
+    sleep_for(j, &j->keeper_wake, nap_ms(j, watch, wants));
 }
 
 void *keeper_run(void *journal)
