@@ -5,10 +5,14 @@
 
 enum { COLUMNS_MAX = 16 };
 
-static struct str cell(struct json_ref row, const char *field)
+/* The text stands in `room` or in the row. */
+static struct str cell(struct json_ref row, const struct cli_column *c, struct buf *room)
 {
-    struct json_ref value = json_ref_find(row, field);
-    return json_ref_ok(value) ? json_ref_text(value) : STR_NONE;
+    struct json_ref value = json_ref_find(row, c->field);
+    if (!c->write) return json_ref_ok(value) ? json_ref_text(value) : STR_NONE;
+    buf_clear(room);
+    c->write(row, room);
+    return buf_view(room);
 }
 
 /* Width in characters, so that names outside ASCII stay in line. */
@@ -31,14 +35,19 @@ void cli_table(const struct cli_column *columns, unsigned n, struct json_ref row
 {
     unsigned room[COLUMNS_MAX];
     struct json_ref row;
+    struct buf text;
     must(n <= COLUMNS_MAX);
+    buf_init(&text, KIB(4));
     for (unsigned i = 0; i < n; i++) room[i] = width(str_z(columns[i].title));
     for (struct json_walk w = json_walk(rows); json_walk_next(&w, NULL, &row);)
-        for (unsigned i = 0; i < n; i++)
-            if (width(cell(row, columns[i].field)) > room[i]) room[i] = width(cell(row, columns[i].field));
+        for (unsigned i = 0; i < n; i++) {
+            unsigned wide = width(cell(row, &columns[i], &text));
+            if (wide > room[i]) room[i] = wide;
+        }
     for (unsigned i = 0; i < n; i++) put_cell(str_z(columns[i].title), room[i], columns[i].right, i + 1 == n);
     for (struct json_walk w = json_walk(rows); json_walk_next(&w, NULL, &row);)
-        for (unsigned i = 0; i < n; i++) put_cell(cell(row, columns[i].field), room[i], columns[i].right, i + 1 == n);
+        for (unsigned i = 0; i < n; i++) put_cell(cell(row, &columns[i], &text), room[i], columns[i].right, i + 1 == n);
+    buf_done(&text);
 }
 
 int cli_fail(const struct fault *why)

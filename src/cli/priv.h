@@ -97,8 +97,9 @@ MUST_USE enum err cli_document(const struct cli_answer *a, struct json_doc **ret
 /* ---- print.c --------------------------------------------------------------------------------------------------------------- */
 
 struct cli_column {
-    const char *title, *field; /* member of each row's object */
-    bool right;                /* numbers stand at the right */
+    const char *title, *field;                           /* member of each row's object */
+    bool right;                                          /* numbers stand at the right */
+    void (*write)(struct json_ref row, struct buf *out); /* what stands there in place of the member; NULL: the member */
 };
 /* The objects of an array as a table with a head line; plain text, no colour, columns two spaces apart. */
 void cli_table(const struct cli_column *columns, unsigned n, struct json_ref rows);

@@ -25,15 +25,22 @@ enum err ledger_retain(struct store *s, int32_t oldest_day, uint64_t *ret_rows, 
 }
 
 /* Both sides as one relation each; a row on one side only, or with another sum, is a difference. */
-static const char DIFFERENT[] = "WITH rows AS (SELECT day, key_id, route, count(*) AS requests, sum(input_tokens) AS i, "
-                                "sum(output_tokens) AS o, coalesce(sum(cost_micro), 0) AS m,"
-                                " coalesce(sum(cost_rest), 0) AS r, sum(cost_micro IS NULL) AS u FROM attempts WHERE outcome <> "
-                                "3 GROUP BY day, key_id, route),"
-                                " days AS (SELECT day, key_id, route, requests, input_tokens, output_tokens, cost_micro + "
-                                "cost_rest / 1000000, cost_rest % 1000000, unknown_cost FROM usage_days),"
-                                " same AS (SELECT day, key_id, route, requests, i, o, m + r / 1000000, r % 1000000, u FROM rows)"
-                                " SELECT (SELECT count(*) FROM (SELECT * FROM days EXCEPT SELECT * FROM same)) + (SELECT "
-                                "count(*) FROM (SELECT * FROM same EXCEPT SELECT * FROM days))";
+static const char DIFFERENT[] =
+    "WITH sent AS (SELECT *, outcome = 7 OR usage GLOB '*e[1-9]*' AS e, cost_micro IS NULL AS u FROM attempts WHERE outcome <> "
+    "3),"
+    " rows AS (SELECT day, key_id, route, count(*) AS requests, sum(input_tokens) AS i, sum(output_tokens) AS o,"
+    " coalesce(sum(cost_micro), 0) AS m, coalesce(sum(cost_rest), 0) AS r, sum(u) AS u, sum(e) AS e, sum(outcome = 7) AS cut,"
+    " sum(e * input_tokens) AS ei, sum(e * output_tokens) AS eo, sum(e * coalesce(cost_micro, 0)) AS em,"
+    " sum(e * coalesce(cost_rest, 0)) AS er, sum(u * input_tokens) AS ui, sum(u * output_tokens) AS uo"
+    " FROM sent GROUP BY day, key_id, route),"
+    " days AS (SELECT day, key_id, route, requests, input_tokens, output_tokens, cost_micro + cost_rest / 1000000,"
+    " cost_rest % 1000000, unknown_cost, estimated, interrupted, estimated_input, estimated_output,"
+    " estimated_micro + estimated_rest / 1000000, estimated_rest % 1000000, unknown_input, unknown_output FROM usage_days),"
+    " same AS (SELECT day, key_id, route, requests, i, o, m + r / 1000000, r % 1000000, u, e, cut, ei, eo,"
+    " em + er / 1000000, er % 1000000, ui, uo FROM rows)"
+    " SELECT (SELECT count(*) FROM (SELECT * FROM days EXCEPT SELECT * FROM same)) + (SELECT"
+    " count(*) FROM (SELECT * FROM same EXCEPT SELECT * FROM days))";
+_Static_assert(ATTEMPT_INTERRUPTED == 7, "the statement above counts what was interrupted");
 _Static_assert(ATTEMPT_NOT_SENT == 3, "the statement above leaves out what was not sent");
 
 enum err ledger_check(struct store *s, struct fault *why)

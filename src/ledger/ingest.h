@@ -5,6 +5,12 @@
 #include "ledger/record.h"
 #include "store/store.h"
 
+/* What of a sum no provider told. Requests: some of their tokens are an estimate, or they were interrupted. */
+struct doubt {
+    int64_t estimated, interrupted, estimated_input, estimated_output, unknown_input, unknown_output;
+    money estimated_cost;
+};
+
 /* What the attempts of one day with the same names have in common, and their sums within a batch. */
 struct source {
     int32_t day;
@@ -12,6 +18,7 @@ struct source {
     int64_t id; /* in the database */
     int64_t requests, input, output, unknown;
     money cost;
+    struct doubt doubt;
 };
 
 /* Money that no gateway entered into the meters, to be entered once the batch is committed. */

@@ -54,11 +54,12 @@ static void test_report_is_exact(void **state)
         "{\"key\":\"key1\",\"model\":\"fast\",\"day\":\"2026-09-21\",\"requests\":2,\"input_tokens\":1000,\"output_tokens\":1,"
         "\"cost\":0.000075},"
         "{\"key\":\"key1\",\"model\":\"slow "
-        "\\\"x\\\"\",\"day\":\"2026-09-21\",\"requests\":1,\"input_tokens\":5,\"output_tokens\":6,\"cost\":0,\"unknown_cost_"
-        "requests\":1},"
+        "\\\"x\\\"\",\"day\":\"2026-09-21\",\"requests\":1,\"input_tokens\":5,\"output_tokens\":6,\"cost\":0,"
+        "\"unknown_cost_requests\":1,\"unknown_cost_input_tokens\":5,\"unknown_cost_output_tokens\":6},"
         "{\"key\":\"key2\",\"model\":\"fast\",\"day\":\"2026-09-22\",\"requests\":1,\"input_tokens\":1,\"output_tokens\":2,"
         "\"cost\":12}],"
-        "\"total\":{\"requests\":4,\"input_tokens\":1006,\"output_tokens\":9,\"cost\":12.000075,\"unknown_cost_requests\":1}}");
+        "\"total\":{\"requests\":4,\"input_tokens\":1006,\"output_tokens\":9,\"cost\":12.000075,"
+        "\"unknown_cost_requests\":1,\"unknown_cost_input_tokens\":5,\"unknown_cost_output_tokens\":6}}");
     assert_report(&(struct ledger_query){.to_day = 100000, .key_id = S("key2"), .route = S("slow")},
                   "{\"data\":[],\"total\":{\"requests\":0,\"input_tokens\":0,\"output_tokens\":0,\"cost\":0}}");
     static const char add[] = "INSERT INTO keys (id, name, digest, created_ms, place, project) VALUES ('key1', 'n', x'01', 1, 1, "
@@ -86,6 +87,41 @@ static void test_report_is_exact(void **state)
     assert_string_equal(buf_z(&b), buf_z(&ended));
     buf_done(&b);
     buf_done(&ended);
+}
+
+static void end_estimated(struct journal_place p, enum attempt_end end, uint64_t out, money cost)
+{
+    struct attempt_result r = {.end = end, .ended_ms = now_ms, .cost_known = cost >= 0, .cost = cost < 0 ? 0 : cost};
+    usage_set(&r.usage, USAGE_IN_FRESH, 10, USAGE_REPORTED);
+    usage_set(&r.usage, USAGE_OUT_VISIBLE, out, USAGE_ESTIMATED);
+    journal_settle(writer, &p, &r);
+}
+
+/* An estimate of none makes no sum uncertain. What no price was known for is told in tokens. */
+static void test_report_tells_what_is_estimated(void **state)
+{
+    (void)state;
+    int64_t day = 1790000000000;
+    open_gateway();
+    end_as(begin_at(1, "key1", "fast", day), ATTEMPT_OK, 1000, 1, 75000000);
+    end_estimated(begin_at(2, "key1", "fast", day), ATTEMPT_ABORTED, 20, 1999999);
+    end_estimated(begin_at(3, "key1", "fast", day), ATTEMPT_CUT, 30, 2000001);
+    end_estimated(begin_at(4, "key1", "fast", day), ATTEMPT_FAILED, 0, 7);
+    end_estimated(begin_at(5, "key1", "fast", day), ATTEMPT_OK, 40, -1);
+    end_estimated(begin_at(6, "key1", "fast", day), ATTEMPT_NOT_SENT, 50, -1);
+    close_gateway();
+    assert_int_equal(run(), 6);
+#define DOUBTFUL                                                                                                           \
+    "\"requests\":5,\"input_tokens\":1040,\"output_tokens\":91,\"cost\":0.000079000007,\"estimated_requests\":3,"          \
+    "\"interrupted_requests\":0,\"estimated_input_tokens\":30,\"estimated_output_tokens\":90,\"estimated_cost\":0.000004," \
+    "\"unknown_cost_requests\":1,\"unknown_cost_input_tokens\":10,\"unknown_cost_output_tokens\":40}"
+    assert_report(&(struct ledger_query){.to_day = 100000},
+                  "{\"data\":[{\"key\":\"key1\",\"model\":\"fast\",\"day\":\"2026-09-21\"," DOUBTFUL "],\"total\":{" DOUBTFUL
+                  "}");
+    assert_int_equal(ledger_check(store, &why), OK);
+    static const char less[] = "UPDATE usage_days SET estimated_micro = estimated_micro - 1";
+    assert_int_equal(store_exec(store, less, NULL, NULL, &why), OK);
+    assert_int_equal(ledger_check(store, &why), ERR_STORE);
 }
 
 /* Random attempts; the report's total equals sums kept beside, to the last digit. */
@@ -175,6 +211,7 @@ static void test_interrupted_is_charged_its_estimate(void **state)
                            "input_tokens = 100 AND output_tokens = 50"
                            " AND usage = '0e100 11e50'"),
                      2);
+    assert_int_equal(count("SELECT sum(interrupted) FROM usage_days WHERE estimated = interrupted AND estimated_micro = 45"), 2);
     assert_int_equal(meter_spent_day(&board->keys[3], day), 75000000 + 45000000);
     assert_int_equal(ledger_check(store, &why), OK);
     assert_int_equal(files(SEGMENT_SUFFIX) + files(SEGMENT_NEW), 0);
@@ -443,6 +480,7 @@ int main(void)
         CASE(test_nothing_yet),
         CASE(test_living_gateway),
         CASE(test_report_is_exact),
+        CASE(test_report_tells_what_is_estimated),
         CASE(test_sums_equal_rows),
         CASE(test_known_rows_beside_new_ones),
         CASE(test_absurd_usage_is_kept_bounded),

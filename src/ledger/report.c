@@ -9,14 +9,24 @@
 struct totals {
     uint64_t requests, input, output, unknown;
     money cost;
+    struct doubt doubt;
 };
 
-static void put_cost(struct json_writer *w, money cost)
+static void put_money(struct json_writer *w, struct str name, money cost)
 {
     char room[64];
     struct buf text = {.p = room, .cap = sizeof room, .max = sizeof room};
     money_write(&text, cost);
-    json_add_raw(w, S("cost"), buf_view(&text));
+    json_add_raw(w, name, buf_view(&text));
+}
+
+static void put_estimated(struct json_writer *w, const struct doubt *d)
+{
+    json_add_i64(w, S("estimated_requests"), d->estimated);
+    json_add_i64(w, S("interrupted_requests"), d->interrupted);
+    json_add_i64(w, S("estimated_input_tokens"), d->estimated_input);
+    json_add_i64(w, S("estimated_output_tokens"), d->estimated_output);
+    put_money(w, S("estimated_cost"), d->estimated_cost);
 }
 
 static void put_totals(struct json_writer *w, const struct totals *t)
@@ -24,8 +34,13 @@ static void put_totals(struct json_writer *w, const struct totals *t)
     json_add_u64(w, S("requests"), t->requests);
     json_add_u64(w, S("input_tokens"), t->input);
     json_add_u64(w, S("output_tokens"), t->output);
-    put_cost(w, t->cost);
-    if (t->unknown) json_add_u64(w, S("unknown_cost_requests"), t->unknown); /* else exactly what others script against */
+    put_money(w, S("cost"), t->cost);
+    /* Where all was told these are exactly the members that others script against. */
+    if (t->doubt.estimated) put_estimated(w, &t->doubt);
+    if (!t->unknown) return;
+    json_add_u64(w, S("unknown_cost_requests"), t->unknown);
+    json_add_i64(w, S("unknown_cost_input_tokens"), t->doubt.unknown_input);
+    json_add_i64(w, S("unknown_cost_output_tokens"), t->doubt.unknown_output);
 }
 
 static money cost_of(const struct store_rows *r, unsigned column)
@@ -33,13 +48,34 @@ static money cost_of(const struct store_rows *r, unsigned column)
     return (money)store_i64(r, column) * MICRO + store_i64(r, column + 1);
 }
 
+static void sum_up(struct totals *sum, const struct totals *t)
+{
+    sum->requests += t->requests;
+    sum->input += t->input;
+    sum->output += t->output;
+    sum->unknown += t->unknown;
+    sum->cost += t->cost;
+    sum->doubt.estimated += t->doubt.estimated;
+    sum->doubt.interrupted += t->doubt.interrupted;
+    sum->doubt.estimated_input += t->doubt.estimated_input;
+    sum->doubt.estimated_output += t->doubt.estimated_output;
+    sum->doubt.estimated_cost += t->doubt.estimated_cost;
+    sum->doubt.unknown_input += t->doubt.unknown_input;
+    sum->doubt.unknown_output += t->doubt.unknown_output;
+}
+
 /* ---- the report ----------------------------------------------------------------------------------------------------- */
 
 static void put_day(struct json_writer *w, const struct store_rows *r, struct totals *sum)
 {
     char day[11];
-    struct totals t = {(uint64_t)store_i64(r, 3), (uint64_t)store_i64(r, 4), (uint64_t)store_i64(r, 5), (uint64_t)store_i64(r, 6),
-                       cost_of(r, 7)};
+    struct totals t = {(uint64_t)store_i64(r, 3),
+                       (uint64_t)store_i64(r, 4),
+                       (uint64_t)store_i64(r, 5),
+                       (uint64_t)store_i64(r, 6),
+                       cost_of(r, 7),
+                       {store_i64(r, 9), store_i64(r, 10), store_i64(r, 11), store_i64(r, 12), store_i64(r, 13), store_i64(r, 14),
+                        cost_of(r, 15)}};
     clock_day_text((int32_t)store_i64(r, 0), day);
     json_put_object(w);
     json_add_str(w, S("key"), store_text(r, 1));
@@ -47,11 +83,7 @@ static void put_day(struct json_writer *w, const struct store_rows *r, struct to
     json_add_str(w, S("day"), str_z(day));
     put_totals(w, &t);
     json_put_end(w);
-    sum->requests += t.requests;
-    sum->input += t.input;
-    sum->output += t.output;
-    sum->unknown += t.unknown;
-    sum->cost += t.cost;
+    sum_up(sum, &t);
 }
 
 static enum err over(const struct buf *b, struct fault *why)
@@ -62,7 +94,9 @@ static enum err over(const struct buf *b, struct fault *why)
 enum err ledger_report(struct store *s, const struct ledger_query *q, struct buf *out_json, struct fault *why)
 {
     static const char sql[] =
-        "SELECT day, key_id, route, requests, input_tokens, output_tokens, unknown_cost, cost_micro, cost_rest FROM usage_days"
+        "SELECT day, key_id, route, requests, input_tokens, output_tokens, unknown_cost, cost_micro, cost_rest, estimated,"
+        " interrupted, estimated_input, estimated_output, unknown_input, unknown_output, estimated_micro, estimated_rest"
+        " FROM usage_days"
         " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR key_id = ?3) AND (?4 = '' OR route = ?4)" OF_PROJECT
         " ORDER BY day, key_id, route";
     struct store_rows rows CLEANUP(store_rows_done);
@@ -132,7 +166,7 @@ static void put_attempt(struct json_writer *w, const struct store_rows *r)
     json_put_name(w, S("usage"));
     cells_put(w, store_text(r, n + 5));
     if (store_is_null(r, n + 6)) json_add_null(w, S("cost"));
-    else put_cost(w, cost_of(r, n + 6));
+    else put_money(w, S("cost"), cost_of(r, n + 6));
     json_put_end(w);
 }
 

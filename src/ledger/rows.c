@@ -29,6 +29,11 @@ static const char ADD[] =
     " requests = requests + excluded.requests, input_tokens = input_tokens + excluded.input_tokens,"
     " output_tokens = output_tokens + excluded.output_tokens, cost_micro = cost_micro + excluded.cost_micro,"
     " cost_rest = cost_rest + excluded.cost_rest, unknown_cost = unknown_cost + excluded.unknown_cost";
+static const char DOUBT[] =
+    "UPDATE usage_days SET estimated = estimated + ?4, interrupted = interrupted + ?5, estimated_input = estimated_input + ?6,"
+    " estimated_output = estimated_output + ?7, estimated_micro = estimated_micro + ?8, estimated_rest = estimated_rest + ?9,"
+    " unknown_input = unknown_input + ?10, unknown_output = unknown_output + ?11"
+    " WHERE day = ?1 AND key_id = ?2 AND route = ?3";
 
 void batch_init(struct batch *b, struct store *s, bool own)
 {
@@ -120,15 +125,49 @@ static int64_t bounded(uint64_t tokens) { return tokens > (uint64_t)TOKENS_MAX ?
 
 static money bounded_cost(money cost) { return cost > COST_MAX ? COST_MAX : cost; }
 
+/* An estimate of none is certain enough: what was refused before it generated anything. */
+static bool is_estimated(const struct attempt_result *e)
+{
+    for (unsigned c = 0; c < USAGE_CELLS; c++)
+        if (e->usage.quality[c] == USAGE_ESTIMATED && e->usage.n[c]) return true;
+    return e->end == ATTEMPT_INTERRUPTED;
+}
+
+static void doubt_add(struct doubt *d, const struct attempt_result *e, int64_t input, int64_t output)
+{
+    bool estimated = is_estimated(e);
+    d->estimated += estimated;
+    d->interrupted += e->end == ATTEMPT_INTERRUPTED;
+    d->estimated_input += estimated ? input : 0;
+    d->estimated_output += estimated ? output : 0;
+    d->estimated_cost += estimated && e->cost_known ? bounded_cost(e->cost) : 0;
+    d->unknown_input += e->cost_known ? 0 : input;
+    d->unknown_output += e->cost_known ? 0 : output;
+}
+
 /* What never reached a provider is a row, and no request. */
 static void sums_add(struct source *s, const struct attempt_result *e)
 {
+    int64_t input = bounded(usage_input(&e->usage)), output = bounded(usage_output(&e->usage));
     if (e->end == ATTEMPT_NOT_SENT) return;
     s->requests++;
-    s->input += bounded(usage_input(&e->usage));
-    s->output += bounded(usage_output(&e->usage));
+    s->input += input;
+    s->output += output;
     s->unknown += !e->cost_known;
     if (e->cost_known) s->cost += bounded_cost(e->cost);
+    doubt_add(&s->doubt, e, input, output);
+}
+
+/* Most days have none, and pay nothing for it. */
+static enum err doubt_write(struct batch *b, const struct source *s, struct fault *why)
+{
+    const struct doubt *d = &s->doubt;
+    if (!d->estimated && !s->unknown) return OK;
+    return store_exec(b->store, DOUBT,
+                      BINDS(V_I64(s->day), V_TEXT(s->key_id), V_TEXT(s->route), V_I64(d->estimated), V_I64(d->interrupted),
+                            V_I64(d->estimated_input), V_I64(d->estimated_output), V_I64(d->estimated_cost / MICRO),
+                            V_I64(d->estimated_cost % MICRO), V_I64(d->unknown_input), V_I64(d->unknown_output)),
+                      NULL, why);
 }
 
 static enum err sums_write(struct batch *b, struct fault *why)
@@ -140,6 +179,7 @@ static enum err sums_write(struct batch *b, struct fault *why)
                        BINDS(V_I64(s->day), V_TEXT(s->key_id), V_TEXT(s->route), V_I64(s->requests), V_I64(s->input),
                              V_I64(s->output), V_I64(s->cost / MICRO), V_I64(s->cost % MICRO), V_I64(s->unknown)),
                        NULL, why));
+        TRY(doubt_write(b, s, why));
     }
     return OK;
 }

@@ -236,6 +236,19 @@ static const char CALL_STATES[] = "CREATE TABLE call_states ("
                                   ")";
 static const char CALL_STATES_USED[] = "CREATE INDEX call_states_used ON call_states (used_ms)";
 
+/* Since 8, how much of a day's sums no provider told, so that who pays knows: `estimated` counts requests some of whose tokens are an
+ * estimate, or that were interrupted, the next four are their sums; the last two the tokens whose cost is unknown. */
+#define DAY_COLUMN(name) "ALTER TABLE usage_days ADD COLUMN " name " INTEGER NOT NULL DEFAULT 0"
+static const char DAYS_DOUBT[] =
+    "UPDATE usage_days SET estimated = t.n, interrupted = t.cut, estimated_input = t.i, estimated_output = t.o,"
+    " estimated_micro = t.m, estimated_rest = t.r, unknown_input = t.ui, unknown_output = t.uo FROM ("
+    "SELECT day, key_id, route, sum(e) AS n, sum(outcome = 7) AS cut, sum(e * input_tokens) AS i, sum(e * output_tokens) AS o,"
+    " sum(e * coalesce(cost_micro, 0)) AS m, sum(e * coalesce(cost_rest, 0)) AS r,"
+    " sum((cost_micro IS NULL) * input_tokens) AS ui, sum((cost_micro IS NULL) * output_tokens) AS uo"
+    " FROM (SELECT *, outcome = 7 OR usage GLOB '*e[1-9]*' AS e FROM attempts WHERE outcome <> 3)"
+    " WHERE e OR cost_micro IS NULL GROUP BY day, key_id, route) AS t"
+    " WHERE t.day = usage_days.day AND t.key_id = usage_days.key_id AND t.route = usage_days.route";
+
 const struct migration migrations[] = {
     {1, "keys, attempts, usage by day, journal positions, settings", {KEYS, ATTEMPTS, USAGE_DAYS, SEGMENTS, SETTINGS}},
     {2, "AWS key pairs", {AWS_SECRET, AWS_OLD_SECRET}},
@@ -248,6 +261,11 @@ const struct migration migrations[] = {
       ITEMS_ID, EVENTS, STATE_SIZE, STATE_SIZE_ROW, SIZE_TRIGGERS("responses"), SIZE_TRIGGERS("conversations"),
       SIZE_TRIGGERS("state_items"), SIZE_TRIGGERS("response_events")}},
     {7, "state of tool calls", {CALL_STATES, CALL_STATES_USED, SIZE_TRIGGERS("call_states")}},
+    {8,
+     "how much of a day is estimated or has no cost",
+     {DAY_COLUMN("estimated"), DAY_COLUMN("interrupted"), DAY_COLUMN("estimated_input"), DAY_COLUMN("estimated_output"),
+      DAY_COLUMN("estimated_micro"), DAY_COLUMN("estimated_rest"), DAY_COLUMN("unknown_input"), DAY_COLUMN("unknown_output"),
+      DAYS_DOUBT}},
 };
 const size_t n_migrations = COUNTOF(migrations);
 const uint32_t store_version_newest = COUNTOF(migrations);

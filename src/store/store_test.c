@@ -277,6 +277,40 @@ static void assert_long_rows(struct store *s)
     assert_int_equal(sources, 2);
 }
 
+/* As programs before version 8 wrote it: told, estimated as none, interrupted without a price, not sent. */
+static void write_short_rows(struct store *s)
+{
+    static const char *const ROWS[] = {
+        "INSERT INTO sources (day, key_id, route, provider, model, format) VALUES (20000, 'k', 'fast', 'main', 'm', "
+        "'openai_chat')",
+        "INSERT INTO attempt_rows SELECT 20000, 'a1', 'r1', id, 1, 1, 0, 0, 0, 0, 1, 200, 0, 3, 4, '0r3 11e4', '', 5, 6 FROM "
+        "sources",
+        "INSERT INTO attempt_rows SELECT 20000, 'a2', 'r2', id, 1, 1, 0, 0, 0, 0, 2, 500, 0, 0, 0, '0e0 11e0', '', 0, 0 FROM "
+        "sources",
+        "INSERT INTO attempt_rows SELECT 20000, 'a3', 'r3', id, 1, 1, 0, 0, 0, 0, 7, 0, 0, 30, 40, '0e30 11e40', '', NULL, NULL"
+        " FROM sources",
+        "INSERT INTO attempt_rows SELECT 20000, 'a4', 'r4', id, 1, 1, 0, 0, 0, 0, 3, 0, 0, 9, 9, '0e9 11e9', '', NULL, NULL FROM "
+        "sources",
+    };
+    for (size_t i = 0; i < COUNTOF(ROWS); i++) assert_int_equal(store_exec(s, ROWS[i], NULL, NULL, &why), OK);
+}
+
+static void assert_doubt(struct store *s, const char *expected)
+{
+    struct store_rows rows CLEANUP(store_rows_done);
+    bool more = false;
+    assert_int_equal(
+        store_query(s,
+                    "SELECT estimated || ' ' || interrupted || ' ' || estimated_input || ' ' || estimated_output || ' ' ||"
+                    " estimated_micro || ' ' || estimated_rest || ' ' || unknown_input || ' ' || unknown_output"
+                    " FROM usage_days WHERE day = 20000",
+                    NULL, &rows, &why),
+        OK);
+    assert_int_equal(store_next(&rows, &more, &why), OK);
+    assert_true(more);
+    assert_true(str_eq(store_text(&rows, 0), str_z(expected)));
+}
+
 /* From each version that there ever was, with a key, a day and attempts in it, as its program left it. */
 static void test_comes_forward_from_every_version(void **state)
 {
@@ -285,7 +319,8 @@ static void test_comes_forward_from_every_version(void **state)
         "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_ms INTEGER NOT NULL)";
     static const char *const WRITTEN[] = {
         "INSERT INTO keys (id, name, digest, created_ms, place) VALUES ('k', 'n', x'01', 1, 3)",
-        "INSERT INTO usage_days VALUES (20000, 'k', 'fast', 2, 3, 4, 5, 6, 0)",
+        "INSERT INTO usage_days (day, key_id, route, requests, input_tokens, output_tokens, cost_micro, cost_rest, unknown_cost)"
+        " VALUES (20000, 'k', 'fast', 2, 3, 4, 5, 6, 0)",
         "INSERT INTO segments (id, position) VALUES ('s', 7)",
     };
     int64_t n;
@@ -295,8 +330,10 @@ static void test_comes_forward_from_every_version(void **state)
         for (uint32_t m = 0; m < version; m++) run_migration(s, &migrations[m]);
         for (size_t i = 0; i < COUNTOF(WRITTEN); i++) assert_int_equal(store_exec(s, WRITTEN[i], NULL, NULL, &why), OK);
         if (version < 4) write_long_rows(s);
+        else if (version < 8) write_short_rows(s);
         assert_int_equal(store_migrate(s, &why), OK);
         if (version < 4) assert_long_rows(s);
+        assert_doubt(s, version < 4 ? "1 0 3 4 5 6 0 0" : version < 8 ? "2 1 33 44 5 6 30 40" : "0 0 0 0 0 0 0 0");
         assert_int_equal(store_get_i64(s, "SELECT max(number) FROM migrations", NULL, &n, &why), OK);
         assert_int_equal(n, store_version_newest);
         assert_int_equal(
