@@ -167,7 +167,7 @@ static void check_provider(struct reader *r, struct config_provider *p)
     p->how = provider_kind_find(p->kind);
     struct wire_formats usual = p->how ? provider_formats(p->how, p->url) : (struct wire_formats){0};
     read_formats(r, p->formats.at, p->formats.n, p->line, usual, &p->speaks);
-    p->quirk_bits = read_quirks(r, p->quirks.at, p->quirks.n, p->line, p->how ? p->how->quirks : 0);
+    p->quirk_bits = read_quirks(r, p->quirks.at, p->quirks.n, p->line, p->how ? provider_quirks(p->how, p->url) : 0);
     if (!p->how) {
         complain_kind(r, p);
         return;

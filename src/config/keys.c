@@ -197,12 +197,13 @@ static const struct config_key KEYS[] = {
          "Wire formats it speaks, the preferred one first, when it is not the usual ones of its kind: openai_chat, "
          "openai_responses, anthropic_messages, bedrock_converse, bedrock_invoke, gemini_generate. Kind openai: openai_chat; at "
          "api.openai.com also openai_responses."},
-    {"providers[].quirks", CONFIG_TEXTS, PROVIDER(quirks), .max = 8, LIVE, .since = "0.1",
+    {"providers[].quirks", CONFIG_TEXTS, PROVIDER(quirks), .max = 16, LIVE, .since = "0.1",
      .help =
          "What its dialect is like, beside what comes with the kind: max_tokens (instead of max_completion_tokens), no_developer "
          "(knows role system alone), reasoning_content (gives and takes reasoning there), no_call_id, schema_subset (Gemini), "
-         "no_compact. For translated "
-         "requests."},
+         "no_compact, own_reasoning (Responses: reasoning that it did not encrypt itself is left out, as OpenAI, Azure and "
+         "Bedrock "
+         "refuse it), any_reasoning (takes everybody's)."},
     {"providers[].ca_file", CONFIG_PATH, PROVIDER(ca_file), LIVE, .since = "0.1",
      .help = "PEM file with the authorities to trust instead of the system's."},
     {"providers[].proxy", CONFIG_URL, PROVIDER(proxy), .words = "reference", .max = 1024, LIVE, .since = "0.1",
@@ -278,7 +279,7 @@ static const struct config_key KEYS[] = {
      .help = "Top-level fields that are removed from requests, and counted."},
     {"routes[].deployments[].formats", CONFIG_TEXTS, DEPLOYMENT(formats), .max = 8, LIVE, .since = "0.1",
      .help = "Wire formats to use for this model, the preferred one first, instead of the provider's."},
-    {"routes[].deployments[].quirks", CONFIG_TEXTS, DEPLOYMENT(quirks), .max = 8, LIVE, .since = "0.1",
+    {"routes[].deployments[].quirks", CONFIG_TEXTS, DEPLOYMENT(quirks), .max = 16, LIVE, .since = "0.1",
      .help = "As `providers[].quirks`, for this model, beside the provider's."},
     {"routes[].deployments[].max_output", CONFIG_COUNT, DEPLOYMENT(max_output), .min = 1, .max = 100000000, LIVE, .since = "0.1",
      .help = "Most output tokens, instead of the catalogue's."},

@@ -259,9 +259,11 @@ bool translate_leaves_chat(struct exchange *x)
 
 enum err translate_sealed(struct exchange *x)
 {
-    if (!x->request.marked || !x->wire->translator) return OK;
+    uint32_t quirks = x->attempt.deployment->quirks;
+    bool thinks = responses_thoughts_matter(x->request.thoughts, quirks);
+    if ((!x->request.marked && !thinks) || !x->wire->translator) return OK;
     TRY(json_scan(&x->gl->tape, x->stream->request->body, &JSON_LIMITS, &x->fault));
-    if (!wire_holds_seal(&x->gl->tape)) return OK;
+    if (!wire_holds_seal(&x->gl->tape) && !(thinks && responses_thoughts_stay_out(&x->gl->tape, quirks))) return OK;
     enum err e = try_format(x, x->wire, false, &x->attempt.translation);
     if (e != OK) translation_free(x);
     return e;

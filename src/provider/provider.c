@@ -279,6 +279,7 @@ static const struct provider_kind KINDS[] = {
         .path = azure_path,
         .credentials = azure_key,
         .required = NOTHING_REQUIRED,
+        .quirks = QUIRK_OWN_REASONING,
     },
     {
         .name = "anthropic",
@@ -301,6 +302,7 @@ static const struct provider_kind KINDS[] = {
         .betas = BEDROCK_BETAS,
         .aws_service = "bedrock",
         .aws_url = "https://bedrock-runtime.REGION.amazonaws.com",
+        .quirks = QUIRK_OWN_REASONING,
     },
     {
         .name = "bedrock_mantle",
@@ -311,6 +313,7 @@ static const struct provider_kind KINDS[] = {
         .required = NOTHING_REQUIRED,
         .aws_service = "bedrock-mantle",
         .aws_url = "https://bedrock-mantle.REGION.api.aws",
+        .quirks = QUIRK_OWN_REASONING,
     },
     {
         .name = "gemini",
@@ -357,10 +360,15 @@ const struct provider_kind *provider_kind_find(struct str name)
 
 /* Kinds that stand for many vendors' servers, and hosts that are known to speak more than all of them do. */
 static const struct {
-    const char *kind, *host; /* the host itself and those below it */
-    struct wire_formats formats;
+    const char *kind, *host;     /* the host itself and those below it */
+    struct wire_formats formats; /* none: the kind's */
+    uint32_t quirks;             /* beside the kind's */
 } HOSTS[] = {
-    {"openai", "api.openai.com", {2, {WIRE_OPENAI_CHAT, WIRE_OPENAI_RESPONSES}}},
+    {"openai", "api.openai.com", {2, {WIRE_OPENAI_CHAT, WIRE_OPENAI_RESPONSES}}, QUIRK_OWN_REASONING},
+    {"openai", "openai.azure.com", {0}, QUIRK_OWN_REASONING}, /* Azure's and Bedrock's, called as if they were OpenAI */
+    {"openai", "services.ai.azure.com", {0}, QUIRK_OWN_REASONING},
+    {"openai", "amazonaws.com", {0}, QUIRK_OWN_REASONING},
+    {"openai", "api.aws", {0}, QUIRK_OWN_REASONING},
 };
 
 static struct str host_of(struct str url)
@@ -377,12 +385,25 @@ static bool is_host(struct str host, struct str name)
     return end.n && str_eq_nocase(end, name) && (host.n == name.n || host.p[host.n - name.n - 1] == '.');
 }
 
-struct wire_formats provider_formats(const struct provider_kind *k, struct str url)
+/* Its row, or the end of the table. */
+static unsigned host_row(const struct provider_kind *k, struct str url)
 {
     struct str host = host_of(url);
-    for (unsigned i = 0; i < COUNTOF(HOSTS); i++)
-        if (strcmp(HOSTS[i].kind, k->name) == 0 && is_host(host, str_z(HOSTS[i].host))) return HOSTS[i].formats;
-    return k->formats;
+    unsigned i = 0;
+    while (i < COUNTOF(HOSTS) && !(strcmp(HOSTS[i].kind, k->name) == 0 && is_host(host, str_z(HOSTS[i].host)))) i++;
+    return i;
+}
+
+struct wire_formats provider_formats(const struct provider_kind *k, struct str url)
+{
+    unsigned i = host_row(k, url);
+    return i < COUNTOF(HOSTS) && HOSTS[i].formats.n ? HOSTS[i].formats : k->formats;
+}
+
+uint32_t provider_quirks(const struct provider_kind *k, struct str url)
+{
+    unsigned i = host_row(k, url);
+    return k->quirks | (i < COUNTOF(HOSTS) ? HOSTS[i].quirks : 0);
 }
 
 bool provider_takes_beta(const struct provider_kind *k, struct str beta)

@@ -52,6 +52,8 @@ const struct provider_kind *provider_kind_find(struct str name); /* NULL: unknow
 const struct provider_kind *provider_kind_at(unsigned i);        /* NULL: past the last */
 /* What an account speaks when the configuration does not say: the kind's, unless the vendor's own host speaks more. */
 struct wire_formats provider_formats(const struct provider_kind *k, struct str url);
+/* What all its deployments are like: enum wire_quirk, the kind's and its host's. */
+uint32_t provider_quirks(const struct provider_kind *k, struct str url);
 
 /* Is it among the betas of Anthropic's that accounts of this kind are known to take? */
 bool provider_takes_beta(const struct provider_kind *k, struct str beta);

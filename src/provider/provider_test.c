@@ -387,6 +387,30 @@ static void formats_by_host(void **state)
     }
 }
 
+static void quirks_by_host(void **state)
+{
+    static const struct {
+        const char *kind, *url;
+        uint32_t quirks;
+    } CASES[] = {
+        {"openai", "https://api.openai.com/v1", QUIRK_OWN_REASONING},
+        {"openai", "https://us.api.openai.com/v1", QUIRK_OWN_REASONING},
+        {"openai", "https://r.openai.azure.com/openai/v1", QUIRK_OWN_REASONING},
+        {"openai", "https://bedrock-mantle.us-east-1.api.aws/openai/v1", QUIRK_OWN_REASONING},
+        {"openai", "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1", QUIRK_OWN_REASONING},
+        {"openai", "http://vllm.example.org:8000/v1", 0},
+        {"openai", "https://api.openai.com.example.org/v1", 0},
+        {"azure", "https://any.example.org/openai/v1", QUIRK_OWN_REASONING},
+        {"bedrock_mantle", "", QUIRK_OWN_REASONING},
+        {"anthropic", "https://api.openai.com/v1", 0},
+    };
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        uint32_t got = provider_quirks(provider_kind_find(str_z(CASES[i].kind)), str_z(CASES[i].url));
+        if (got != CASES[i].quirks) fail_msg("%s: %x", CASES[i].url, got);
+    }
+}
+
 static void betas_that_are_known(void **state)
 {
     const struct provider_kind *bedrock = provider_kind_find(S("bedrock")), *anthropic = provider_kind_find(S("anthropic"));
@@ -427,14 +451,23 @@ static void what_accounts_keep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(formats_by_host),           cmocka_unit_test(betas_that_are_known),
-        cmocka_unit_test(what_accounts_keep),        cmocka_unit_test(paths_by_kind),
-        cmocka_unit_test(bedrock_by_model),          cmocka_unit_test(azure_by_version),
-        cmocka_unit_test(azure_by_key_or_token),     cmocka_unit_test(what_bodies_add),
-        cmocka_unit_test(a_wait_in_the_body),        cmocka_unit_test(what_is_left_of_limits),
-        cmocka_unit_test(paths_with_the_model),      cmocka_unit_test(credentials_by_kind),
-        cmocka_unit_test(what_a_failure_means),      cmocka_unit_test(whose_credential_is_refused),
-        cmocka_unit_test(what_the_status_should_be), cmocka_unit_test(a_quota_of_aws),
+        cmocka_unit_test(formats_by_host),
+        cmocka_unit_test(quirks_by_host),
+        cmocka_unit_test(betas_that_are_known),
+        cmocka_unit_test(what_accounts_keep),
+        cmocka_unit_test(paths_by_kind),
+        cmocka_unit_test(bedrock_by_model),
+        cmocka_unit_test(azure_by_version),
+        cmocka_unit_test(azure_by_key_or_token),
+        cmocka_unit_test(what_bodies_add),
+        cmocka_unit_test(a_wait_in_the_body),
+        cmocka_unit_test(what_is_left_of_limits),
+        cmocka_unit_test(paths_with_the_model),
+        cmocka_unit_test(credentials_by_kind),
+        cmocka_unit_test(what_a_failure_means),
+        cmocka_unit_test(whose_credential_is_refused),
+        cmocka_unit_test(what_the_status_should_be),
+        cmocka_unit_test(a_quota_of_aws),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

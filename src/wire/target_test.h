@@ -24,6 +24,7 @@ UNUSED static struct str told(struct bench *b, unsigned f, unsigned g, struct st
                                    .max_output = 4096,
                                    .manners = more ? more->manners : NULL,
                                    .as_it_goes = more && more->as_it_goes,
+                                   .quirks = more ? more->quirks : 0,
                                    .losses = &b->losses,
                                    .tape = &b->tape,
                                    .memo = &b->arena};

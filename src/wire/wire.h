@@ -79,6 +79,7 @@ struct wire_request {
     bool marked;                     /* it may hold state that we sealed: wire_holds_seal() */
     bool wants_usage;                /* Chat: the caller asked for stream_options.include_usage himself */
     bool tools, effort, effort_none; /* Chat: tools are offered; reasoning_effort is said; and it is none */
+    uint8_t thoughts;                /* Responses: enum responses_thoughts */
     union {                          /* an open stream is small */
         struct str rest;             /* WIRE_KEEP, WIRE_BATCH: the path below /v1, with its query */
         struct str boundary;         /* of a form without a model; it is written into it where the path has one */
@@ -298,14 +299,16 @@ struct wire_target {
 };
 
 /* What only some deployments of a format are like; kinds of providers, the catalogue and the configuration set them. */
-#define WIRE_QUIRKS(X)                                                                                      \
-    X(QUIRK_MAX_TOKENS, "max_tokens", "Chat: knows max_tokens, not max_completion_tokens")                  \
-    X(QUIRK_NO_DEVELOPER, "no_developer", "Chat: knows role system, not developer")                         \
-    X(QUIRK_REASONING_CONTENT, "reasoning_content", "Chat: gives and takes reasoning as reasoning_content") \
-    X(QUIRK_NO_CALL_ID, "no_call_id", "Gemini: refuses ids on calls and results, pairs them by order")      \
-    X(QUIRK_SCHEMA_SUBSET, "schema_subset", "Gemini: knows its own schema alone, no JSON schema")           \
-    X(QUIRK_BARE_COUNT, "bare_count", "Gemini: countTokens takes a bare request (Vertex AI)")               \
-    X(QUIRK_NO_COMPACT, "no_compact", "Responses: has no call that compacts: its model is asked for a summary")
+#define WIRE_QUIRKS(X)                                                                                          \
+    X(QUIRK_MAX_TOKENS, "max_tokens", "Chat: knows max_tokens, not max_completion_tokens")                      \
+    X(QUIRK_NO_DEVELOPER, "no_developer", "Chat: knows role system, not developer")                             \
+    X(QUIRK_REASONING_CONTENT, "reasoning_content", "Chat: gives and takes reasoning as reasoning_content")     \
+    X(QUIRK_NO_CALL_ID, "no_call_id", "Gemini: refuses ids on calls and results, pairs them by order")          \
+    X(QUIRK_SCHEMA_SUBSET, "schema_subset", "Gemini: knows its own schema alone, no JSON schema")               \
+    X(QUIRK_BARE_COUNT, "bare_count", "Gemini: countTokens takes a bare request (Vertex AI)")                   \
+    X(QUIRK_NO_COMPACT, "no_compact", "Responses: has no call that compacts: its model is asked for a summary") \
+    X(QUIRK_OWN_REASONING, "own_reasoning", "Responses: refuses reasoning that it did not encrypt itself")      \
+    X(QUIRK_ANY_REASONING, "any_reasoning", "Responses: takes every reasoning, whoever thought it")
 enum wire_quirk_bit {
 #define X(bit, word, what) bit##_BIT,
     WIRE_QUIRKS(X)
@@ -454,4 +457,5 @@ enum err wire_restore_event(void *restorer, const struct chat_event *e, struct f
 
 /* Kept responses, and chains that live with a connection. */
 #include "wire/openai_responses/chain.h"
+#include "wire/openai_responses/thoughts.h"
 #include "wire/openai_responses/warm.h"

@@ -131,6 +131,7 @@ def _():
         (("input", 0, "content", 1, "filename"), None, "filename"),
         (("input", 0, "content", 2, "image_url"), "data:image/bmp;base64,iVBO", "MIME"),
         (("input", 1, "encrypted_content"), None, "not persisted"),
+        (("input", 1, "content"), [{"type": "reasoning_text", "text": "Hm."}], "array too long"),
         (("input", 2, "parsed_arguments"), {}, "parsed_arguments"),
         (("input", 2, "id"), "call_1", "begins with 'fc'"),
         (("input", 3, "is_error"), True, "is_error"),

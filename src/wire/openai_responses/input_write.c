@@ -247,6 +247,7 @@ static void lose_reasoning(struct openai_responses_writing *w, struct chat_item 
         chat_lose(w->o.losses, &p->node, PART_HAS_TEXT, LOSS_REASONING);
         chat_lose_extra(w->o.losses, &p->node, LOSS_EXTRA);
     }
+    if (w->same_format) chat_told(&i->node, ITEM_HAS_ID); /* goes with it */
     wire_lose_marked_item(&w->o, i);
     chat_lose(w->o.losses, &i->node, ITEM_HAS_PARTS, LOSS_REASONING);
     chat_lose_extra(w->o.losses, &i->node, LOSS_EXTRA);
@@ -262,8 +263,9 @@ static bool has_kind(const struct chat_item *i, enum chat_part_kind kind)
 static enum err put_reasoning(struct openai_responses_writing *w, struct chat_item *i)
 {
     const struct chat_opaque *o = own_opaque(w, i, OPAQUE_ENCRYPTED);
-    bool foreign = !o && i->opaque && i->opaque->origin.deployment;
-    if (foreign || (!o && !w->same_format)) {
+    bool foreign = !o && i->opaque && i->opaque->origin.deployment, said = has_kind(i, PART_THOUGHT);
+    bool refused = !(o && o->span.n) && responses_thought_stays_out(w->to->quirks, i->id, said);
+    if (foreign || refused || (!o && !w->same_format)) {
         lose_reasoning(w, i);
         return OK;
     }
@@ -271,7 +273,7 @@ static enum err put_reasoning(struct openai_responses_writing *w, struct chat_it
     item_begin(w, i, S("reasoning"));
     json_put_name(&w->o.w, S("summary"));
     put_thoughts(w, i, w->same_format ? 1u << PART_SUMMARY : THOUGHTS, S("summary_text"));
-    if (w->same_format && has_kind(i, PART_THOUGHT)) {
+    if (w->same_format && said) {
         json_put_name(&w->o.w, S("content"));
         put_thoughts(w, i, 1u << PART_THOUGHT, S("reasoning_text"));
     }

@@ -29,6 +29,7 @@ static enum err responses_read(enum wire_operation op, const struct json_tape *t
     *r = (struct wire_request){.operation = op, .input_bound = t->src.n, .choices = 1};
     TRY(wire_read_model(t, a, r, why));
     TRY(read_input(t, why));
+    r->thoughts = responses_thoughts_look(t);
     if (op == WIRE_COUNT_TOKENS) return OK;
     if (op == WIRE_COMPACT) return OK;
     TRY(wire_read_stream(t, r, why));

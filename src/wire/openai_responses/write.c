@@ -119,16 +119,16 @@ static void put_parts(struct json_writer *w, const struct chat_item *i, unsigned
 
 static const char *id_prefix(const struct chat_item *i)
 {
-    if (i->kind == ITEM_TOOL_CALL) return i->form == CALL_CUSTOM ? "ctc" : "fc";
-    if (i->kind == ITEM_REASONING) return "rs";
-    return i->kind == ITEM_COMPACTION ? "cmp" : "msg";
+    if (i->kind == ITEM_TOOL_CALL) return i->form == CALL_CUSTOM ? "ctc_" : "fc_";
+    if (i->kind == ITEM_REASONING) return RESPONSES_THOUGHT_ID;
+    return i->kind == ITEM_COMPACTION ? "cmp_" : "msg_";
 }
 
 /* The value: the provider's own, or made of the exchange's. */
 void openai_responses_put_item_id(struct json_writer *w, const struct wire_reply *to, const struct chat_item *i, uint32_t number)
 {
     char id[96];
-    int n = snprintf(id, sizeof id, "%s_%.*s_%u", id_prefix(i), STR_ARG(to->id), number);
+    int n = snprintf(id, sizeof id, "%s%.*s_%u", id_prefix(i), STR_ARG(to->id), number);
     if (i->id.n) json_put_span(w, i->id);
     else json_put_str(w, str_make(id, (size_t)n));
 }

@@ -289,7 +289,11 @@ def responses(body):
     if extra(body.get("stream_options") or {}, {"include_obfuscation"}):
         return f"Unknown parameter: 'stream_options.{extra(body['stream_options'], {'include_obfuscation'})}'."
     for at, item in enumerate(items):
-        if item.get("type") == "reasoning" and item.get("id") and body.get("store") is False and not item.get("encrypted_content"):
+        if item.get("type") == "reasoning" and item.get("content") and OPENAIS.match(body["model"]):
+            return (f"Invalid 'input[{at}].content': array too long. Expected an array with maximum length 0, but got an array with length "
+                    f"{len(item['content'])} instead.")
+        kept = item.get("encrypted_content") or item.get("content")  # the latter by servers that do not encrypt
+        if item.get("type") == "reasoning" and item.get("id") and body.get("store") is False and not kept:
             return f"Item with id '{item['id']}' not found. Items are not persisted when `store` is set to false."
     judged = first(_item(at, item) for at, item in enumerate(items))
     return wrong or strict or shape or judged or _openai_choice(body.get("tool_choice"), _offered(tools), False)
