@@ -1,6 +1,7 @@
 # builds: plain asan
 # order: 38
 # timeout: 240
+# long: yes
 """Access tokens of Microsoft Entra's that Aquifer finds for itself: an application with its secret, a federated token, the managed identity of
 a machine and of App Service; renewal before the end without a restart, a source that is away, a restart; sealed wherever they lie, and in no
 log; errors that say which source and what to do."""

@@ -1,6 +1,7 @@
 # order: 26
 # timeout: 500
 # builds: plain asan
+# long: yes
 """Claude Code itself (npm, pinned by tests/clients/package-lock.json), unmodified and without a way out of the machine, through Aquifer
 to strict fakes: its API mode at every vendor's format, its Bedrock, its Mantle and its Vertex mode; a tool loop of two steps, and failures."""
 import glob

@@ -1,6 +1,7 @@
 # order: 25
 # timeout: 400
 # builds: plain asan
+# long: yes
 """Codex itself (npm, pinned by tests/clients/package-lock.json), unmodified and without a way out of the machine, through Aquifer to
 strict fakes of several vendors' formats: a tool loop of two steps, its free-text tools, and what it makes of failures."""
 import glob

@@ -2,6 +2,7 @@
 # timeout: 600
 # order: 60
 # torture: yes
+# alone: yes
 """kill -9 under load, of everything together and of each process alone: every answer that a client finished reading has exactly
 one row, with the very tokens it was told; nothing counts twice; and it goes on by itself."""
 import os

@@ -1,6 +1,7 @@
 # builds: plain asan
 # order: 38
 # timeout: 240
+# long: yes
 """Access tokens of Google's that Aquifer finds for itself: a service account's key file, gcloud's own file, the metadata server; renewal before
 the end without a restart, a source that is away, a restart; sealed wherever they lie, and in no log; errors that say which source and
 which file."""

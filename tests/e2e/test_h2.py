@@ -9,8 +9,9 @@ import tempfile
 
 from lib import acts
 from lib.fake import Fake
-from lib.gateway import CONFIG, Gateway, deployment, free_ports, openai_provider, route
+from lib.gateway import CONFIG, Gateway, deployment, openai_provider, route
 from lib.http import parse_events
+from lib.ports import free_ports
 from lib.tap import SLOW, check, eq, run, test, until
 from lib.tls import Authority
 

@@ -1,6 +1,7 @@
 # order: 30
 # timeout: 240
 # builds: plain asan
+# long: yes
 """The HTTP/2 server against h2spec, in plain text by prior knowledge and over TLS by ALPN; what may fail stands in docs/h2spec.md.
 Twice: the gateway itself, whose /healthz is answered before the request has ended, and the server room's demo, which answers
 whole requests only, so that every case also meets a stream that is still open."""
@@ -8,8 +9,9 @@ import os
 import subprocess
 import sys
 
-from lib.gateway import BUILD, CONFIG, ROOT, Gateway, free_ports
+from lib.gateway import BUILD, CONFIG, ROOT, Gateway
 from lib.http import call
+from lib.ports import free_ports
 from lib.tap import SLOW, check, eq, run, test, until
 from lib.tls import Authority
 

@@ -2,6 +2,7 @@
 # timeout: 300
 # order: 55
 # torture: yes
+# alone: yes
 """Reloads under load, drain, takeover by a new binary: nobody's request fails, open streams go on, memory stays flat."""
 import json
 import os

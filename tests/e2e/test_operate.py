@@ -1,3 +1,4 @@
+# long: yes
 """The commands of who runs one: status, reload, upgrade, backup and restore, configuration."""
 import contextlib
 import json

@@ -1,5 +1,6 @@
 # order: 33
 # timeout: 180
+# alone: yes
 """Clients that go away and clients that do not read, looked at from both of the gateway's sides: what it notices by itself, and
 what it holds. Bytes are counted in the kernel's own tables, so that nothing depends on how fast anything is."""
 import select
@@ -12,8 +13,9 @@ import time
 from lib import acts
 from lib.acts import Reply
 from lib.fake import Fake
-from lib.gateway import BUILD, CONFIG, Gateway, deployment, free_ports, openai_provider, route
+from lib.gateway import BUILD, CONFIG, Gateway, deployment, openai_provider, route
 from lib.http import Conn, request_bytes
+from lib.ports import free_ports
 from lib.tap import check, eq, run, test, until
 from lib.tls import Authority
 

@@ -1,5 +1,6 @@
 # builds: plain asan
 # order: 5
+# long: yes
 """aquifer-pull against an https server and packages of the test's own: what it takes, what it refuses, where it goes on."""
 import hashlib
 import http.server
@@ -15,7 +16,8 @@ import threading
 import time
 import zipfile
 
-from lib.gateway import BUILD, ROOT, free_ports
+from lib.gateway import BUILD, ROOT
+from lib.ports import free_ports
 from lib.tap import Skip, check, eq, run, test
 
 PULL = os.path.join(BUILD, "aquifer-pull")

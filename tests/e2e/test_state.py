@@ -1,6 +1,7 @@
 # order: 22
 # timeout: 300
 # builds: plain asan tsan
+# long: yes
 """Responses and conversations that Aquifer keeps: the official SDK with a provider of each format behind it; what goes up; who may see
 them; control killed, restarts, backups, retention."""
 import json

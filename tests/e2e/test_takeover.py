@@ -1,6 +1,7 @@
 # builds: plain asan
 # timeout: 240
 # order: 57
+# long: yes
 """What can go wrong with a binary that shall take over, and with a start: the one that serves goes on, and nobody waits in vain."""
 import os
 import shutil

@@ -7,8 +7,9 @@ import ssl
 import warnings
 
 from lib.fake import Fake
-from lib.gateway import CONFIG, Gateway, deployment, free_ports, route
+from lib.gateway import CONFIG, Gateway, deployment, route
 from lib.http import Conn
+from lib.ports import free_ports
 from lib.proxy import Proxy
 from lib.tap import check, eq, run, test
 from lib.tls import Authority

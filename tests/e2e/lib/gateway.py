@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 from . import http
+from .ports import free_ports
 from .tap import SLOW, check, explain, until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -25,18 +25,6 @@ admin:
   listen: 127.0.0.1:{admin_port}
   key: env:AQUIFER_ADMIN_KEY
 """
-
-
-def free_ports(count):
-    """Ports that were free a moment ago, all different."""
-    socks = [socket.socket() for _ in range(count)]
-    try:
-        for sock in socks:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in socks]
-    finally:
-        for sock in socks:
-            sock.close()
 
 
 def openai_provider(fake, name="main", extra=""):
