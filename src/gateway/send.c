@@ -351,7 +351,7 @@ bool can_call_as(const struct exchange *x, enum wire_format f, enum wire_operati
     return x->attempt.deployment->provider->kind->path(&call, &path);
 }
 
-/* A body that has no model, since the path had it (Azure), gets one for whoever reads it there. */
+/* A body that has no model, since the path had it (Azure) or it needs none, gets one for whoever reads it there. */
 static bool quote_member(struct exchange *x, struct str model, struct str *ret_member)
 {
     struct buf member;
@@ -384,7 +384,7 @@ static bool quote_model(struct exchange *x, struct str *ret_quoted)
     bool deployed = x->endpoint->in_path == PATH_MODEL && x->wire->format != WIRE_GEMINI_GENERATE;
     bool form = wire_manner(x->request.operation)->form;
     if (deployed && form && x->request.boundary.n) return quote_part(x, model, ret_quoted);
-    if (deployed && !x->request.model_n && x->request.model_at) return quote_member(x, model, ret_quoted);
+    if (!x->request.model_n && x->request.model_at) return quote_member(x, model, ret_quoted);
     if (str_eq(model, x->request.model) && !deployed) return true;
     return quote(x, model, ret_quoted);
 }

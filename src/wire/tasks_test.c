@@ -161,6 +161,19 @@ static void requests_that_are_refused(void **state)
     }
 }
 
+static void a_moderation_needs_no_model(void **state)
+{
+    (void)state;
+    struct wire_request r;
+    struct fault why = {0};
+    assert_int_equal(read_json(WIRE_MODERATE, "{\"input\":\"x\"}", &r, &why), OK);
+    assert_true(str_eq(r.model, S("omni-moderation-latest")));
+    assert_int_equal(r.model_n, 0);
+    assert_int_equal(r.model_at, 1); /* where it is put for the provider */
+    assert_int_equal(read_json(WIRE_IMAGE, "{\"prompt\":\"x\"}", &r, &why), OK);
+    assert_int_equal(r.model.n, 0); /* the path may have it; else it is refused */
+}
+
 static void usage_of_answers(void **state)
 {
     (void)state;
@@ -213,8 +226,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_as_json),          cmocka_unit_test(requests_as_forms),
         cmocka_unit_test(forms_that_come_in_pieces), cmocka_unit_test(forms_that_are_refused),
-        cmocka_unit_test(requests_that_are_refused), cmocka_unit_test(usage_of_answers),
-        cmocka_unit_test(answers_that_are_none),
+        cmocka_unit_test(requests_that_are_refused), cmocka_unit_test(a_moderation_needs_no_model),
+        cmocka_unit_test(usage_of_answers),          cmocka_unit_test(answers_that_are_none),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -11,9 +11,10 @@ from lib.gateway import Gateway, anthropic_provider, config, deployment, gemini_
 from lib.tap import check, eq, run, test
 
 fake = Fake(models=("gpt-5.5", "claude-opus-5", "gemini-3-pro", "first", "second")).start()
-PROVIDERS = [openai_provider(fake, "responses", "    formats: [openai_responses]\n"), anthropic_provider(fake), gemini_provider(fake)]
+PROVIDERS = [openai_provider(fake, "responses", "    formats: [openai_responses]\n"),
+             openai_provider(fake, "summing", "    formats: [openai_responses]\n    quirks: [no_compact]\n"), anthropic_provider(fake), gemini_provider(fake)]
 gateway = Gateway(config(PROVIDERS, [
-    route("responses", deployment("responses", "gpt-5.5")), route("claude", deployment("claude", "claude-opus-5")),
+    route("responses", deployment("responses", "gpt-5.5")), route("summing", deployment("summing", "gpt-5.5")), route("claude", deployment("claude", "claude-opus-5")),
     route("google", deployment("google", "gemini-3-pro")),
     route("both", deployment("claude", "first"), deployment("responses", "second")),
 ])).start()
@@ -25,9 +26,10 @@ def post(path, body, key=KEY):
     return http.call(gateway.address, "POST", path, {"Authorization": f"Bearer {key}"}, body)
 
 
-def respond(model, given, key=KEY, **fields):
+def respond(model, given, key=KEY, path="/v1/responses", **fields):
     """Of what nobody keeps: else the answer is told with an id of ours."""
-    return post("/v1/responses", {"model": model, "input": given, "include": ["reasoning.encrypted_content"], "store": False, **fields}, key)
+    fields = {"include": ["reasoning.encrypted_content"], "store": False, **fields}
+    return post(path, {"model": model, "input": given, **{name: value for name, value in fields.items() if value is not None}}, key)
 
 
 def message(model, messages, **fields):
@@ -106,6 +108,19 @@ def _():
         said = json.dumps(fake.last().json["input"])
         check("summary of this conversation" in said and "We were greeting each other." in said and "aq1." not in said, said)
         check(b"Go on." in got.body, got.body)
+
+
+@test("Responses: such a text has no compaction's id, which OpenAI would refuse: compacted again, here or there, and in mid-conversation")
+def _():
+    fake.play(acts.say("We were greeting each other."))
+    item = respond("claude", [USER], path="/v1/responses/compact", include=None, store=None).json()["output"][-1]
+    check(item["id"].startswith("cmp_"), item)
+    for model, path, last in (("responses", "/v1/responses/compact", []), ("summing", "/v1/responses/compact", []),
+                              ("responses", "/v1/responses", [{"type": "compaction_trigger"}]), ("responses", "/v1/responses/input_tokens", [])):
+        fake.forget()
+        got = respond(model, [item, {"role": "user", "content": "Go on."}, *last], path=path, include=None, store=None)
+        eq(got.status, 200, (model, path, got.body))
+        check("We were greeting each other." in sent() and "cmp_" not in sent() and "aq1." not in sent(), (model, path, sent()))
 
 
 @test("Responses: what belongs to nobody here is refused with its path: forged, or of another project")

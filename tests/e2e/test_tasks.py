@@ -15,10 +15,11 @@ from lib.tap import check, eq, run, test
 MODELS = {"embed": "text-embedding-3-small", "draw": "gpt-image-1", "speak": "gpt-4o-mini-tts", "hear": "gpt-4o-transcribe",
           "whisper": "whisper-1", "judge": "omni-moderation-latest", "rank": "rerank-2"}
 PRICES = {"draw": "{ input: 5, output: 40, image_input: 10 }", "whisper": "{ input: 0, output: 0, audio_second: 0.1 }"}
-fake = Fake(models=MODELS.values()).start()
+NAMELESS = ("omni-moderation-latest", "omni-moderation-2024-09-26")  # the route of a moderation that names none, and its model
+fake = Fake(models=[*MODELS.values(), NAMELESS[1]]).start()
 ROUTES = [route(name, deployment("main", model, PRICES.get(name, "{ input: 0.02, output: 0 }"))) for name, model in MODELS.items()]
 gateway = Gateway(config([openai_provider(fake), anthropic_provider(fake)],
-                         [*ROUTES, route("claude", deployment("claude", "claude-opus-5")),
+                         [*ROUTES, route(NAMELESS[0], deployment("main", NAMELESS[1])), route("claude", deployment("claude", "claude-opus-5")),
                           route("second", deployment("claude", "claude-opus-5"), deployment("main", MODELS["embed"]))],
                          "limits: { body: 2MiB }\n")).start()
 KEY = gateway.key()
@@ -74,6 +75,14 @@ def _():
     eq(post("/v1/embeddings", {"input": "x" * 400, "model": "embed"}).status, 200)
     gained = gateway.usage()["total"]["input_tokens"] - spent.before["input_tokens"]
     check(gained >= 100, f"{gained} tokens")
+
+
+@test("a moderation that names no model asks for OpenAI's, and the provider is told which; pictures have none to go by")
+def _():
+    got = post("/v1/moderations", {"input": "x"})
+    eq((got.status, got.json()["results"][0]["flagged"]), (200, False), got.body)
+    eq(fake.last().json, {"model": "omni-moderation-2024-09-26", "input": "x"})
+    eq(post("/v1/images/generations", {"prompt": "x"}).json()["error"]["message"][:14], "model: missing")
 
 
 @test("rerank and moderation pass; a moderation costs nothing")

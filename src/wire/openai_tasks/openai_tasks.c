@@ -11,11 +11,16 @@ static const struct str NEEDED[WIRE_OPERATIONS] = {
     [WIRE_RERANK] = WIRE_STR("query"), [WIRE_MODERATE] = WIRE_STR("input"),
 };
 
+/* What the vendor takes where no model is named, routed as if it were (OpenAI's moderation guide). Images have no such name any more:
+ * "Specify a model explicitly". */
+static const struct str OTHERWISE[WIRE_OPERATIONS] = {[WIRE_MODERATE] = WIRE_STR("omni-moderation-latest")};
+
 static enum err tasks_read(enum wire_operation op, const struct json_tape *t, struct arena *a, struct wire_request *r,
                            struct fault *why)
 {
     *r = (struct wire_request){.operation = op, .input_bound = t->src.n, .choices = 1};
     TRY(wire_seek_model(t, a, r, why));
+    if (!r->model_n) r->model = OTHERWISE[op];
     if (!json_find(t, 0, NEEDED[op])) return FAIL(why, ERR_BAD_REQUEST, "%.*s: missing", STR_ARG(NEEDED[op]));
     uint32_t n = json_find(t, 0, S("n"));
     if (n && json_u64(t, n, &r->choices) && r->choices == 0) r->choices = 1; /* the provider judges it */
