@@ -10,9 +10,8 @@
 static int version(int argc, char **argv)
 {
     const char *json = NULL;
-    struct cli_words words;
     const struct cli_option options[] = {{"--json", NULL, "print JSON for programs", &json}, {0}};
-    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (!cli_options(argc, argv, options, NULL)) return 2;
     puts(json ? "{\"version\":\"" AQUIFER_VERSION "\"}" : "aquifer " AQUIFER_VERSION);
     return 0;
 }

@@ -40,7 +40,7 @@ static int show(int argc, char **argv)
     const char *source = NULL;
     const struct cli_option options[] = {
         CLI_COMMON(a.common), {"--source", NULL, "where each value comes from; told without it as well", &source}, {0}};
-    if (!cli_options(argc, argv, options, &a.words)) return 2;
+    if (!cli_options(argc, argv, options, NULL)) return 2;
     const char *path = file_of(&a, &why);
     if (!path || config_load(path, &config, NULL, &why) != OK) return cli_fail(&why);
     buf_init(&out, OUT_MAX);
@@ -114,6 +114,7 @@ static int check(int argc, char **argv)
     struct fault why = {0};
     const struct cli_option options[] = {CLI_COMMON(a.common), {0}};
     if (!cli_options(argc, argv, options, &a.words)) return 2;
+    if (a.words.n > 1) return cli_wrong_use("config check: one FILE at a time");
     const char *path = a.words.n ? a.words.at[0] : file_of(&a, &why);
     if (!path) return cli_fail(&why);
     struct config_report *report = mem_alloc(sizeof *report);
@@ -132,13 +133,15 @@ static int check(int argc, char **argv)
 
 static int explain(int argc, char **argv)
 {
-    static const struct cli_option NONE[] = {{0}};
+    const char *json = NULL;
     struct cli_words words;
     struct buf out;
-    if (!cli_options(argc, argv, NONE, &words)) return 2;
+    const struct cli_option options[] = {{"--json", NULL, "print JSON for programs", &json}, {0}};
+    if (!cli_options(argc, argv, options, &words)) return 2;
     if (words.n > 1) return cli_wrong_use("config explain: one key at a time, as listen or providers[].url");
     buf_init(&out, OUT_MAX);
-    bool found = config_explain(words.n ? str_z(words.at[0]) : STR_NONE, &out);
+    struct str key = words.n ? str_z(words.at[0]) : STR_NONE;
+    bool found = json ? config_explain_json(key, &out) : config_explain(key, &out);
     if (!found) fprintf(stderr, "aquifer: %s", buf_z(&out));
     else cli_print_body(&out);
     buf_done(&out);
@@ -149,9 +152,10 @@ static int explain(int argc, char **argv)
 
 static void put_yaml(struct json_ref value, unsigned indent, struct buf *out);
 
+static const char *const FIXED[] = {[JSON_NULL] = "null", [JSON_FALSE] = "false", [JSON_TRUE] = "true"};
+
 static void put_scalar(struct json_ref value, struct buf *out)
 {
-    static const char *const FIXED[] = {[JSON_NULL] = "null", [JSON_FALSE] = "false", [JSON_TRUE] = "true"};
     enum json_type type = json_ref_type(value);
     if (type == JSON_STRING) { /* a JSON string is a YAML string */
         buf_char(out, '"');
@@ -197,6 +201,41 @@ static void put_yaml(struct json_ref value, unsigned indent, struct buf *out)
     else put_scalar(value, out);
 }
 
+static void put_json(struct json_ref value, struct json_writer *w)
+{
+    enum json_type type = json_ref_type(value);
+    struct str name;
+    struct json_ref item;
+    if (type == JSON_STRING) json_put_str(w, json_ref_text(value));
+    else if (type == JSON_NUMBER) json_put_raw(w, json_ref_text(value));
+    else if (type < JSON_ARRAY) json_put_raw(w, str_z(FIXED[type]));
+    if (type < JSON_ARRAY) return;
+    if (type == JSON_ARRAY) json_put_array(w);
+    else json_put_object(w);
+    for (struct json_walk walk = json_walk(value); json_walk_next(&walk, &name, &item);) {
+        if (type == JSON_OBJECT) json_put_name(w, name);
+        put_json(item, w);
+    }
+    json_put_end(w);
+}
+
+static void write_json(struct json_ref keys, struct buf *out)
+{
+    struct json_writer w;
+    json_write(&w, out);
+    json_put_object(&w);
+    json_put_name(&w, S("keys"));
+    put_json(keys, &w);
+    json_put_end(&w);
+    json_write_done(&w);
+}
+
+static void write_yaml(struct json_ref keys, struct buf *out)
+{
+    buf_str(out, S("# What the API made. Secrets are not part of it: they are stored as digests only.\nkeys:"));
+    put_yaml(keys, 2, out);
+}
+
 static int export(int argc, char **argv)
 {
     struct asked a = {0};
@@ -204,15 +243,16 @@ static int export(int argc, char **argv)
     struct json_doc *doc = NULL;
     struct buf out;
     struct fault why = {0};
-    const struct cli_option options[] = {CLI_CONFIG(&a.common.config), {0}};
-    if (!cli_options(argc, argv, options, &a.words)) return 2;
+    const struct cli_option options[] = {CLI_COMMON(a.common), {0}};
+    if (!cli_options(argc, argv, options, NULL)) return 2;
     enum err e = cli_admin_call(&a.common, S("GET"), S("/admin/v1/keys"), STR_NONE, &answer, &why);
     if (e == OK) e = cli_document(&answer, &doc, &why);
     buf_done(&answer.body);
     if (e != OK) return cli_fail(&why);
+    struct json_ref keys = json_ref_find(json_doc_root(doc), "data");
     buf_init(&out, OUT_MAX);
-    buf_str(&out, S("# What the API made. Secrets are not part of it: they are stored as digests only.\nkeys:"));
-    put_yaml(json_ref_find(json_doc_root(doc), "data"), 2, &out);
+    if (a.common.json) write_json(keys, &out);
+    else write_yaml(keys, &out);
     json_doc_free(doc);
     put_out(&out);
     return 0;

@@ -58,9 +58,8 @@ static void examine(struct doctor *d)
 int cli_doctor(int argc, char **argv)
 {
     struct doctor d = {0};
-    struct cli_words words;
     const struct cli_option options[] = {CLI_COMMON(d.common), {0}};
-    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (!cli_options(argc, argv, options, NULL)) return 2;
     buf_init(&d.out, MIB(4));
     json_write(&d.json, &d.out);
     json_put_object(&d.json);

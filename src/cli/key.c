@@ -103,7 +103,6 @@ static int finish_key(const struct cli_common *c, enum err e, struct cli_answer 
 static int create(int argc, char **argv)
 {
     struct create c = {0};
-    struct cli_words words;
     struct cli_answer a;
     struct fault why = {0};
     const struct cli_option options[] = {
@@ -121,8 +120,8 @@ static int create(int argc, char **argv)
         {"--aws", NULL, "with an AWS key pair, for clients that sign (Signature Version 4)", &c.aws},
         {0},
     };
-    if (!cli_options(argc, argv, options, &words)) return 2;
-    if (!c.name || words.n) {
+    if (!cli_options(argc, argv, options, NULL)) return 2;
+    if (!c.name) {
         fputs("aquifer key create: --name NAME is needed\n", stderr);
         return 2;
     }
@@ -152,11 +151,10 @@ static void print_list(const struct cli_answer *a)
 static int list(int argc, char **argv)
 {
     struct cli_common c = {0};
-    struct cli_words words;
     struct cli_answer a;
     struct fault why = {0};
     const struct cli_option options[] = {CLI_COMMON(c), {0}};
-    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (!cli_options(argc, argv, options, NULL)) return 2;
     enum err e = cli_admin_call(&c, S("GET"), S("/admin/v1/keys"), STR_NONE, &a, &why);
     if (e == OK && c.json) cli_print_body(&a.body);
     if (e == OK && !c.json) print_list(&a);

@@ -179,6 +179,8 @@ static void roff_page(struct buf *out)
                    ".It Ev AQUIFER_MODELS\nDirectory of local models.\n.El\n"
                    ".Sh FILES\n.Bl -tag -width Ds\n.It Pa /etc/aquifer/aquifer.yaml\nThe configuration.\n"
                    ".It Pa /var/lib/aquifer\nThe data directory of the packaged service.\n.El\n"
+                   ".Sh OUTPUT\nTables for people on the standard output, and with\n.Fl \\-json\none JSON document for programs; "
+                   "members may be added, never changed.\nWhat went wrong stands on the standard error in both.\n"
                    ".Sh EXIT STATUS\n0: done. 1: it failed, the text on the standard error tells why. 2: wrong use. 3: model "
                    "pull reached no source.\n"));
 }

@@ -20,6 +20,7 @@ struct place {
 #define EMBEDDINGS_HELP "the model is for embeddings, and for nothing else"
 #define POOLING_HELP "embeddings pooled by mean, cls or last (default: as the file says)"
 #define DIR_OPTION(p) {"--dir", "DIR", DIR_HELP, &(p).dir}
+#define JSON_OPTION(p) {"--json", NULL, "print JSON for programs", &(p).json}
 
 /* Where a configuration is near, the commands mean the models of the Aquifer that it makes. */
 static enum err find_dir(struct place *p, struct fault *why)
@@ -40,27 +41,6 @@ static enum err find_dir(struct place *p, struct fault *why)
 
 /* ---- list ------------------------------------------------------------------------------------------------------------------ */
 
-static void put_model(struct json_writer *w, const char *dir, const struct model *m)
-{
-    struct buf path;
-    buf_init(&path, PATH_BYTES);
-    model_path(dir, m, &path);
-    json_put_object(w);
-    json_add_str(w, S("name"), str_z(m->name));
-    json_add_str(w, S("path"), buf_view(&path));
-    json_add_u64(w, S("bytes"), m->bytes);
-    json_add_str(w, S("sha256"), str_z(m->sha256));
-    json_add_str(w, S("licence"), str_z(m->licence));
-    json_add_str(w, S("source"), str_z(m->source));
-    json_add_u64(w, S("context"), m->context);
-    json_add_u64(w, S("parallel"), m->parallel);
-    json_add_bool(w, S("embeddings"), m->embeddings);
-    if (m->pooling[0]) json_add_str(w, S("pooling"), str_z(m->pooling));
-    json_add_bool(w, S("in_use"), m->in_use);
-    json_put_end(w);
-    buf_done(&path);
-}
-
 static void print_json(const char *dir, const struct models *models)
 {
     struct buf out;
@@ -69,7 +49,7 @@ static void print_json(const char *dir, const struct models *models)
     json_write(&w, &out);
     json_put_object(&w);
     json_add_array(&w, S("data"));
-    for (size_t i = 0; i < models->n; i++) put_model(&w, dir, &models->items[i]);
+    for (size_t i = 0; i < models->n; i++) model_put(&w, dir, &models->items[i]);
     json_put_end(&w);
     json_put_end(&w);
     cli_print_body(&out);
@@ -95,8 +75,8 @@ static int list(int argc, char **argv)
     struct place p = {0};
     struct models models;
     struct fault why = {0};
-    const struct cli_option options[] = {DIR_OPTION(p), {"--json", NULL, "print JSON for programs", &p.json}, {0}};
-    if (!cli_options(argc, argv, options, &p.words)) return 2;
+    const struct cli_option options[] = {DIR_OPTION(p), JSON_OPTION(p), {0}};
+    if (!cli_options(argc, argv, options, NULL)) return 2;
     enum err e = find_dir(&p, &why);
     if (e == OK) e = models_list(buf_z(&p.path), &models, &why);
     if (e == OK && p.json) print_json(buf_z(&p.path), &models);
@@ -135,6 +115,7 @@ static int pull(int argc, char **argv)
         {"--embeddings", NULL, EMBEDDINGS_HELP, &embeddings},
         {"--or-smaller", NULL, "when no source answers, take the next smaller model (always so without a name)", &smaller},
         {"--list", NULL, "show what the catalogue offers", &offers},
+        JSON_OPTION(p),
         {0},
     };
     if (!cli_options(argc, argv, options, &words)) return 2;
@@ -151,6 +132,7 @@ static int pull(int argc, char **argv)
     }
     if (embeddings) args[n++] = str_dup_z(S("--embeddings"));
     if (offers) args[n++] = str_dup_z(S("--list"));
+    if (p.json) args[n++] = str_dup_z(S("--json"));
     if (smaller || (!offers && words.n == 0)) args[n++] = str_dup_z(S("--or-smaller"));
     if (words.n) args[n++] = str_dup_z(str_z(words.at[0]));
     name_share();
@@ -164,6 +146,17 @@ struct addition {
     struct place place;
     const char *copy, *sha256, *template, *licence, *context, *pooling, *embeddings;
 };
+
+static void print_one(const char *dir, const struct model *m)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, MIB(1));
+    json_write(&w, &out);
+    model_put(&w, dir, m);
+    cli_print_body(&out);
+    buf_done(&out);
+}
 
 static bool set_text(char *to, size_t size, const char *text) { return !text || (size_t)snprintf(to, size, "%s", text) < size; }
 
@@ -201,6 +194,7 @@ static int add(int argc, char **argv)
         {"--context", "TOKENS", "of all slots together (default: 8192)", &a.context},
         {"--embeddings", NULL, EMBEDDINGS_HELP, &a.embeddings},
         {"--pooling", "KIND", POOLING_HELP, &a.pooling},
+        JSON_OPTION(a.place),
         {0},
     };
     if (!cli_options(argc, argv, options, &a.place.words)) return 2;
@@ -208,13 +202,32 @@ static int add(int argc, char **argv)
     enum err e = find_dir(&a.place, &why);
     if (e == OK) e = fill(&a, &m, &why);
     if (e == OK) e = model_add(buf_z(&a.place.path), &m, a.place.words.at[1], a.copy ? MODEL_COPY : MODEL_LINK, &why);
-    if (e == OK) printf("%s is added (SHA-256 %s)\n", m.name, m.sha256);
+    if (e == OK && a.place.json) print_one(buf_z(&a.place.path), &m);
+    if (e == OK && !a.place.json) printf("%s is added (SHA-256 %s)\n", m.name, m.sha256);
     buf_done(&a.place.path);
     return e == OK ? 0 : cli_fail(&why);
 }
 
+static void tell_gone(const struct model *m, const char *path, bool stays, bool json)
+{
+    struct buf out;
+    struct json_writer w;
+    if (!json && stays) printf("%s is forgotten; the file %s stays\n", m->name, path);
+    else if (!json) printf("%s is removed\n", m->name);
+    if (!json) return;
+    buf_init(&out, KIB(16));
+    json_write(&w, &out);
+    json_put_object(&w);
+    json_add_str(&w, S("name"), str_z(m->name));
+    json_add_str(&w, S("path"), str_z(path));
+    json_add_bool(&w, S("file_removed"), !stays);
+    json_put_end(&w);
+    cli_print_body(&out);
+    buf_done(&out);
+}
+
 /* A file that was linked stays; the user is told, since it is he who has to delete it. */
-static enum err forget(const char *dir, const char *name, struct fault *why)
+static enum err forget(const char *dir, const char *name, bool json, struct fault *why)
 {
     struct model m;
     struct buf path;
@@ -222,8 +235,7 @@ static enum err forget(const char *dir, const char *name, struct fault *why)
     TRY(model_remove(dir, str_z(name), why));
     buf_init(&path, PATH_BYTES);
     model_path(dir, &m, &path);
-    if (access(buf_z(&path), F_OK) == 0) printf("%s is forgotten; the file %s stays\n", m.name, buf_z(&path));
-    else printf("%s is removed\n", m.name);
+    tell_gone(&m, buf_z(&path), access(buf_z(&path), F_OK) == 0, json);
     buf_done(&path);
     return OK;
 }
@@ -232,11 +244,11 @@ static int drop(int argc, char **argv)
 {
     struct place p = {0};
     struct fault why = {0};
-    const struct cli_option options[] = {DIR_OPTION(p), {0}};
+    const struct cli_option options[] = {DIR_OPTION(p), JSON_OPTION(p), {0}};
     if (!cli_options(argc, argv, options, &p.words)) return 2;
     if (p.words.n != 1) return cli_wrong_use("model remove: the model's NAME is needed (see 'aquifer model list')");
     enum err e = find_dir(&p, &why);
-    if (e == OK) e = forget(buf_z(&p.path), p.words.at[0], &why);
+    if (e == OK) e = forget(buf_z(&p.path), p.words.at[0], p.json, &why);
     buf_done(&p.path);
     return e == OK ? 0 : cli_fail(&why);
 }

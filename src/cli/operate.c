@@ -73,12 +73,11 @@ static void print_status(struct json_ref root)
 int cli_status(int argc, char **argv)
 {
     struct cli_common c = {0};
-    struct cli_words words;
     struct cli_answer a;
     struct json_doc *doc = NULL;
     struct fault why = {0};
     const struct cli_option options[] = {CLI_COMMON(c), {0}};
-    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (!cli_options(argc, argv, options, NULL)) return 2;
     enum err e = ask(&c, &a, &doc, &why);
     if (e == OK && c.json) cli_print_body(&a.body);
     if (e == OK && !c.json) print_status(json_doc_root(doc));
@@ -164,10 +163,9 @@ static enum err wait_for(struct order *o, struct fault *why)
 
 static int carry_out(int argc, char **argv, struct order *o)
 {
-    struct cli_words words;
     struct fault why = {0};
     const struct cli_option options[] = {CLI_COMMON(o->common), {0}};
-    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (!cli_options(argc, argv, options, NULL)) return 2;
     enum err e = look(&o->common, &o->before, &why);
     if (e == OK) e = tell_supervisor(&o->before, o->signal_number, &why);
     if (e == OK) e = wait_for(o, &why);
@@ -255,6 +253,19 @@ static enum err bring(const char *from, const char *wanted, char *ret_path, size
     return move_to(from, ret_path, why);
 }
 
+static void print_path(const char *path)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, KIB(64));
+    json_write(&w, &out);
+    json_put_object(&w);
+    json_add_str(&w, S("path"), str_z(path));
+    json_put_end(&w);
+    cli_print_body(&out);
+    buf_done(&out);
+}
+
 int cli_backup(int argc, char **argv)
 {
     struct cli_common c = {0};
@@ -263,7 +274,7 @@ int cli_backup(int argc, char **argv)
     struct json_doc *doc = NULL;
     struct fault why = {0};
     char path[4096] = "";
-    const struct cli_option options[] = {CLI_CONFIG(&c.config), {0}};
+    const struct cli_option options[] = {CLI_COMMON(c), {0}};
     if (!cli_options(argc, argv, options, &words)) return 2;
     if (words.n > 1) return cli_wrong_use("backup: one FILE or DIR");
     enum err e = cli_admin_call(&c, S("POST"), S("/admin/v1/backup"), STR_NONE, &a, &why);
@@ -276,20 +287,26 @@ int cli_backup(int argc, char **argv)
         e = bring(from, words.at[0], path, sizeof path, &why);
         free(from);
     }
-    if (e == OK) printf("%s\n", path);
+    if (e == OK && c.json) print_path(path);
+    if (e == OK && !c.json) printf("%s\n", path);
     return e == OK ? 0 : cli_fail(&why);
 }
 
 /* ---- restore ------------------------------------------------------------------------------------------------------------------- */
 
 /* The program with the database does it. */
-static enum err run_restore(struct str data, const char *file, struct fault *why)
+static enum err run_restore(const struct cli_common *c, struct str data, const char *file, struct fault *why)
 {
     char program[4096 + 16];
     ssize_t n = readlink("/proc/self/exe", program, 4095);
     if (n <= 0) return FAIL(why, ERR_IO, "cannot find our own program: %s", strerror(errno));
     memcpy(program + n, "-control", sizeof "-control");
-    char *args[] = {str_dup_z(S("aquifer-control")), str_dup_z(S("restore")), str_dup_z(data), str_dup_z(str_z(file)), NULL};
+    char *args[] = {str_dup_z(S("aquifer-control")),
+                    str_dup_z(S("restore")),
+                    str_dup_z(data),
+                    str_dup_z(str_z(file)),
+                    c->json ? str_dup_z(S("--json")) : NULL,
+                    NULL};
     execv(program, args);
     return FAIL(why, ERR_IO, "cannot run %s: %s", program, strerror(errno));
 }
@@ -320,7 +337,8 @@ static enum err restore_running(const struct cli_common *c, const char *file, st
     json_put_end(&w);
     enum err e = json_write_done(&w) ? OK : FAIL(why, ERR_LIMIT, "the path is too long");
     if (e == OK) e = cli_admin_call(c, S("POST"), S("/admin/v1/restore"), buf_view(&body), &a, why);
-    if (e == OK) printf("%s is restored; the former database is kept as aquifer.db.before-restore\n", path);
+    if (e == OK && c->json) cli_print_body(&a.body);
+    if (e == OK && !c->json) printf("%s is restored; the former database is kept as aquifer.db.before-restore\n", path);
     buf_done(&a.body); /* a refusal has one, too */
     buf_done(&body);
     free(path);
@@ -333,14 +351,14 @@ int cli_restore(int argc, char **argv)
     struct cli_words words;
     struct config *config;
     struct fault why = {0};
-    const struct cli_option options[] = {CLI_CONFIG(&c.config), {0}};
+    const struct cli_option options[] = {CLI_COMMON(c), {0}};
     if (!cli_options(argc, argv, options, &words)) return 2;
     if (words.n != 1) return cli_wrong_use("restore: the backup's FILE is needed");
     const char *path = c.config || !getenv("AQUIFER_ADMIN_URL") ? cli_config_path(c.config) : NULL;
     if (!path) return restore_running(&c, words.at[0], &why) == OK ? 0 : cli_fail(&why);
     if (config_load(path, &config, NULL, &why) != OK) return cli_fail(&why);
     bool running = is_running(config->data);
-    enum err e = running ? restore_running(&c, words.at[0], &why) : run_restore(config->data, words.at[0], &why);
+    enum err e = running ? restore_running(&c, words.at[0], &why) : run_restore(&c, config->data, words.at[0], &why);
     config_free(config);
     return e == OK ? 0 : cli_fail(&why);
 }

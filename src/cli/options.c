@@ -45,6 +45,7 @@ static bool complain(const struct cli_option *table, const char *what, const cha
 
 static bool put_word(const struct cli_option *table, const char *word, struct cli_words *words)
 {
+    if (!words) return complain(table, "nothing belongs here but options:", word);
     if (words->n == CLI_WORDS_MAX) return complain(table, "too many words:", word);
     words->at[words->n++] = word;
     return true;
@@ -67,7 +68,7 @@ static bool take_option(int argc, char **argv, int *at, const struct cli_option 
 bool cli_options(int argc, char **argv, const struct cli_option *table, struct cli_words *ret_words)
 {
     bool only_words = false; /* behind "--" */
-    ret_words->n = 0;
+    if (ret_words) ret_words->n = 0;
     if (describing.tell) {
         describing.tell(table, describing.user);
         return false;

@@ -52,6 +52,20 @@ static void options_are_taken(void **state)
     assert_true(s.good && s.words.n == 1);
 }
 
+static void words_where_none_belong(void **state)
+{
+    const char *flag = NULL;
+    const struct cli_option options[] = {{"--flag", NULL, "a flag", &flag}, {0}};
+    char *fine[] = {(char[]){"x"}, (char[]){"--flag"}, NULL}, *wrong[] = {(char[]){"x"}, (char[]){"word"}, NULL};
+    int err = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, STDERR_FILENO);
+    bool good = cli_options(2, fine, options, NULL), bad = cli_options(2, wrong, options, NULL);
+    dup2(err, STDERR_FILENO);
+    close(err);
+    close(nowhere);
+    assert_true(good && flag && !bad);
+}
+
 static void wrong_options_are_told(void **state)
 {
     assert_false(TAKE((char[]){"--nome"}, (char[]){"ann"}).good);
@@ -179,6 +193,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_taken),
+        cmocka_unit_test(words_where_none_belong),
         cmocka_unit_test(wrong_options_are_told),
         cmocka_unit_test(every_command_names_its_options_and_does_nothing),
         cmocka_unit_test(listeners_become_origins),

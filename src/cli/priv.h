@@ -18,7 +18,8 @@ struct cli_words { /* positional arguments */
     const char *at[CLI_WORDS_MAX];
     unsigned n;
 };
-/* False: told on stderr what is wrong and how it is right. Each command calls it before it does anything. */
+/* False: told on stderr what is wrong and how it is right. Each command calls it before it does anything. ret_words NULL: a word is
+ * wrong. */
 bool cli_options(int argc, char **argv, const struct cli_option *table, struct cli_words *ret_words);
 
 /* One command. The table of all of them makes the help, the manual page and the completion. */

@@ -89,7 +89,6 @@ static int print_report(const struct cli_answer *a)
 int cli_usage(int argc, char **argv)
 {
     struct asked q = {0};
-    struct cli_words words;
     struct cli_answer a;
     struct fault why = {0};
     const struct cli_option options[] = {
@@ -101,7 +100,7 @@ int cli_usage(int argc, char **argv)
         {"--project", "NAME", "the keys of one project only", &q.project},
         {0},
     };
-    if (!cli_options(argc, argv, options, &words)) return 2;
+    if (!cli_options(argc, argv, options, NULL)) return 2;
     struct buf path;
     buf_init(&path, KIB(4));
     buf_str(&path, S("/admin/v1/usage"));

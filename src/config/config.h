@@ -225,6 +225,8 @@ const char *config_type_name(enum config_type t);
 /* For `aquifer config explain [KEY]`: one key or all below a section, "" all. False: no such key; out then says which
  * one is near. */
 bool config_explain(struct str path, struct buf *out);
+/* The same as JSON: {"data":[{"key","help","type","default","required","reloadable","since"}…]}. */
+bool config_explain_json(struct str path, struct buf *out);
 /* For `aquifer config show`: each value with where it comes from, one a line: "limits.body: 32MiB  # default". */
 void config_show(const struct config *c, struct buf *out);
 /* The same as JSON: [{"key","value","source"}…]. */

@@ -356,6 +356,15 @@ static void table_explains(void **state)
     assert_false(config_explain(S("limits.bdy"), &out));
     assert_non_null(strstr(buf_z(&out), "did you mean limits.body?"));
     buf_clear(&out);
+    assert_true(config_explain_json(S("ledger.safety"), &out));
+    assert_string_equal(buf_z(&out),
+                        "{\"data\":[{\"key\":\"ledger.safety\",\"help\":\"disk: an answer's last byte waits until its record is "
+                        "on the disk. process: until it survives any kill of ours.\",\"type\":\"word\",\"words\":[\"disk\","
+                        "\"process\"],\"default\":\"disk\",\"required\":false,\"reloadable\":true,\"since\":\"0.1\"}]}");
+    buf_clear(&out);
+    assert_false(config_explain_json(S("limits.bdy"), &out));
+    assert_string_equal(buf_z(&out), "there is no key limits.bdy; did you mean limits.body?\n");
+    buf_clear(&out);
     config_manual(&out);
     assert_non_null(strstr(buf_z(&out), ".It ledger.on_stall\n"));
     assert_false(out.over);

@@ -40,27 +40,85 @@ static bool is_below(const struct config_key *k, struct str path)
     return path.n == 0 || (str_starts(own, path) && (own.n == path.n || own.p[path.n] == '.' || own.p[path.n] == '['));
 }
 
+static void write_key(const struct config_key *k, struct json_writer *w)
+{
+    json_put_object(w);
+    json_add_str(w, S("key"), str_z(k->path));
+    json_add_str(w, S("help"), str_z(k->help));
+    json_add_str(w, S("type"), str_z(config_type_name(k->type)));
+    if (k->type == CONFIG_WORD) {
+        struct str word, rest = str_z(k->words);
+        json_add_array(w, S("words"));
+        while (rest.n) {
+            str_cut(rest, '|', &word, &rest);
+            json_put_str(w, word);
+        }
+        json_put_end(w);
+    }
+    if (k->fallback) json_add_str(w, S("default"), str_z(k->fallback));
+    else json_add_null(w, S("default"));
+    json_add_bool(w, S("required"), k->required);
+    json_add_bool(w, S("reloadable"), k->reloadable);
+    json_add_str(w, S("since"), str_z(k->since));
+    json_put_end(w);
+}
+
+static void not_found(struct str path, struct buf *out)
+{
+    const char *near = NULL;
+    unsigned best = 8;
+    int n = (int)(path.n < 80 ? path.n : 80);
+    for (unsigned i = 0; config_key_at(i); i++) {
+        unsigned far = str_distance(str_z(config_key_at(i)->path), path);
+        if (far >= best) continue;
+        best = far;
+        near = config_key_at(i)->path;
+    }
+    if (near) buf_fmt(out, "there is no key %.*s; did you mean %s?\n", n, path.p, near);
+    else buf_fmt(out, "there is no key %.*s; `aquifer config explain` lists them all\n", n, path.p);
+}
+
+/* Keys at and below the path, from *at on; NULL: no more. */
+static const struct config_key *next_below(struct str path, unsigned *at)
+{
+    for (const struct config_key *k; (k = config_key_at((*at)++));)
+        if (is_below(k, path)) return k;
+    return NULL;
+}
+
 bool config_explain(struct str path, struct buf *out)
 {
     struct buf normal;
-    const char *near = NULL;
-    unsigned best = 8, found = 0;
+    unsigned at = 0, found = 0;
     buf_init(&normal, 512);
     normal_path(path, &normal);
-    for (unsigned i = 0; config_key_at(i); i++) {
-        const struct config_key *k = config_key_at(i);
-        unsigned far = str_distance(str_z(k->path), path);
-        if (far < best) {
-            best = far;
-            near = k->path;
-        }
-        if (!is_below(k, buf_view(&normal))) continue;
+    for (const struct config_key *k; (k = next_below(buf_view(&normal), &at));) {
         if (found++) buf_char(out, '\n');
         explain_key(k, out);
     }
-    if (!found && near) buf_fmt(out, "there is no key %.*s; did you mean %s?\n", (int)(path.n < 80 ? path.n : 80), path.p, near);
-    else if (!found)
-        buf_fmt(out, "there is no key %.*s; `aquifer config explain` lists them all\n", (int)(path.n < 80 ? path.n : 80), path.p);
+    if (!found) not_found(path, out);
+    buf_done(&normal);
+    return found > 0;
+}
+
+bool config_explain_json(struct str path, struct buf *out)
+{
+    struct buf normal;
+    struct json_writer w;
+    unsigned at = 0, found = 0;
+    buf_init(&normal, 512);
+    normal_path(path, &normal);
+    json_write(&w, out);
+    json_put_object(&w);
+    json_add_array(&w, S("data"));
+    for (const struct config_key *k; (k = next_below(buf_view(&normal), &at)); found++) write_key(k, &w);
+    json_put_end(&w);
+    json_put_end(&w);
+    json_write_done(&w);
+    if (!found) {
+        buf_clear(out);
+        not_found(path, out);
+    }
     buf_done(&normal);
     return found > 0;
 }

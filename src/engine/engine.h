@@ -57,6 +57,9 @@ void models_free(struct models *m);
 MUST_USE enum err model_load(const char *dir, struct str name, struct model *ret_model, struct fault *why);
 /* The absolute path of its weights. */
 void model_path(const char *dir, const struct model *m, struct buf *ret_path);
+/* As an object for programs: {"name","path","bytes","sha256",…}. */
+struct json_writer;
+void model_put(struct json_writer *w, const char *dir, const struct model *m);
 
 enum model_place {
     MODEL_LINK, /* the description points to the file where it lies */

@@ -192,6 +192,27 @@ enum err model_remove(const char *dir, struct str name, struct fault *why)
     return OK;
 }
 
+void model_put(struct json_writer *w, const char *dir, const struct model *m)
+{
+    struct buf path;
+    buf_init(&path, PATH_BYTES);
+    model_path(dir, m, &path);
+    json_put_object(w);
+    json_add_str(w, S("name"), str_z(m->name));
+    json_add_str(w, S("path"), buf_view(&path));
+    json_add_u64(w, S("bytes"), m->bytes);
+    json_add_str(w, S("sha256"), str_z(m->sha256));
+    json_add_str(w, S("licence"), str_z(m->licence));
+    json_add_str(w, S("source"), str_z(m->source));
+    json_add_u64(w, S("context"), m->context);
+    json_add_u64(w, S("parallel"), m->parallel);
+    json_add_bool(w, S("embeddings"), m->embeddings);
+    if (m->pooling[0]) json_add_str(w, S("pooling"), str_z(m->pooling));
+    json_add_bool(w, S("in_use"), m->in_use);
+    json_put_end(w);
+    buf_done(&path);
+}
+
 enum err model_pull_exec(char *const argv[], struct fault *why)
 {
     struct buf path;

@@ -169,6 +169,17 @@ def whole():
     asked = len(Handler.seen)
     code, again, err, _ = pull("--dir", directory, BASE + "/ok/My_Model.Q4.gguf")
     eq((code, again, len(Handler.seen)), (0, out, asked), err)
+    code, told, err, _ = pull("--json", "--dir", directory, BASE + "/ok/My_Model.Q4.gguf")
+    told = json.loads(told)
+    eq((code, told["name"], told["path"], told["sha256"], told["bytes"]), (0, "my-model.q4", f"{directory}/my-model.q4.gguf", SHA, len(WEIGHTS)), err)
+
+
+@test("what is on offer, for people and for programs")
+def offers():
+    share = make_share([entry("tiny", BASE + "/ok/g.gguf", default=True), entry("other", BASE + "/ok/g.gguf")])
+    told = json.loads(pull("--list", "--json", env={"AQUIFER_SHARE": share})[1])["data"]
+    eq([(one["name"], one["default"], one["bytes"]) for one in told], [("tiny", True, len(WEIGHTS)), ("other", False, len(WEIGHTS))])
+    eq([line.split()[0] for line in pull("--list", env={"AQUIFER_SHARE": share})[1].splitlines()], ["tiny", "other"])
 
 
 @test("a broken connection goes on where it ended")

@@ -1,6 +1,6 @@
 /* aquifer-pull: fetches a model (a catalogue name, hf:owner/repo/file.gguf or an https address), checks its hash and
  * registers it in the directory of models. Run by `aquifer model pull`, `make run` and by hand. Prints "NAME PATH" of what
- * is there in the end on stdout; everything else goes to stderr. */
+ * is there in the end on stdout, with --json its description; everything else goes to stderr. */
 #include "engine/pull/pull.h"
 
 #include <curl/curl.h>
@@ -18,7 +18,7 @@
 
 struct pull {
     const char *what, *dir, *name, *sha256, *ca, *template, *pooling;
-    bool embeddings, or_smaller, list;
+    bool embeddings, or_smaller, list, json;
     bool answered; /* some source gave something that was not right, or the fault is here: another time will not help */
     struct offers offers;
     struct progress progress;
@@ -36,6 +36,7 @@ static const char USAGE[] = "usage: aquifer-pull [options] [NAME | hf:OWNER/REPO
                             "  --ca FILE       certificate authorities to trust in place of the system's\n"
                             "  --or-smaller    when no source answers, take the next smaller model of the catalogue\n"
                             "  --list          show the catalogue\n"
+                            "  --json          print JSON for programs\n"
                             "Exit status: 0 the model is here, 1 it failed, 2 wrong use, 3 no source can be reached.\n";
 #define EXIT_OUT_OF_REACH 3
 
@@ -278,20 +279,57 @@ static void show_offers(const struct offers *all)
     }
 }
 
+static void put_offers(struct json_writer *w, const struct offers *all)
+{
+    json_put_object(w);
+    json_add_array(w, S("data"));
+    for (size_t i = 0; i < all->n; i++) {
+        const struct offer *o = &all->items[i];
+        json_put_object(w);
+        json_add_str(w, S("name"), str_z(o->model.name));
+        json_add_u64(w, S("bytes"), o->model.bytes);
+        json_add_str(w, S("licence"), str_z(o->model.licence));
+        json_add_bool(w, S("tools"), o->tools);
+        json_add_bool(w, S("embeddings"), o->model.embeddings);
+        json_add_bool(w, S("default"), o->is_default);
+        json_put_end(w);
+    }
+    json_put_end(w);
+    json_put_end(w);
+}
+
+static void show_json(const struct pull *p, const struct model *m)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, MIB(1));
+    json_write(&w, &out);
+    if (p->list) put_offers(&w, &p->offers);
+    else model_put(&w, p->dir, m);
+    puts(buf_z(&out));
+    buf_done(&out);
+}
+
+/* What stands in the directory now: more of it is known than when it was asked for. */
+static enum err show(struct pull *p, const struct goal *g)
+{
+    struct model m = {0};
+    if (p->json && !p->list) TRY(model_load(p->dir, str_z(g->model.name), &m, &p->why));
+    if (p->json) show_json(p, &m);
+    else if (p->list) show_offers(&p->offers);
+    else printf("%s %s\n", g->model.name, g->final);
+    return OK;
+}
+
 static bool read_options(int argc, char **argv, struct pull *p)
 {
     static const struct option options[] = {
-        {"dir", required_argument, NULL, 'd'},
-        {"name", required_argument, NULL, 'n'},
-        {"sha256", required_argument, NULL, 's'},
-        {"template", required_argument, NULL, 't'},
-        {"embeddings", no_argument, NULL, 'e'},
-        {"pooling", required_argument, NULL, 'p'},
-        {"ca", required_argument, NULL, 'c'},
-        {"or-smaller", no_argument, NULL, 'o'},
-        {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},
-        {0},
+        {"dir", required_argument, NULL, 'd'},    {"name", required_argument, NULL, 'n'},
+        {"sha256", required_argument, NULL, 's'}, {"template", required_argument, NULL, 't'},
+        {"embeddings", no_argument, NULL, 'e'},   {"pooling", required_argument, NULL, 'p'},
+        {"ca", required_argument, NULL, 'c'},     {"or-smaller", no_argument, NULL, 'o'},
+        {"list", no_argument, NULL, 'l'},         {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {0},
     };
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) switch (c) {
         case 'd': p->dir = optarg; break;
@@ -303,6 +341,7 @@ static bool read_options(int argc, char **argv, struct pull *p)
         case 'c': p->ca = optarg; break;
         case 'o': p->or_smaller = true; break;
         case 'l': p->list = true; break;
+        case 'j': p->json = true; break;
         case 'h': fputs(USAGE, stdout); exit(0);
         default: return false;
         }
@@ -340,9 +379,8 @@ int main(int argc, char **argv)
     enum err e = p.dir ? OK : engine_models_dir(&dir, &p.why);
     if (!p.dir) p.dir = buf_z(&dir);
     if (e == OK) e = pull(&p, g);
+    if (e == OK) e = show(&p, g);
     if (e != OK) fprintf(stderr, "model: %s\n", p.why.text);
-    else if (p.list) show_offers(&p.offers);
-    else printf("%s %s\n", g->model.name, g->final);
     offers_free(&p.offers);
     buf_done(&dir);
     curl_global_cleanup();
