@@ -60,7 +60,8 @@ def _():
     pids, first = gateway.pids("gateway"), tokens.count
     until(lambda: tokens.count > first + 3, "the source is asked again and again", 60)
     tokens.life = 3600
-    until(lambda: works("account") and vertex.last().get("authorization").endswith(f"-{tokens.count}"), "the newest token is sent", 60)
+    until(lambda: any(works(name) and vertex.last().get("authorization").endswith(f"-{tokens.count}") for name in ("account", "instance")),
+          "the newest token is sent", 60)
     eq(gateway.pids("gateway"), pids, "the gateway is still the same")
 
 
