@@ -221,6 +221,50 @@ static const struct chat_manners *manners_of(const struct catalog *c, const char
     return NULL;
 }
 
+/* No request to a Claude is cut at what its format would have for any model (A14): also of ids that no catalogue has. */
+static void every_claude_has_a_bound(void **state)
+{
+    static const struct {
+        const char *id;
+        uint64_t max_output;
+    } ROWS[] = {
+        {"claude-instant-1.2", 4096},
+        {"anthropic.claude-3-opus-20240229-v1:0", 4096},
+        {"anthropic.claude-3-5-sonnet-20240620-v1:0", 4096},
+        {"claude-3-5-sonnet-v2@20241022", 8192},
+        {"us.anthropic.claude-3-5-haiku-20241022-v1:0", 8192},
+        {"us.anthropic.claude-3-7-sonnet-20250219-v1:0", 64000},
+        {"claude-sonnet-4@20250514", 64000},
+        {"us.anthropic.claude-opus-4-20250514-v1:0", 32000},
+        {"anthropic/claude-opus-4.1", 32000},
+        {"claude-haiku-4-5@20251001", 64000},
+        {"anthropic/claude-opus-4.6", 128000},
+        {"claude-opus-4-8-20270101", 128000},
+        {"claude-fable-5-9", 128000},
+        {"claude-haiku-5-9", 128000},
+        {"claude-zephyr-7", 64000},
+    };
+    struct arena a;
+    struct str files[16], name;
+    struct catalog *c;
+    struct fault why;
+    const struct catalog_model *model;
+    (void)state;
+    arena_init(&a, KIB(4), MIB(1));
+    if (catalog_load(files, catalog_shipped(&a, files), &c, &why) != OK) fail_msg("%s", why.text);
+    for (size_t i = 0; i < COUNTOF(ROWS); i++)
+        if (manners_of(c, ROWS[i].id)->max_output != ROWS[i].max_output) fail_msg("%s is otherwise", ROWS[i].id);
+    for (unsigned at = 0; catalog_next(c, S("anthropic"), &at, &name, &model);) {
+        char id[CATALOG_NAME_MAX + 1] = {0};
+        memcpy(id, name.p, name.n);
+        uint64_t most = manners_of(c, id)->max_output;
+        bool same = !model->max_output || model->max_output == most;
+        if (!same || !most) fail_msg("%s: its family has another max_output", id);
+    }
+    catalog_free(c);
+    arena_done(&a);
+}
+
 /* The shipped families by the ids that they are for; new ids fall to their family, and nobody's to none. */
 static void models_have_the_manners_of_their_family(void **state)
 {
@@ -369,6 +413,7 @@ int main(void)
         cmocka_unit_test(a_clouds_spelling_has_the_makers_facts),
         cmocka_unit_test(facts_cross_vendors_and_prices_do_not),
         cmocka_unit_test(models_have_the_manners_of_their_family),
+        cmocka_unit_test(every_claude_has_a_bound),
         cmocka_unit_test(models_refuse_what_their_family_refuses),
         cmocka_unit_test(mistakes_in_families_are_refused),
         cmocka_unit_test(later_families_come_first),

@@ -78,10 +78,10 @@ static enum err read_refusals(const struct reading *r, const struct yaml_node *m
 
 static enum err read_family(const struct reading *r, const struct yaml_node *map, struct catalog_family *f)
 {
-    static const char *const NAMES[] = {
-        "match",   "efforts",        "off",        "adaptive",  "chat",    "budget_min", "budget_max",
-        "reasons", "fixed_sampling", "no_prefill", "source",    "checked", "note",       "one_sampler",
-        "no_stop", "no_schema",      "json_alone", "stops_max", NULL};
+    static const char *const NAMES[] = {"match",      "efforts",    "off",       "adaptive",       "chat",
+                                        "budget_min", "budget_max", "reasons",   "fixed_sampling", "no_prefill",
+                                        "source",     "checked",    "note",      "one_sampler",    "no_stop",
+                                        "no_schema",  "json_alone", "stops_max", "max_output",     NULL};
     struct chat_manners *m = &f->manners;
     struct str note = STR_NONE;
     bool silent = false;
@@ -94,6 +94,7 @@ static enum err read_family(const struct reading *r, const struct yaml_node *map
     TRY(read_words(r, map, m));
     TRY(catalog_count(r, map, "budget_min", &m->budget_min));
     TRY(catalog_count(r, map, "budget_max", &m->budget_max));
+    TRY(catalog_count(r, map, "max_output", &m->max_output));
     TRY(catalog_flag(r, map, "adaptive", &m->adaptive));
     TRY(read_refusals(r, map, m));
     if (!yaml_is_null(yaml_find(map, S("reasons")))) TRY(catalog_flag(r, map, "reasons", &silent));

@@ -32,6 +32,7 @@ struct chat_manners {
     uint64_t budget_min, budget_max; /* tokens; 0 and 0: it takes no budget */
     uint64_t scale[EFFORTS];         /* what an effort is in tokens (G11) */
     uint64_t stops_max;              /* stop sequences; 0: any number */
+    uint64_t max_output;             /* tokens that every model of the family can write; 0: unknown */
 };
 extern const struct chat_manners CHAT_MANNERS_UNKNOWN;
 struct str chat_effort_name(enum chat_effort e);

@@ -96,7 +96,9 @@ const struct price *deployment_price_of(const struct deployment *d, struct str a
 uint64_t deployment_max_output(const struct deployment *d, struct str asked)
 {
     const struct model_facts *f = d->max_output ? NULL : find_limits(d, asked);
-    return f ? f->max_output : d->max_output;
+    uint64_t most = f ? f->max_output : d->max_output;
+    const struct chat_manners *m = most ? NULL : deployment_manners(d, asked);
+    return m ? m->max_output : most;
 }
 
 uint64_t deployment_context(const struct deployment *d, struct str asked)

@@ -191,7 +191,7 @@ bool key_may_call(const struct key *k, struct str route_name);
 const struct price *deployment_price(const struct deployment *d, int64_t wall_ms); /* NULL: none in force */
 /* The same for any deployment, also one with model "*": `asked` is the name that goes upstream. NULL: unpriced. */
 const struct price *deployment_price_of(const struct deployment *d, struct str asked, int64_t wall_ms);
-/* Limits of the model: the deployment's own, else the catalogue's; 0 unknown. */
+/* Limits of the model: the deployment's own, else the catalogue's, else (of its output) its family's; 0 unknown. */
 uint64_t deployment_max_output(const struct deployment *d, struct str asked);
 /* What the model takes; NULL: nobody told. */
 const struct chat_manners *deployment_manners(const struct deployment *d, struct str asked);

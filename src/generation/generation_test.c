@@ -42,7 +42,7 @@ static const char CATALOG_CLAUDE[] = "catalog: 1\nvendor: anthropic\nsource: htt
 
 static const char CATALOG_FAMILIES[] =
     "catalog: 1\nsource: https://example.com\nchecked: 2026-01-01\nbudgets: { minimal: 1, low: 2, "
-    "medium: 3, high: 4, xhigh: 5, max: 6 }\nfamilies:\n  - match: [\"o9*\"]\n    efforts: [low]\n"
+    "medium: 3, high: 4, xhigh: 5, max: 6 }\nfamilies:\n  - match: [\"o9*\"]\n    efforts: [low]\n    max_output: 9\n"
     "    no_stop: true\n";
 
 struct world {
@@ -219,6 +219,9 @@ static void patterns_and_their_prices(void **state)
     assert_null(deployment_price_of(d, S("claude-c"), 0));
     assert_int_equal(deployment_max_output(d, S("claude-a")), 3);
     assert_int_equal(deployment_context(d, S("claude-c")), 0);
+    assert_int_equal(deployment_max_output(d, S("claude-c")), 0);
+    assert_int_equal(deployment_max_output(d, S("o9-c")), 9); /* its family's */
+    assert_int_equal(deployment_max_output(&generation_route(g, S("prod-x"))->deployments[0], S("prod-x")), 9);
     assert_true(generation_route(g, S("claude-opus-9"))->deployments[0].allow_unpriced);
     generation_unref(g);
 }

@@ -147,6 +147,7 @@ static void load_manners(struct load *l, uint32_t o, struct chat_manners *m)
     m->efforts = (unsigned)load_u64(l, o, "efforts", 0);
     m->budget_min = load_u64(l, o, "budget_min", 0);
     m->budget_max = load_u64(l, o, "budget_max", 0);
+    m->max_output = load_u64(l, o, "max_output", 0);
     m->off = off < OFFS ? (enum chat_off)off : OFF_OMITTED;
     m->over = over < OVERS ? (enum chat_over)over : OVER_ALL;
     for (unsigned i = 0; i < n && i < EFFORTS && json_next(l->tape, &it, &value); i++)

@@ -241,6 +241,7 @@ static void put_family(struct json_writer *w, const struct catalog_family *f)
     json_add_u64(w, S("efforts"), m->efforts);
     json_add_u64(w, S("budget_min"), m->budget_min);
     json_add_u64(w, S("budget_max"), m->budget_max);
+    if (m->max_output) json_add_u64(w, S("max_output"), m->max_output);
     json_add_array(w, S("scale"));
     for (unsigned i = 0; i < EFFORTS; i++) json_put_u64(w, m->scale[i]);
     json_put_end(w);
