@@ -2,8 +2,8 @@
  * for the first event of a real answer, since some providers say 200 and then that they cannot. Called by relay; owns x->waits. */
 #include "priv.h"
 
-/* What may come before an answer: pings, comments. */
-enum { EARLY_MAX = 16 * 1024 };
+/* What may come before an answer: pings, comments, and twice a response that repeats instructions and tools. */
+enum { EARLY_MAX = 256 * 1024 };
 
 /* ---- heartbeats --------------------------------------------------------------------------------------------------------- */
 
@@ -128,6 +128,14 @@ static void refuse_late(struct exchange *x, const struct framed *e)
     relay_refused(x, error->status);
 }
 
+/* The provider has said that it is at it: the client needs to know no later than by the heartbeat that he would get, were it told. */
+static void hurry(struct exchange *x)
+{
+    uint64_t every = x->generation->settings.heartbeat_ms, patience = route_patience_ms(x);
+    uint64_t gone = (clock_mono_ns() - x->attempt.first_byte_ns) / 1000000, left = patience > gone ? patience - gone : 1;
+    if (every) timer_set(x->gl->loop, &x->timer, every < left ? every : left, on_patience_end);
+}
+
 bool begin_look(struct exchange *x, const struct framed *e)
 {
     struct usage usage = {0};
@@ -135,7 +143,9 @@ bool begin_look(struct exchange *x, const struct framed *e)
     struct wire_step step = {.error = e->exception};
     if (!e->exception) x->attempt.wire->event(&seen, &e->event, &x->gl->tape, &step);
     if (step.starts || step.last) begin_release(x);
+    else if (seen.started && !x->wire_stream.started) hurry(x);
     if (!step.error) return true;
+    x->usage = usage;
     refuse_late(x, e);
     return false;
 }

@@ -112,7 +112,7 @@ uint64_t wire_form_input(uint64_t bytes); /* input_bound of a form of that lengt
 /* What a stream's event means for the relay. */
 struct wire_step {
     bool hide;    /* not for the client (the usage chunk that only we asked for) */
-    bool starts;  /* first event of a real answer */
+    bool starts;  /* first event that says something of the model's; not what a vendor says before it has one at work */
     bool last;    /* the format's last event: after it the stream is complete */
     bool error;   /* an error event of the provider: the attempt failed */
     bool garbage; /* not an event of this format */
@@ -124,6 +124,7 @@ struct wire_stream {
     uint32_t next_number; /* Responses: of the event that would follow */
     bool hide_usage;      /* include_usage was added by us */
     bool started, finished;
+    bool begun;           /* an event that `starts` has come; `started`: any of the format's */
     bool may_end;         /* Gemini: what came so far is whole, should the transfer close */
     bool told_final;      /* the provider gave its final usage */
     uint64_t tokens_seen; /* an estimate of what was generated, for a cut before the provider told */

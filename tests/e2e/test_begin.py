@@ -37,6 +37,14 @@ STATUS = {"chat": 502, "responses": 503, "messages": 529, "gemini": 529, "conver
 PING = {"chat": b": OPENROUTER PROCESSING\n\n", "responses": b": wait\n\n", "gemini": b": wait\n\n",
         "messages": b'event: ping\ndata: {"type": "ping"}\n\n',
         "invoke": bedrock.frame("event", "chunk", {"bytes": base64.b64encode(b'{"type":"ping"}').decode()})}
+BEGUN = {  # what a vendor says before a model is at work: Azure of its filters, OpenAI of the response that will be
+    "chat": b'data: {"choices":[],"created":0,"id":"","model":"","object":"","prompt_filter_results":[{"prompt_index":0}]}\n\n',
+    "responses": b"".join(
+        b"event: response.%s\ndata: %s\n\n" % (kind.encode(), json.dumps({
+            "type": f"response.{kind}", "sequence_number": number,
+            "response": {"id": "resp_early", "object": "response", "created_at": 1700000000, "status": kind, "model": "up", "output": [],
+                         "instructions": "Repeats what it was told. " * 1500, "error": None, "usage": None}}).encode())
+        for number, kind in enumerate(("created", "in_progress")))}
 USER = {"role": "user", "content": "hi"}
 CALLS = {  # the path and the body of each caller's request for a stream
     "chat": lambda m: ("/v1/chat/completions", {"model": m, "stream": True, "max_tokens": 50, "messages": [USER]}),
@@ -48,7 +56,7 @@ CALLS = {  # the path and the body of each caller's request for a stream
                          {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 50, "messages": [USER]})}
 PAIRS = [(one, one) for one in CALLS] + [("chat", "messages"), ("messages", "chat"), ("responses", "messages"), ("chat", "gemini"),
                                          ("gemini", "converse"), ("converse", "responses"), ("invoke", "chat"), ("messages", "invoke")]
-HOWS = ["fails", "fails-pinging", "both-fail", "wrong", "cut", "garbage", "alone", "pings", "slow"]
+HOWS = ["fails", "fails-pinging", "stays", "both-fail", "wrong", "cut", "garbage", "alone", "pings", "slow"]
 
 
 def upstream(caller, provider, how, place):
@@ -64,6 +72,9 @@ ROUTES = [route_of(*pair, how) for pair in PAIRS for how in HOWS] + [route_of("m
 gateway = Gateway(config(PROVIDERS.values(), ROUTES, "heartbeat: 1s\n"),
                   {"ACCESS": ACCESS, "SECRET": SECRET}).start()
 KEY = gateway.key()
+calm = Gateway(config(PROVIDERS.values(), [route_of(*pair, how) for pair in PAIRS for how in ("begun", "begun-cut")], "heartbeat: 10m\n"),
+               {"ACCESS": ACCESS, "SECRET": SECRET}).start()
+CALM_KEY = calm.key()
 
 
 def fake_of(provider):
@@ -77,9 +88,9 @@ def play(caller, provider, how, first, second=None):
     there.forget()
 
 
-def request_of(caller, provider, how):
+def request_of(caller, provider, how, key=KEY):
     path, body = CALLS[caller](f"{caller}-{provider}-{how}")
-    return path, {"Authorization": f"Bearer {KEY}", "content-type": "application/json"}, json.dumps(body).encode()
+    return path, {"Authorization": f"Bearer {key}", "content-type": "application/json"}, json.dumps(body).encode()
 
 
 def ask(caller, provider, how):
@@ -162,8 +173,53 @@ def cases(caller, provider):
         eq(len(asked(provider)), 1)
 
 
+def begun_cases(caller, provider):
+    @test(f"{caller} to {provider}: what a vendor says before a model is at work is no beginning yet")
+    def _():
+        for how, act in (("begun", early(BEGUN[provider])), ("begun-cut", cut_behind(BEGUN[provider]))):
+            play(caller, provider, how, act)
+            path, headers, body = request_of(caller, provider, how, CALM_KEY)
+            got = http.call(calm.address, "POST", path, headers, body)
+            eq(got.status, 200, repr(got))
+            check(b"GOOD" in plain(got.body) and b"verloaded" not in plain(got.body) and b"resp_early" not in plain(got.body), repr(got))
+            eq(len(asked(provider)), 2)
+
+
+def cut_behind(*events):
+    async def act(x):
+        await x.stream_head()
+        for event in events:
+            await x.chunk(event)
+        x.close()
+    return act
+
+
 for pair in PAIRS:
     cases(*pair)
+    if pair[1] in BEGUN:
+        begun_cases(*pair)
+
+
+@test("the caller knows that his answer has begun no later than by a heartbeat; from then on an error is an event")
+def _():
+    gate = threading.Event()
+
+    async def act(x):
+        await x.stream_head()
+        await x.chunk(BEGUN["responses"])
+        await x.wait_for(gate)
+        await x.chunk(x.vendor.error_event(529, "Overloaded"))
+        await x.end()
+    play("responses", "responses", "stays", act)
+    path, headers, body = request_of("responses", "responses", "stays")
+    with http.Conn(gateway.address) as conn:
+        conn.request("POST", path, headers, body)
+        head = conn.head()
+        eq(head.status, 200)
+        gate.set()
+        kinds = [name for _, name, _, _ in conn.events(head) if name]
+        eq((kinds[:2], kinds[-1]), (["response.created", "response.in_progress"], "error"))
+    eq(len(asked("responses")), 1)
 
 
 @test("an error that is the request's own fault is not tried elsewhere, and has its status")
@@ -274,6 +330,7 @@ def _():
 
 def end():
     gateway.stop()
+    calm.stop()
     fake.stop()
     aws.stop()
 

@@ -181,10 +181,11 @@ static void chat_event(struct wire_stream *s, const struct sse_event *e, struct 
     }
     uint32_t choices = json_find(t, 0, S("choices")), usage = json_find(t, 0, S("usage"));
     ret_step->error = openai_chat_is_error(t, e->name);
-    ret_step->starts = choices && !s->started && !ret_step->error;
-    s->started |= ret_step->starts;
-    /* An array of more than its two brackets has a choice in it. */
+    s->started |= choices && !ret_step->error;
+    /* An array of more than its two brackets has a choice in it. Azure's first event has none: it tells of the prompt's filters. */
     bool has_choice = choices && json_is(t, choices, JSON_ARRAY) && json_node(t, choices)->len > 2;
+    ret_step->starts = has_choice && !s->begun && !ret_step->error;
+    s->begun |= ret_step->starts;
     if (has_choice) s->tokens_seen += wire_tokens_of_event(e->data.n);
     if (!usage || !json_is(t, usage, JSON_OBJECT)) return;
     ret_step->hide = s->hide_usage && !has_choice;

@@ -66,16 +66,24 @@ static enum err responses_answer(enum wire_operation op, struct str body, struct
 
 /* ---- stream ------------------------------------------------------------------------------------------------------- */
 
-static const struct {
-    struct str type;
-    bool last, error, starts;
+/* early: said before a model is at work. */
+static const struct type {
+    struct str name;
+    bool last, error, early;
 } TYPES[] = {
-    {{"response.created", 16}, false, false, true},
-    {{"response.completed", 18}, true, false, true},
-    {{"response.incomplete", 19}, true, false, true},
-    {{"response.failed", 15}, false, true, false},
-    {{"error", 5}, false, true, false},
+    {.name = {"response.created", 16}, .early = true},     {.name = {"response.queued", 15}, .early = true},
+    {.name = {"response.in_progress", 20}, .early = true}, {.name = {"keepalive", 9}, .early = true},
+    {.name = {"response.completed", 18}, .last = true},    {.name = {"response.incomplete", 19}, .last = true},
+    {.name = {"response.failed", 15}, .error = true},      {.name = {"error", 5}, .error = true},
 };
+
+static const struct type *type_find(const struct json_tape *t, uint32_t at)
+{
+    static const struct type OTHER = {.last = false};
+    for (unsigned i = 0; i < COUNTOF(TYPES); i++)
+        if (json_eq(t, at, TYPES[i].name)) return &TYPES[i];
+    return &OTHER;
+}
 
 static bool is_delta(const struct json_tape *t, uint32_t type) { return str_ends(json_text(t, type), S(".delta")); }
 
@@ -99,13 +107,12 @@ static void responses_event(struct wire_stream *s, const struct sse_event *e, st
     if (ret_step->garbage) return;
     if (wire_count_in(t, 0, S("sequence_number"), &number)) s->next_number = (uint32_t)number + 1;
     if (is_delta(t, type)) s->tokens_seen += wire_tokens_of_event(e->data.n);
-    for (unsigned i = 0; i < COUNTOF(TYPES); i++) {
-        if (!json_eq(t, type, TYPES[i].type)) continue;
-        ret_step->last = TYPES[i].last;
-        ret_step->error = TYPES[i].error;
-        ret_step->starts = TYPES[i].starts && !s->started;
-    }
-    s->started |= ret_step->starts;
+    const struct type *is = type_find(t, type);
+    ret_step->last = is->last;
+    ret_step->error = is->error;
+    ret_step->starts = !is->early && !is->error && !s->begun;
+    s->begun |= ret_step->starts;
+    s->started |= !is->error;
     s->finished |= ret_step->last;
     if (ret_step->last || ret_step->error) read_last_usage(s, e->data, t);
 }
