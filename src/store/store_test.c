@@ -319,8 +319,8 @@ static void test_comes_forward_from_every_version(void **state)
         "CREATE TABLE migrations (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_ms INTEGER NOT NULL)";
     static const char *const WRITTEN[] = {
         "INSERT INTO keys (id, name, digest, created_ms, place) VALUES ('k', 'n', x'01', 1, 3)",
-        "INSERT INTO usage_days (day, key_id, route, requests, input_tokens, output_tokens, cost_micro, cost_rest, unknown_cost)"
-        " VALUES (20000, 'k', 'fast', 2, 3, 4, 5, 6, 0)",
+        ("INSERT INTO usage_days (day, key_id, route, requests, input_tokens, output_tokens, cost_micro, cost_rest, unknown_cost)"
+         " VALUES (20000, 'k', 'fast', 2, 3, 4, 5, 6, 0)"),
         "INSERT INTO segments (id, position) VALUES ('s', 7)",
     };
     int64_t n;
