@@ -281,8 +281,9 @@ static void put_fields(struct exchange *x, struct secret key, struct up_fields *
     if (x->attempt.crossing && translate_betas(x->attempt.translation).n)
         put_field(up, S("anthropic-beta"), translate_betas(x->attempt.translation));
     put_field(up, S("accept-encoding"), S("identity")); /* usage is read from the answer */
-    for (const struct http_field *f = d->provider->kind->required; f->name.p; f++)
-        if (!has_field(up, f->name)) put_field(up, f->name, f->value);
+    if (x->attempt.wire->format == WIRE_ANTHROPIC_MESSAGES)
+        for (const struct http_field *f = d->provider->kind->messages_fields; f->name.p; f++)
+            if (!has_field(up, f->name)) put_field(up, f->name, f->value);
     struct http_field credentials[PROVIDER_FIELDS_MAX]; /* none when calls are signed: there is no key then */
     unsigned n =
         d->client_key ? client_credentials(x, credentials) : d->provider->kind->credentials(key, &x->gl->room, credentials);

@@ -115,8 +115,12 @@ static bool bedrock_path(const struct provider_call *c, struct buf *out)
     return openai_below_path(c, out);
 }
 
+/* Anthropic's models are served there as Messages and nothing else, and nobody else's are (AWS, "Inference using Anthropic Messages
+ * API"); an ARN does not tell whose its model is. */
 static bool mantle_path(const struct provider_call *c, struct buf *out)
 {
+    bool claude = is_of(c->model, "claude"), messages = c->format == WIRE_ANTHROPIC_MESSAGES;
+    if (claude != messages && !str_starts(c->model, S("arn:"))) return false;
     static const struct fixed_path PATHS[] = {
         {WIRE_OPENAI_RESPONSES, WIRE_GENERATE, "/openai/v1/responses"},
         {WIRE_ANTHROPIC_MESSAGES, WIRE_GENERATE, "/anthropic/v1/messages"},
@@ -265,7 +269,7 @@ static const struct provider_kind KINDS[] = {
         .takes_query = true,
         .path = openai_path,
         .credentials = bearer,
-        .required = NOTHING_REQUIRED,
+        .messages_fields = NOTHING_REQUIRED,
     },
     {
         .name = "azure",
@@ -278,7 +282,7 @@ static const struct provider_kind KINDS[] = {
         .has_entra_tokens = true,
         .path = azure_path,
         .credentials = azure_key,
-        .required = NOTHING_REQUIRED,
+        .messages_fields = NOTHING_REQUIRED,
         .quirks = QUIRK_OWN_REASONING,
     },
     {
@@ -290,7 +294,7 @@ static const struct provider_kind KINDS[] = {
         .takes_query = true,
         .path = anthropic_own_path,
         .credentials = x_api_key,
-        .required = ANTHROPIC_REQUIRED,
+        .messages_fields = ANTHROPIC_REQUIRED,
     },
     {
         .name = "bedrock",
@@ -298,7 +302,7 @@ static const struct provider_kind KINDS[] = {
         .otel_name = "aws.bedrock",
         .path = bedrock_path,
         .credentials = bearer,
-        .required = NOTHING_REQUIRED,
+        .messages_fields = NOTHING_REQUIRED,
         .betas = BEDROCK_BETAS,
         .aws_service = "bedrock",
         .aws_url = "https://bedrock-runtime.REGION.amazonaws.com",
@@ -310,7 +314,7 @@ static const struct provider_kind KINDS[] = {
         .otel_name = "aws.bedrock",
         .path = mantle_path,
         .credentials = bearer,
-        .required = NOTHING_REQUIRED,
+        .messages_fields = ANTHROPIC_REQUIRED,
         .aws_service = "bedrock-mantle",
         .aws_url = "https://bedrock-mantle.REGION.api.aws",
         .quirks = QUIRK_OWN_REASONING,
@@ -322,7 +326,7 @@ static const struct provider_kind KINDS[] = {
         .otel_name = "gcp.gemini",
         .path = gemini_path,
         .credentials = x_goog_api_key,
-        .required = NOTHING_REQUIRED,
+        .messages_fields = NOTHING_REQUIRED,
     },
     {
         .name = "vertex",
@@ -331,7 +335,7 @@ static const struct provider_kind KINDS[] = {
         .otel_name = "gcp.vertex_ai",
         .path = vertex_path,
         .credentials = bearer,
-        .required = NOTHING_REQUIRED,
+        .messages_fields = NOTHING_REQUIRED,
         .quirks = QUIRK_NO_CALL_ID | QUIRK_BARE_COUNT,
         .vertex_bodies = true,
         .has_google_tokens = true,
@@ -344,7 +348,7 @@ static const struct provider_kind KINDS[] = {
         .otel_name = "aquifer.local",
         .path = local_path,
         .credentials = bearer,
-        .required = NOTHING_REQUIRED,
+        .messages_fields = NOTHING_REQUIRED,
         .quirks = QUIRK_MAX_TOKENS | QUIRK_NO_DEVELOPER | QUIRK_REASONING_CONTENT, /* llama.cpp's server */
     },
 };

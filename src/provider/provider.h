@@ -31,8 +31,8 @@ struct provider_kind {
     bool (*path)(const struct provider_call *c, struct buf *out);
     /* The credential's fields. `room` holds what must be composed ("Bearer …"). Returns their number. */
     unsigned (*credentials)(struct secret key, struct buf *room, struct http_field ret_fields[PROVIDER_FIELDS_MAX]);
-    /* Fields the vendor insists on when the caller did not send them (anthropic-version); name NULL ends. */
-    const struct http_field *required;
+    /* Fields the vendor insists on in Messages when the caller did not send them (anthropic-version); name NULL ends. */
+    const struct http_field *messages_fields;
     uint32_t quirks; /* enum wire_quirk: what all its deployments are like */
     /* AWS: calls are signed for this service unless there is a key (then a bearer key). NULL: no AWS. */
     const char *const *betas; /* Anthropic's that it takes, up to a NULL; NULL: it is not known to refuse any */

@@ -313,6 +313,31 @@ static void paths_with_the_model(void **state)
     }
 }
 
+static void mantle_by_maker(void **state)
+{
+    static const struct {
+        const char *model;
+        bool chat, responses, messages;
+    } CASES[] = {
+        {"anthropic.claude-opus-5-v1:0", false, false, true},
+        {"us.anthropic.claude-sonnet-5", false, false, true},
+        {"openai.gpt-oss-120b", true, true, false},
+        {"arn:aws:bedrock:us-east-1:1:application-inference-profile/x", true, true, true},
+    };
+    static const enum wire_format FORMATS[] = {WIRE_OPENAI_CHAT, WIRE_OPENAI_RESPONSES, WIRE_ANTHROPIC_MESSAGES};
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        const bool speaks[] = {CASES[i].chat, CASES[i].responses, CASES[i].messages};
+        for (unsigned k = 0; k < COUNTOF(FORMATS); k++) {
+            char room[64];
+            struct buf path = {.p = room, .cap = sizeof room, .max = sizeof room};
+            const struct provider_call call = {.format = FORMATS[k], .operation = WIRE_GENERATE, .model = str_z(CASES[i].model)};
+            bool has = provider_kind_find(S("bedrock_mantle"))->path(&call, &path);
+            if (has != speaks[k]) fail_msg("%s in %s: %d", CASES[i].model, wire_format_name(FORMATS[k]), has);
+        }
+    }
+}
+
 static void credentials_by_kind(void **state)
 {
     (void)state;
@@ -462,6 +487,7 @@ int main(void)
         cmocka_unit_test(what_bodies_add),
         cmocka_unit_test(a_wait_in_the_body),
         cmocka_unit_test(what_is_left_of_limits),
+        cmocka_unit_test(mantle_by_maker),
         cmocka_unit_test(paths_with_the_model),
         cmocka_unit_test(credentials_by_kind),
         cmocka_unit_test(what_a_failure_means),

@@ -5,6 +5,7 @@
 lets them in; on runtime and mantle paths, streamed and not, with a session token, with a key instead."""
 import json
 
+from lib import http
 from lib.fake import Fake
 from lib.gateway import UPSTREAM_KEY, Gateway, config, deployment, route
 from lib.sigv4 import Verifier
@@ -60,6 +61,18 @@ def _():
     got = gateway.messages(KEY)
     eq(got.status, 200, repr(got))
     eq(mantle.last().target, "/anthropic/v1/messages")
+
+
+@test("mantle: Claude is asked in Messages by callers of every format, another model never")
+def _():
+    for path, body, where in (("/v1/chat/completions", {"messages": [{"role": "user", "content": "hello"}]}, "/openai/v1/chat/completions"),
+                              ("/v1/responses", {"input": "hello"}, "/openai/v1/chat/completions"),
+                              ("/v1/messages", {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 100}, "/openai/v1/chat/completions")):
+        for model, goes in (("claude", "/anthropic/v1/messages"), ("mantle", where)):
+            for stream in (False, True):
+                got = http.call(gateway.address, "POST", path, {"Authorization": f"Bearer {KEY}"}, {"model": model, "stream": stream, **body})
+                eq((got.status, mantle.last().target), (200, goes), (path, model, got.body))
+                eq(mantle.last().get("anthropic-version"), "2023-06-01" if model == "claude" else None)
 
 
 @test("a caller's own signature fields do not mix with ours")
