@@ -7,7 +7,8 @@
 #include "wire/formats.h"
 #include "wire/parts.h"
 
-enum { TEXTS_MAX = 2048, NUMBER_MAX = 64 };
+/* GEMINI_MAX: "BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch", Google's refusal. */
+enum { TEXTS_MAX = 2048, GEMINI_MAX = 100, NUMBER_MAX = 64 };
 
 bool wire_embeds(enum wire_format f) { return f == WIRE_OPENAI_TASKS || f == WIRE_GEMINI_GENERATE; }
 
@@ -237,6 +238,9 @@ enum err wire_embed_write(enum wire_format f, const struct wire_embed *e, const 
 {
     struct json_writer w;
     bool gemini = f == WIRE_GEMINI_GENERATE;
+    if (gemini && e->n > GEMINI_MAX)
+        return FAIL(why, ERR_FORMAT_UNSUPPORTED, "Google's models take %d texts in one request, not %u; send them in several",
+                    GEMINI_MAX, e->n);
     json_write(&w, out);
     json_put_object(&w);
     if (gemini) put_gemini(&w, e, to->model);

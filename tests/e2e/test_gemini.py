@@ -210,6 +210,12 @@ def _():
                         ({"content": {"parts": [{"inlineData": {}}]}}, "must be a text"), ({}, "content")):
         got = embed("/v1beta/models/crossed:embedContent", body, 400)
         check(words in got.json()["error"]["message"] and got.json()["error"]["status"] == "INVALID_ARGUMENT", got)
+    before = (len(fake.requests), straight.usage()["total"]["requests"])
+    for path, body in (("/v1/embeddings", {"model": "plain", "input": ["a"] * 101}),
+                       ("/v1beta/models/plain:batchEmbedContents", {"requests": [part("a", model="models/plain")] * 101})):
+        check("take 100 texts in one request, not 101" in embed(path, body, 400).json()["error"]["message"], path)
+    eq((len(fake.requests), straight.usage()["total"]["requests"]), before, "nobody was asked")
+    eq(len(embed("/v1/embeddings", {"model": "plain", "input": ["a"] * 100}).json()["data"]), 100)
     fake.play_model("gpt-4o-mini", acts.raw_json({"data": []}))
     eq(embed("/v1beta/models/crossed:embedContent", part("a"), 502).json()["error"]["status"], "UNAVAILABLE")
 

@@ -204,6 +204,8 @@ def _refuse_embed(request):
         return _embedding("request", body, names, model)
     if set(body) != {"requests"} or not body["requests"] or any("model" not in one for one in body["requests"]):
         return _wrong("* BatchEmbedContentsRequest.requests: model is required")
+    if len(body["requests"]) > 100:
+        return _wrong("* BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch")
     for at, one in enumerate(body["requests"]):
         wrong = _embedding(f"requests[{at}]", one, names, model)
         if wrong:
