@@ -228,7 +228,7 @@ static bool on_head(struct http_stream *s, void *user)
     bool wrong_method;
     if (answered_health(gl, s)) return false;
     const struct wire_endpoint *e = wire_endpoint_find(s->request->method, s->request->path, &wrong_method);
-    if (!e && gl->generation) { /* without one nobody knows what is cut from the path */
+    if (!e) {
         not_found(s->request, wrong_method, &why);
         refuse_new(gl, s, &why);
         return false;

@@ -19,6 +19,7 @@ struct tls_files {
 };
 struct args {
     const char *data, *board, *slot, *log;
+    const char *trusted, *prefix, *proxy_protocol; /* for the waiting room; all later comes with a generation */
     const char *listen[GATEWAY_LISTENERS];
     struct tls_files tls[GATEWAY_LISTENERS];
     unsigned n_listen;
@@ -35,6 +36,9 @@ static bool take_arg(struct args *a, const char *name, const char *value)
         {"--board", &a->board},
         {"--slot", &a->slot},
         {"--log", &a->log},
+        {"--trusted-proxies", &a->trusted},
+        {"--path-prefix", &a->prefix},
+        {"--proxy-protocol", &a->proxy_protocol},
         {"--tls-cert", tls ? &tls->cert : NULL},
         {"--tls-key", tls ? &tls->key : NULL},
     };
@@ -261,6 +265,7 @@ static enum err open_gateway(struct gateway *g, const struct args *a, struct fau
     if (!str_u64(str_z(a->slot), &slot) || slot >= BOARD_GATEWAYS) return FAIL(why, ERR_CONFIG, "bad slot '%s'", a->slot);
     g->slot_number = (unsigned)slot;
     g->data = a->data;
+    TRY(waiting_rules(g, a->trusted, a->prefix, a->proxy_protocol && strcmp(a->proxy_protocol, "yes") == 0, why));
     TRY(board_open(&g->fds, &g->board, why));
     for (unsigned i = 0; i < a->n_listen; i++) TRY(open_listener(g, a->listen[i], &a->tls[i], why));
     claim_slot(g);

@@ -73,6 +73,7 @@ struct gateway {
     struct watch bell;
     struct timer memory_timer, drain_timer, look_timer;
     struct gateway_loop waiting; /* the waiting room: waiting.c */
+    struct http_server_options waiting_options;
     enum { WAITING_OPEN, WAITING_LEAVES, WAITING_EMPTY } waiting_state;
     unsigned looks_short; /* looks at the resident size that found it at the ceiling, one after the other */
     atomic_bool draining;
@@ -445,6 +446,10 @@ bool memory_is_short(struct gateway *g);
 MUST_USE enum err memory_refuse(struct fault *why); /* ERR_OVERLOADED, in words */
 
 /* ---- waiting.c ------------------------------------------------------------------------------------------------------- */
+/* The rules of the listeners as the supervisor read them: networks of trusted proxies by commas, the path's prefix (NULL: none).
+ * Borrowed, for the process' life. */
+MUST_USE enum err waiting_rules(struct gateway *g, const char *trusted, const char *prefix, bool proxy_protocol,
+                                struct fault *why);
 void waiting_look(struct gateway *g); /* opens when no generation came for too long, closes when one is served */
 void waiting_done(struct gateway *g);
 

@@ -13,7 +13,7 @@ static const char *const ROLE_NAMES[ROLES] = {"control", "gateway", "engine"};
 
 /* ---- the command line --------------------------------------------------------------------------------------------------- */
 
-#define ARGS_MAX (16 + 6 * SERVE_LISTENERS)
+#define ARGS_MAX (24 + 6 * SERVE_LISTENERS)
 struct command {
     char *argv[ARGS_MAX + 1];
     unsigned n;
@@ -54,6 +54,21 @@ static void control_command(struct supervisor *s, struct command *c, const struc
     put_sockets(c, "--metrics-fds", s->metrics_sockets, s->n_metrics);
 }
 
+/* How it may answer before control has told it anything. */
+static void put_rules(const struct config *config, struct command *c)
+{
+    struct buf text;
+    buf_init(&text, KIB(64));
+    for (unsigned i = 0; i < config->trusted_proxies.n; i++)
+        buf_fmt(&text, "%s%.*s", i ? "," : "", STR_ARG(config->trusted_proxies.at[i]));
+    if (text.n) put_two(c, "--trusted-proxies", buf_z(&text));
+    buf_clear(&text);
+    buf_str(&text, config->path_prefix);
+    if (text.n) put_two(c, "--path-prefix", buf_z(&text));
+    buf_done(&text);
+    if (config->proxy_protocol) put_two(c, "--proxy-protocol", "yes");
+}
+
 static void gateway_command(struct supervisor *s, struct command *c, const struct child *child)
 {
     char slot[12];
@@ -63,6 +78,7 @@ static void gateway_command(struct supervisor *s, struct command *c, const struc
     put_two(c, "--data", s->data);
     put_two(c, "--slot", slot);
     put_two(c, "--log", s->config->log.format == LOG_JSON ? "json" : "text");
+    put_rules(s->config, c);
     for (unsigned i = 0; i < s->n_data; i++) {
         put_sockets(c, "--listen", &s->data_sockets[i], 1);
         if (!s->data_sockets[i].tls_cert[0]) continue;

@@ -123,7 +123,9 @@ def is_told_to_wait():
     got = http.call(gateway.address, "GET", "/readyz")
     check(got.status == 503 and b"control" in got.body, repr(got))
     eq(http.call(gateway.address, "GET", "/healthz").status, 200)
-    eq(http.call(gateway.address, "GET", "/with/a/prefix").status, 503)
+    got = http.call(gateway.address, "POST", "/v1/messages", {"x-api-key": key}, {"model": "fast"})
+    eq((got.status, got.json()["type"]), (503, "error"), repr(got))
+    eq(http.call(gateway.address, "GET", "/no/such/path").status, 404)
 
 
 @test("a start with a damaged database: nobody waits in vain, and it serves as soon as the database is whole")
@@ -156,6 +158,48 @@ def _():
     install(control)
     gateway.start()
     eq(gateway.chat(key).status, 200)
+
+
+PROXY = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 7, 127, 0, 0, 1]) + b"\x30\x39\x20\xd0"  # PROXY v2, TCP over IPv4
+
+
+def behind_proxy(method, path, headers=(), body=b""):
+    """The answer, or None while nobody listens or the balancer is not understood."""
+    try:
+        with gateway.conn() as conn:
+            return conn.send(PROXY).request(method, path, headers, body).read()
+    except (OSError, http.Broken):
+        return None
+
+
+@test("behind a balancer and below a prefix the listeners' rules hold without control, too")
+def _():
+    eq(gateway.terminate(), 0)
+    os.unlink(control)
+    gateway.write(TEXT + "proxy_protocol: true\ntrusted_proxies: [192.0.2.0/24, 127.0.0.0/8]\npath_prefix: /llm\n")
+    gateway.spawn()
+    until(lambda: behind_proxy("GET", "/llm/healthz"), "it answers", 30)
+    eq([behind_proxy("GET", path).status for path in ("/llm/healthz", "/llm/readyz", "/healthz", "/llm/no/such")], [200, 503, 404, 404])
+    body = {"model": "fast"}
+    got = behind_proxy("POST", "/llm/v1/chat/completions", {"Authorization": f"Bearer {key}"}, body)
+    eq((got.status, got.json()["error"]["code"]), (503, "not_ready"))
+    got = behind_proxy("POST", "/llm/v1/messages", {"x-api-key": key}, body)
+    eq((got.status, got.json()["type"]), (503, "error"))
+    got = behind_proxy("POST", "/v1/messages", {"x-api-key": key}, body)
+    eq((got.status, got.json()["type"], "/llm" in got.body.decode()), (404, "error", True))
+    try:
+        got = http.call(gateway.address, "GET", "/llm/healthz")  # a trusted peer without the header
+        check(got.status == 400 and b"PROXY" in got.body, repr(got))
+    except (OSError, http.Broken):
+        pass  # it is cut off before it gets one
+    eq(gateway.terminate(), 0)
+    install(control)
+    gateway.spawn()
+    until(lambda: (behind_proxy("GET", "/llm/readyz") or got).status == 200, "ready", 30)
+    eq(behind_proxy("GET", "/healthz").status, 404)
+    eq(gateway.terminate(), 0)
+    gateway.write(TEXT)
+    gateway.start()
 
 
 def end():
