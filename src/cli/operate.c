@@ -154,11 +154,21 @@ struct order {
 static enum err wait_for(struct order *o, struct fault *why)
 {
     const struct timespec pause = {0, LOOK_MS * 1000000L};
+    enum err got = OK;
     for (uint64_t end = clock_mono_ns() + WAIT_MS * 1000000ull; clock_mono_ns() < end;) {
-        if (look(&o->common, &o->now, why) == OK && o->is_settled(&o->before, &o->now)) return OK;
+        got = look(&o->common, &o->now, why);
+        if (got == OK && o->is_settled(&o->before, &o->now)) return OK;
         nanosleep(&pause, NULL);
     }
-    return FAIL(why, ERR_REQUEST_TIMEOUT, "it was told to, but has not done it within %d s; its log says why", WAIT_MS / 1000);
+    if (got == OK)
+        return FAIL(why, ERR_REQUEST_TIMEOUT, "it was told to, but has not done it within %d s; its log says why",
+                    WAIT_MS / 1000);
+    struct fault last = *why;
+    return FAIL(
+        why, ERR_REQUEST_TIMEOUT,
+        "it was told to, but since then control tells nothing, so that this command cannot know whether it is done; requests "
+        "are served all the same. %s",
+        last.text);
 }
 
 static int carry_out(int argc, char **argv, struct order *o)

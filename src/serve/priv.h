@@ -55,7 +55,7 @@ struct supervisor {
     struct timer handover;       /* watches a new gateway until it serves */
     struct timer overstay;       /* ends an old control or engine that does not leave */
     struct trial trial;
-    bool stopping;
+    bool stopping, at_once; /* told to end; told twice */
     uv_signal_t signals[5];
 };
 

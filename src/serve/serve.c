@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { QUICK_DEATH_MS = 10000, BACKOFF_MS = 100, BACKOFF_MAX_MS = 10000, HANDOVER_LOOK_MS = 20, LEAVE_MS = 20000 };
+enum { QUICK_DEATH_MS = 10000, BACKOFF_MS = 100, BACKOFF_MAX_MS = 10000, HANDOVER_LOOK_MS = 20 };
+enum { LEAVE_MS = 20000, LEAVE_SOON_MS = 2000 }; /* so long control and engine have to end; after a second signal */
 
 /* ---- what the machine gives ------------------------------------------------------------------------------------------------ */
 
@@ -203,6 +204,19 @@ static void on_death(struct supervisor *s, pid_t pid, int status)
 
 /* ---- stopping ---------------------------------------------------------------------------------------------------------------------- */
 
+/* What control does is safe at any moment; one that hangs must not hold up the others. */
+static void on_overstay(struct timer *t)
+{
+    struct supervisor *s = CONTAINER_OF(t, struct supervisor, overstay);
+    for (unsigned i = 0; i < SERVE_CHILDREN; i++) {
+        struct child *c = &s->children[i];
+        if (!c->pid || !c->leaving || c->role == ROLE_GATEWAY) continue;
+        LOG(LOG_WARN, "child.overstayed", "it was told to end and has not; it is killed", F_INT("pid", c->pid),
+            F_INT("after_ms", s->at_once ? LEAVE_SOON_MS : LEAVE_MS));
+        kill(c->pid, SIGKILL);
+    }
+}
+
 /* Gateways drain first; control ingests what they settled; then it is told, too. */
 static void stop_rest(struct supervisor *s)
 {
@@ -210,6 +224,7 @@ static void stop_rest(struct supervisor *s)
         if (s->children[i].pid && s->children[i].role == ROLE_GATEWAY) return;
     for (unsigned i = 0; i < SERVE_CHILDREN; i++)
         if (s->children[i].pid && !s->children[i].leaving) serve_child_leave(&s->children[i], SIGTERM);
+    if (!timer_is_set(&s->overstay)) timer_set(s->loop, &s->overstay, s->at_once ? LEAVE_SOON_MS : LEAVE_MS, on_overstay);
     if (children_left(s) == 0) loop_stop(s->loop);
 }
 
@@ -232,8 +247,12 @@ static void stop(struct supervisor *s)
 
 static void stop_at_once(struct supervisor *s)
 {
+    if (s->at_once) return;
+    s->at_once = true;
     for (unsigned i = 0; i < SERVE_CHILDREN; i++)
         if (s->children[i].pid && s->children[i].role == ROLE_GATEWAY) kill(s->children[i].pid, SIGKILL);
+    timer_cancel(s->loop, &s->overstay);
+    stop_rest(s);
 }
 
 /* ---- handing over to a new gateway ------------------------------------------------------------------------------------------------- */
@@ -254,15 +273,6 @@ static void on_handover(struct timer *t)
     for (unsigned i = 0; i < SERVE_CHILDREN; i++) {
         struct child *c = &s->children[i];
         if (c->pid && c != fresh && c->role == ROLE_GATEWAY) serve_child_leave(c, SIGTERM);
-    }
-}
-
-static void on_overstay(struct timer *t)
-{
-    struct supervisor *s = CONTAINER_OF(t, struct supervisor, overstay);
-    for (unsigned i = 0; i < SERVE_CHILDREN; i++) {
-        struct child *c = &s->children[i];
-        if (c->pid && c->leaving && c->role != ROLE_GATEWAY) kill(c->pid, SIGKILL);
     }
 }
 

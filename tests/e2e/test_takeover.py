@@ -1,5 +1,5 @@
 # builds: plain asan
-# timeout: 240
+# timeout: 360
 # order: 57
 # long: yes
 """What can go wrong with a binary that shall take over, and with a start: the one that serves goes on, and nobody waits in vain."""
@@ -86,11 +86,16 @@ def _():
     eq(gateway.chat(key).status, 200)
 
 
-@test("while control does not answer a command says so, instead of waiting")
-def _():
+def put_to_sleep():
     asleep = gateway.pids("-control")
     for pid in asleep:
         os.kill(pid, signal.SIGSTOP)
+    return asleep
+
+
+@test("while control does not answer a command says so, instead of waiting")
+def _():
+    asleep = put_to_sleep()
     for words in (["status"], ["upgrade"], ["key", "create", "--name", "unmade"]):
         done = gateway.cli(*words, status=1, json_out=False)
         check("control does not answer" in done.stderr and "log" in done.stderr, done.stderr)
@@ -98,6 +103,35 @@ def _():
     for pid in asleep:
         os.kill(pid, signal.SIGCONT)
     check(gateway.cli("status", "--json")["ready"], "it answers again")
+
+
+@test("a takeover goes through although control hangs, which is replaced; requests are served all the time")
+def _():
+    asleep, before = put_to_sleep(), gateway.pids("role-gateway")
+    gateway.process.send_signal(signal.SIGUSR2)
+
+    def is_replaced():
+        eq(gateway.chat(key).status, 200)
+        now = gateway.pids("role-gateway") + gateway.pids("-control")
+        return len(now) == 2 and not set(now) & set(asleep + before)
+    until(is_replaced, "gateway and control are new", 60)
+    check("child.overstayed" in gateway.log(), "the log tells")
+    check(gateway.cli("status", "--json")["ready"], "control answers")
+
+
+@test("a control that hangs does not keep it from ending, and has less time after a second signal")
+def _():
+    put_to_sleep()
+    eq(gateway.terminate(), 0)
+    gateway.start()
+    put_to_sleep()
+    gateway.process.send_signal(signal.SIGTERM)
+    until(lambda: not gateway.pids("role-gateway"), "the gateway has drained", 30)
+    gateway.process.send_signal(signal.SIGTERM)
+    eq(gateway.process.wait(60), 0)
+    check("after_ms=2000\n" in gateway.log(), "not after the time that it has without a second signal")
+    gateway.start()
+    eq(gateway.chat(key).status, 200)
 
 
 @test("SIGUSR2 while it stops changes nothing: it ends")
