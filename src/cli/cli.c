@@ -97,6 +97,14 @@ static bool wants_help(int argc, char **argv)
     return false;
 }
 
+/* Whoever names a configuration means it and its own environment, not what is left of `make run`. */
+static bool names_config(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--config") == 0 || strncmp(argv[i], "--config=", 9) == 0) return true;
+    return false;
+}
+
 static int help_for(int argc, char **argv)
 {
     char *words[4] = {argv[0]};
@@ -117,7 +125,7 @@ static int dispatch(int argc, char **argv)
     const struct cli_command *c = find(cli_commands, argv[1]);
     if (!c) return unknown(cli_commands, "", argv[1]);
     setlocale(LC_CTYPE, "");
-    cli_env_find();
+    if (!names_config(argc, argv)) cli_env_find();
     return c->under ? run_under(c, argc - 1, argv + 1) : c->run ? c->run(argc - 1, argv + 1) : 2;
 }
 

@@ -119,7 +119,7 @@ void cli_target_done(struct cli_target *t)
 
 static bool is_quoted(struct str s) { return s.n >= 2 && (s.p[0] == '"' || s.p[0] == '\'') && s.p[s.n - 1] == s.p[0]; }
 
-static void put_env(struct str line)
+static void put_env(struct str line, bool over)
 {
     struct str name, value;
     line = str_trim(line);
@@ -128,13 +128,13 @@ static void put_env(struct str line)
     value = str_trim(value);
     if (is_quoted(value)) value = str_make(value.p + 1, value.n - 2);
     char *name_z = str_dup_z(name), *value_z = str_dup_z(value);
-    setenv(name_z, value_z, 1);
+    setenv(name_z, value_z, over);
     OPENSSL_cleanse(value_z, value.n);
     free(name_z);
     free(value_z);
 }
 
-enum err cli_env_load(const char *path, struct fault *why)
+static enum err env_read(const char *path, bool over, struct fault *why)
 {
     struct str line;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -149,22 +149,24 @@ enum err cli_env_load(const char *path, struct fault *why)
     for (struct str rest = str_make(text, e == OK ? (size_t)n : 0); rest.n;) {
         str_cut(rest, '\n', &line, &rest);
         if (str_ends(line, S("\r"))) line.n--;
-        put_env(line);
+        put_env(line, over);
     }
     OPENSSL_cleanse(text, ENV_FILE_MAX);
     free(text);
     return e;
 }
 
+enum err cli_env_load(const char *path, struct fault *why) { return env_read(path, true, why); }
+
 void cli_env_find(void)
 {
     char path[4096];
-    if (getenv("AQUIFER_URL") || getenv("AQUIFER_ADMIN_URL") || access(PLACES[0], R_OK) == 0) return;
+    if (getenv("AQUIFER_URL") || getenv("AQUIFER_ADMIN_URL") || cli_config_path(NULL)) return;
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
     if (n <= 0) return;
     path[n] = '\0';
     char *name = strrchr(path, '/');
     if (!name) return;
     memcpy(name, "/run.env", sizeof "/run.env");
-    if (access(path, R_OK) == 0) ignore_err(cli_env_load(path, NULL));
+    if (access(path, R_OK) == 0) ignore_err(env_read(path, false, NULL));
 }

@@ -63,7 +63,7 @@ void cli_url_of(struct str address, bool tls, char out[512]);
 /* Lines NAME=VALUE, as `make run` leaves them in build/run.env; AQUIFER_… of them go into the environment. */
 MUST_USE enum err cli_env_load(const char *path, struct fault *why);
 /* run.env beside the program, when the environment names no Aquifer and no configuration is near: `make run`, then
- * `build/aquifer chat`. */
+ * `build/aquifer chat`. What the environment has already stays. Not for a command that names its configuration. */
 void cli_env_find(void);
 
 /* ---- call.c: one HTTP request, waited for -------------------------------------------------------------------------------- */
