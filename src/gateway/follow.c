@@ -1,9 +1,10 @@
 /* Following a response that runs in the background, from any event on: what is stored of its stream is asked for until it is over,
  * so that it does not matter which loop or gateway works on it, or worked. Where the work is this loop's, its run tells when something
- * was stored; else one follower of a response asks for all of the loop's, less often while nothing comes. */
+ * was stored; else one follower of a response asks for all of the loop's, less often while nothing comes. Owns what is followed. */
 #include "gateway/state.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
     LOOK_MS = 20,           /* at the least between two looks of a follower */
@@ -14,36 +15,68 @@ enum {
 
 static void on_look(struct timer *t);
 
+/* One response, and who follows it on this loop. */
+struct followed {
+    struct followed *next, **at; /* of the loop's */
+    struct kept *followers;
+    struct kept *asker; /* of those that are up to date the one that asks for all of them; NULL: the next one that looks */
+    struct str id, project;
+    char text[];
+};
+
+static struct followed *followed_find(struct gateway_loop *gl, struct str id, struct str project)
+{
+    for (struct followed *f = gl->followed; f; f = f->next)
+        if (str_eq(f->id, id) && str_eq(f->project, project)) return f;
+    struct followed *f = mem_alloc(sizeof *f + id.n + project.n);
+    memcpy(f->text, id.p, id.n);
+    if (project.n) memcpy(f->text + id.n, project.p, project.n);
+    f->id = str_make(f->text, id.n);
+    f->project = str_make(f->text + id.n, project.n);
+    f->next = gl->followed;
+    f->at = &gl->followed;
+    if (f->next) f->next->at = &f->next;
+    gl->followed = f;
+    return f;
+}
+
 static void join(struct kept *k)
 {
-    struct gateway_loop *gl = k->exchange->gl;
-    k->next = gl->followers;
-    k->at = &gl->followers;
+    struct followed *f = followed_find(k->exchange->gl, k->id, k->exchange->key->project);
+    k->followed = f;
+    k->next = f->followers;
+    k->at = &f->followers;
     if (k->next) k->next->at = &k->next;
-    gl->followers = k;
+    f->followers = k;
+}
+
+static void followed_drop(struct followed *f)
+{
+    if (f->followers) return;
+    *f->at = f->next;
+    if (f->next) f->next->at = f->at;
+    free(f);
 }
 
 void follow_stop(struct kept *k)
 {
-    if (!k->at) return;
+    struct followed *f = k->followed;
+    if (!f) return;
     *k->at = k->next;
     if (k->next) k->next->at = k->at;
-    k->at = NULL;
+    k->followed = NULL;
+    if (f->asker == k) f->asker = NULL;
+    followed_drop(f);
     timer_cancel(k->exchange->gl->loop, &k->exchange->timer);
 }
 
-static bool is_same(const struct kept *a, const struct kept *b)
+/* Who is not up to date asks for himself; of the others one asks for all. */
+static bool asks(struct kept *k)
 {
-    return str_eq(a->id, b->id) && str_eq(a->exchange->key->project, b->exchange->key->project);
-}
-
-/* Who is not up to date asks for himself; of the others the first asks for all. */
-static bool asks(const struct kept *k)
-{
+    struct followed *f = k->followed;
     if (!k->idle) return true;
-    for (const struct kept *f = k->exchange->gl->followers; f != k; f = f->next)
-        if (f->idle && is_same(f, k)) return false;
-    return true;
+    if (!f->asker || !f->asker->idle) f->asker = k;
+    return f->asker == k;
 }
 
 static void look_in(struct kept *k, uint64_t ms)
@@ -117,8 +150,8 @@ static void look_again(struct kept *k, bool came)
 
 static void tell_others(const struct kept *k)
 {
-    for (struct kept *f = k->exchange->gl->followers; f; f = f->next)
-        if (f != k && is_same(f, k)) wake(f);
+    for (struct kept *f = k->followed->followers; f; f = f->next)
+        if (f != k) wake(f);
 }
 
 /* The service is away: it comes back, and it goes on from there. */
@@ -204,16 +237,24 @@ void follow(struct exchange *x, struct str id, int64_t after)
 
 void follow_stored(struct gateway_loop *gl, struct str id)
 {
-    for (struct kept *f = gl->followers; f; f = f->next)
-        if (str_eq(f->id, id)) wake(f);
+    for (struct followed *f = gl->followed; f; f = f->next)
+        for (struct kept *k = str_eq(f->id, id) ? f->followers : NULL; k; k = k->next) wake(k);
+}
+
+static void recheck(struct followed *f)
+{
+    for (struct kept *k = f->followers, *next; k; k = next) {
+        next = k->next; /* f goes with the last of them */
+        if (may_follow(k->exchange)) continue;
+        state_call_stop(&k->call);
+        leave(k->exchange, OUTCOME_FAULT);
+    }
 }
 
 void follow_recheck(struct gateway_loop *gl)
 {
-    for (struct kept *f = gl->followers, *next; f; f = next) {
+    for (struct followed *f = gl->followed, *next; f; f = next) {
         next = f->next;
-        if (may_follow(f->exchange)) continue;
-        state_call_stop(&f->call);
-        leave(f->exchange, OUTCOME_FAULT);
+        recheck(f);
     }
 }

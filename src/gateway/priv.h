@@ -36,7 +36,7 @@ struct gateway_loop {
     struct buf array;                   /* for what array.c turns, until it is written */
     struct exchange *spare;             /* freed exchanges for the next ones */
     unsigned n_spare;
-    struct kept *followers;                     /* who see such a response while it is worked on */
+    struct followed *followed;                  /* such responses that somebody sees while they are worked on */
     struct run *runs;                           /* responses that go on without their callers */
     struct http_origin *state;                  /* control's state service */
     const struct exchange *scanned;             /* its body is what the tape holds: from recall to admit */

@@ -66,12 +66,13 @@ struct kept {
     struct buf terminal; /* the last event's data, or the whole answer */
     bool is_event, has_terminal;
     /* follow.c: the answer comes from the service piece by piece */
-    struct kept *next, **at; /* of the loop's followers; at NULL: none of them */
-    int64_t after;           /* followed up to this number */
-    uint64_t looked_ms;      /* loop time of the last look */
-    uint64_t away_ms;        /* … since when the service cannot be asked; 0: it can */
-    uint32_t pause_ms;       /* until the next look */
-    bool idle;               /* the last look found nothing new */
+    struct followed *followed; /* what it follows on this loop; NULL: nothing */
+    struct kept *next, **at;   /* of its followers */
+    int64_t after;             /* followed up to this number */
+    uint64_t looked_ms;        /* loop time of the last look */
+    uint64_t away_ms;          /* … since when the service cannot be asked; 0: it can */
+    uint32_t pause_ms;         /* until the next look */
+    bool idle;                 /* the last look found nothing new */
 };
 struct kept *kept_new(struct exchange *x);
 /* Tells the memory ceiling what is held; ERR_OVERLOADED: there is no room for it. */
