@@ -313,6 +313,7 @@ static void teardown(struct control *c)
 {
     for (size_t i = 0; i < COUNTOF(c->faces); i++)
         if (c->faces[i].server) http_server_free(c->faces[i].server);
+    for (unsigned i = 0; i < LANES; i++) lane_clear(&c->lanes[i]);
     if (c->signals.loop) {
         watch_stop(&c->signals);
         close(c->signals.fd);

@@ -215,6 +215,9 @@ static void api_done(struct job *j)
     if (!c->stream) call_free(c);
 }
 
+/* The process ends, and its streams are gone. */
+static void api_drop(struct job *j) { call_free(CONTAINER_OF(j, struct call, job)); }
+
 static void submit(struct call *c)
 {
     c->job.run = api_run;
@@ -242,6 +245,7 @@ static void start(struct call *c)
         return;
     }
     c->in_lane = true;
+    c->job.drop = api_drop;
     if (!c->endpoint->ingest_first) {
         submit(c);
         return;

@@ -50,6 +50,17 @@ void lane_submit(struct lane *l, struct job *j)
     start_next(l);
 }
 
+void lane_clear(struct lane *l)
+{
+    must(!l->busy);
+    while (l->first) {
+        struct job *j = l->first;
+        l->first = j->next;
+        if (j->drop) j->drop(j);
+    }
+    l->end = &l->first;
+}
+
 void lane_end(struct lane *l, void (*on_idle)(struct lane *l))
 {
     l->on_idle = on_idle;

@@ -28,6 +28,7 @@ struct job {
     bool in_vain;                /* set on the loop while it waits: nobody wants it any more, done() without run() */
     void (*run)(struct job *j);  /* on a pool thread */
     void (*done)(struct job *j); /* on the loop; the job may be freed here */
+    void (*drop)(struct job *j); /* in its place, when the lane is cleared before its turn came; NULL: it is nobody's to free */
 };
 struct lane {
     struct loop *loop;
@@ -40,6 +41,7 @@ void lane_init(struct lane *l, struct loop *loop, void *user);
 void lane_submit(struct lane *l, struct job *j);
 /* Starts no further job; on_idle is called when none is running, perhaps at once. */
 void lane_end(struct lane *l, void (*on_idle)(struct lane *l));
+void lane_clear(struct lane *l); /* after its end: what waits is dropped */
 
 /* ---- the desk: lane DESK only ------------------------------------------------------------------------------------------ */
 

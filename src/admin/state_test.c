@@ -212,6 +212,34 @@ static void test_what_nobody_waits_for_is_not_begun(void **state)
     loop_free(loop);
 }
 
+static unsigned n_dropped;
+static void lane_job_drop(struct job *j) { n_dropped++; }
+static void lane_job_wait(struct job *j) {}
+static void lane_is_idle(struct lane *l) { loop_stop(l->loop); }
+static void lane_job_last(struct job *j) { lane_end(j->lane, lane_is_idle); }
+
+/* The last one that runs ends the lane; one behind it is the process' own, and one comes when it has ended. */
+static void test_what_waits_at_the_end_is_dropped(void **state)
+{
+    struct loop *loop = loop_new();
+    struct lane lane;
+    struct job jobs[4] = {0};
+    lane_init(&lane, loop, NULL);
+    for (unsigned i = 0; i < COUNTOF(jobs); i++) {
+        jobs[i].run = lane_job_wait;
+        jobs[i].done = lane_job_last;
+        jobs[i].drop = i == 2 ? NULL : lane_job_drop;
+        if (i < 3) lane_submit(&lane, &jobs[i]);
+    }
+    loop_run(loop);
+    lane_submit(&lane, &jobs[3]);
+    assert_int_equal(n_dropped, 0);
+    lane_clear(&lane);
+    assert_int_equal(n_dropped, 2);
+    assert_null(lane.first);
+    loop_free(loop);
+}
+
 static void test_thoughts_that_nobody_can_take_up_stay(void **state)
 {
     const char *body =
@@ -351,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_no_more_is_composed_than_is_taken),
         cmocka_unit_test(test_a_chain_too_deep_is_an_error),
         cmocka_unit_test(test_what_nobody_waits_for_is_not_begun),
+        cmocka_unit_test(test_what_waits_at_the_end_is_dropped),
         cmocka_unit_test(test_thoughts_that_nobody_can_take_up_stay),
         cmocka_unit_test(test_a_pinned_one_is_its_providers),
         cmocka_unit_test(test_a_run_is_followed_and_cancelled),

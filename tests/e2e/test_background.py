@@ -235,6 +235,15 @@ def _():
     until(lambda: gone not in brief.processes(), "the gateway is gone", 30)
     os.kill(control, signal.SIGCONT)
     until(lambda: not rows("SELECT 1 FROM responses WHERE runs IS NOT NULL", brief), "what it worked on is given up", 30)
+    until(brief.is_ready, "another gateway serves", 30)
+    control = brief.pids("aquifer-control")[0]
+    os.kill(control, signal.SIGSTOP)
+    for _ in range(8):  # control hears of them and of its end at once
+        waiting = brief.conn()
+        waiting.send(http.request_bytes("POST", "/v1/responses", {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}, body))
+    brief.process.send_signal(signal.SIGTERM)
+    until(lambda: not brief.pids("role-gateway"), "the gateway is gone", 30)
+    os.kill(control, signal.SIGCONT)
     brief.stop()
 
 
