@@ -47,8 +47,7 @@ static void reload_done(struct job *j)
         take_keys(c);
         if (!c->stopping) found_sync(c);
     } else if (atomic_load(&c->board->generation) == 0) { /* the first start: nobody serves an older generation */
-        fprintf(stderr, "aquifer: %s\n", c->desk.refused.text);
-        c->status = 1;
+        c->status = 1;                                    /* why was logged */
         stop(c);
     }
     if (!c->reload_again) return;
@@ -352,7 +351,7 @@ int admin_main(int argc, char **argv)
         state_start(&c);
         loop_run(c.loop);
     } else {
-        fprintf(stderr, "aquifer: %s\n", why.text);
+        LOG(LOG_ERROR, "control.start_failed", why.text);
         c.status = 1;
     }
     teardown(&c);

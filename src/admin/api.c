@@ -92,7 +92,7 @@ static enum err authenticate(const struct face *f, const struct endpoint *e, con
     bool good = c->admin_key.set && key_digest_is(digest, c->admin_key.digest);
     if (f->metrics_only && c->metrics_key.set && key_digest_is(digest, c->metrics_key.digest)) good = true;
     if (good) return OK;
-    return FAIL(why, ERR_KEY_INVALID, "this is not the admin key");
+    return FAIL(why, ERR_KEY_INVALID, "this is not the admin key: it is what the configuration's admin.key names");
 }
 
 /* ---- answers ---------------------------------------------------------------------------------------------------------- */

@@ -149,6 +149,9 @@ static enum err check_control(const struct cli_target *t, struct fault *why)
     const struct cli_request r = {.method = S("GET"), .path = S("/healthz"), .first_byte_ms = CONTROL_MS};
     enum err e = cli_call(t, &r, &a, why);
     buf_done(&a.body);
+    if (e == ERR_UPSTREAM_CONNECT)
+        return FAIL(why, e, "no Aquifer runs at %s, or it cannot be reached from here; 'aquifer serve --config FILE' starts one",
+                    t->url);
     bool silent = e == ERR_UPSTREAM_TIMEOUT || e == ERR_UPSTREAM_CUT || e == ERR_UPSTREAM_STALE;
     if (!silent) return e;
     return FAIL(why, e,

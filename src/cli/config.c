@@ -75,11 +75,34 @@ static void write_report(const char *path, const struct config_report *r, bool f
     put_out(&out);
 }
 
+static void note_secret(const char *whose, struct str reference)
+{
+    char *name = str_starts(reference, S("env:")) ? str_dup_z(str_from(reference, 4)) : NULL;
+    if (name && !getenv(name))
+        fprintf(stderr, "note: %s: the environment variable %s is not set here; where Aquifer runs it has to be\n", whose, name);
+    free(name);
+}
+
+/* The file is right without them, but no Aquifer starts. */
+static void note_secrets(const struct config *c)
+{
+    char whose[128];
+    note_secret("admin.key", c->admin_key);
+    note_secret("metrics.key", c->metrics_key);
+    for (unsigned i = 0; i < c->providers.n; i++) {
+        snprintf(whose, sizeof whose, "providers[%u].key", i);
+        note_secret(whose, c->providers.at[i].key);
+    }
+}
+
 static void print_report(const char *path, const struct config_report *r, const struct config *c)
 {
     for (unsigned i = 0; i < r->n; i++) fprintf(stderr, "%s\n", r->items[i].text);
     if (r->more) fprintf(stderr, "and %u more\n", r->more);
-    if (c) printf("%s is right: %u providers, %u routes\n", path, c->providers.n, c->routes.n);
+    if (c) note_secrets(c);
+    if (c)
+        printf("%s is right: %u provider%s, %u route%s\n", path, c->providers.n, c->providers.n == 1 ? "" : "s", c->routes.n,
+               c->routes.n == 1 ? "" : "s");
     else
         fprintf(stderr, "%s: %u %s found; an Aquifer that runs goes on with what it has\n", path, r->n + r->more,
                 r->n + r->more == 1 ? "error was" : "errors were");

@@ -39,7 +39,9 @@ static bool read_config(struct doctor *d)
     if (e != OK && report->n == 0) doctor_tell(d, FINDING_FAIL, "config", why.text, "");
     free(report);
     if (e != OK) return false;
-    snprintf(what, sizeof what, "%s: %u providers, %u routes", path, d->config->providers.n, d->config->routes.n);
+    unsigned providers = d->config->providers.n, routes = d->config->routes.n;
+    snprintf(what, sizeof what, "%s: %u provider%s, %u route%s", path, providers, providers == 1 ? "" : "s", routes,
+             routes == 1 ? "" : "s");
     if (d->config->routes.n) doctor_tell(d, FINDING_OK, "config", what, "");
     else
         doctor_tell(d, FINDING_WARN, "config", what, "without a route no request is served; see 'aquifer config explain routes'");

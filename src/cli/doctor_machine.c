@@ -39,7 +39,7 @@ static int by_value(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-/* Median of a few; the file is preallocated, as the journal's are. */
+/* Median of a few; false: errno tells. The file is preallocated, as the journal's are. */
 static bool time_sync(const char *data, uint64_t *ret_us)
 {
     char path[4200], block[512] = {0};
@@ -47,14 +47,17 @@ static bool time_sync(const char *data, uint64_t *ret_us)
     snprintf(path, sizeof path, "%s/.doctor-XXXXXX", data);
     int fd = mkostemp(path, O_CLOEXEC);
     if (fd < 0) return false;
-    bool fine = posix_fallocate(fd, 0, sizeof block * SYNCS) == 0 && fsync(fd) == 0;
+    errno = posix_fallocate(fd, 0, sizeof block * SYNCS);
+    bool fine = errno == 0 && fsync(fd) == 0;
     for (unsigned i = 0; fine && i < SYNCS; i++) {
         uint64_t start = clock_mono_ns();
         fine = pwrite(fd, block, sizeof block, (off_t)(i * sizeof block)) == (ssize_t)sizeof block && fdatasync(fd) == 0;
         took[i] = (clock_mono_ns() - start) / 1000;
     }
+    int error = errno;
     close(fd);
     unlink(path);
+    errno = error;
     if (!fine) return false;
     qsort(took, SYNCS, sizeof *took, by_value);
     *ret_us = took[SYNCS / 2];

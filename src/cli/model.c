@@ -26,6 +26,7 @@ struct place {
 static enum err find_dir(struct place *p, struct fault *why)
 {
     const char *file = getenv("AQUIFER_MODELS") ? NULL : cli_config_path(NULL);
+    if (file && access(file, R_OK) != 0) file = NULL; /* the service's own: its models are not this user's */
     struct config *config;
     buf_init(&p->path, PATH_BYTES);
     if (p->dir) {

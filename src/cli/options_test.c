@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/test.h"
@@ -189,11 +191,33 @@ static void sizes_read_well(void **state)
     }
 }
 
+/* The one who may not read a file is told so, not that there is none. */
+static void an_unreadable_file_is_not_overlooked(void **state)
+{
+    char dir[] = "options_test_XXXXXX", file[64];
+    int status;
+    assert_non_null(mkdtemp(dir));
+    snprintf(file, sizeof file, "%s/aquifer.yaml", dir);
+    int fd = open(file, O_WRONLY | O_CREAT, 0);
+    assert_true(fd >= 0 && close(fd) == 0 && chmod(dir, 0755) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chdir(dir) != 0 || (geteuid() == 0 && setuid(65534) != 0)) _exit(2);
+        const char *found = cli_config_path(NULL);
+        _exit(found && strcmp(found, "aquifer.yaml") == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    unlink(file);
+    rmdir(dir);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_taken),
         cmocka_unit_test(words_where_none_belong),
+        cmocka_unit_test(an_unreadable_file_is_not_overlooked),
         cmocka_unit_test(wrong_options_are_told),
         cmocka_unit_test(every_command_names_its_options_and_does_nothing),
         cmocka_unit_test(listeners_become_origins),

@@ -17,7 +17,7 @@ const char *cli_config_path(const char *named)
 {
     if (named) return named;
     for (unsigned i = 0; i < COUNTOF(PLACES); i++)
-        if (access(PLACES[i], R_OK) == 0) return PLACES[i];
+        if (access(PLACES[i], F_OK) == 0) return PLACES[i]; /* who may not read it is told so */
     return NULL;
 }
 

@@ -26,7 +26,7 @@ static void fixed_file_works(void **state)
                 "providers:\n  - name: main\n    kind: openai\n    url: http://127.0.0.1:9000/v1\n    key: env:UPSTREAM_KEY\n"
                 "routes:\n  - name: fast\n    deployments:\n      - provider: main\n        model: gpt-4o-mini\n"
                 "        price: { input: 0.15, output: 0.60 }\n");
-    assert_str(c->data, "etc/./data");
+    assert_str(c->data, "etc/data");
     assert_int_equal(c->listen.n, 1);
     assert_str(c->listen.at[0].address, "127.0.0.1:8400");
     assert_str(c->admin_key, "env:AQUIFER_ADMIN_KEY");
@@ -44,7 +44,7 @@ static void fixed_file_works(void **state)
     assert_int_equal(c->memory_percent, 75);
     assert_int_equal(c->ledger.safety, LEDGER_DISK);
     assert_int_equal(c->heartbeat, 15000);
-    assert_str(c->engine.models_dir, "etc/./data/models");
+    assert_str(c->engine.models_dir, "etc/data/models");
     struct buf where;
     buf_init(&where, 100);
     assert_true(config_where(c, "route", S("fast"), &where));

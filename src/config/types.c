@@ -49,6 +49,7 @@ static struct str place(struct reader *r, struct str path)
 {
     struct str dir = r->config->dir, out;
     if (path.n == 0 || path.p[0] == '/' || dir.n == 0) return path;
+    while (str_starts(path, S("./")) && path.n > 2 && path.p[2] != '/') path = str_from(path, 2); /* people read these paths */
     char *p = arena_alloc(&r->config->arena, dir.n + path.n + 1);
     if (!p) return path;
     memcpy(p, dir.p, dir.n);

@@ -48,7 +48,8 @@ static unsigned processors(void)
 static enum err make_dir(const char *path, struct fault *why)
 {
     if (mkdir(path, 0700) == 0 || errno == EEXIST) return OK;
-    return FAIL(why, ERR_IO, "cannot make the directory %s: %s", path, strerror(errno));
+    return FAIL(why, ERR_IO, "cannot make the directory %s: %s; 'data' must be a directory of the user that runs Aquifer", path,
+                strerror(errno));
 }
 
 static enum err open_data(struct supervisor *s, struct fault *why)

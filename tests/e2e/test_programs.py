@@ -4,10 +4,12 @@
 import json
 import os
 import re
+import resource
+import signal
 import subprocess
 
 from lib.fake import Fake
-from lib.gateway import PROGRAM, Gateway, config, deployment, openai_provider, route
+from lib.gateway import PROGRAM, Gateway, free_ports, config, deployment, openai_provider, route
 from lib.tap import SLOW, check, eq, run, test
 
 fake = Fake().start()
@@ -51,7 +53,7 @@ def _():
 @test("backup and restore, while it runs and while it does not")
 def _():
     own = gateway.cli("backup", "--json")["path"]
-    eq(os.path.dirname(os.path.realpath(own)), os.path.realpath(os.path.join(gateway.dir, "data", "backups")))
+    eq(os.path.dirname(own), os.path.join(gateway.dir, "data", "backups"))
     path = os.path.join(gateway.dir, "copy.db")
     eq(gateway.cli("backup", path, "--json"), {"path": path})
     wanted = {"restored": path, "kept": "aquifer.db.before-restore"}
@@ -81,6 +83,41 @@ def _():
     eq(model("remove", "own"), {"name": "own", "path": weights, "file_removed": False})
     eq(model("add", "own", weights, "--copy")["path"], os.path.join(place, "own.gguf"))
     eq(model("remove", "own"), {"name": "own", "path": os.path.join(place, "own.gguf"), "file_removed": True})
+
+
+@test("what went wrong is told with what to do")
+def _():
+    def told(words, env=(), **how):
+        done = subprocess.run([PROGRAM, *words], env={**gateway.env, **dict(env)}, cwd=gateway.dir, capture_output=True, text=True,
+                              check=False, timeout=60 * SLOW, **how)
+        eq(done.returncode, 1, " ".join(words))
+        return done.stdout + done.stderr
+
+    nowhere = f"http://127.0.0.1:{free_ports(1)[0]}"
+    check(f"no Aquifer runs at {nowhere}" in told(["status"], {"AQUIFER_ADMIN_URL": nowhere}), "nobody listens")
+    check("admin.key" in told(["status"], {"AQUIFER_ADMIN_KEY": "another"}), "another key")
+
+    def no_space():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    text = told(["doctor", "--config", gateway.file], preexec_fn=no_space)
+    check("nothing can be written" in text and "File too large" in text, text)
+    data = os.path.join(gateway.dir, "taken")
+    with open(data, "w", encoding="ascii") as file:
+        file.write("a file")
+    wrong = os.path.join(gateway.dir, "wrong.yaml")
+    with open(wrong, "w", encoding="utf-8") as file:
+        file.write(open(gateway.file, encoding="utf-8").read().replace("data: ./data", "data: ./taken"))
+    text = told(["serve", "--config", wrong])
+    check(f"{data}/run: Not a directory" in text and "'data' must be a directory" in text, text)
+
+
+@test("config check says which secrets are not there, and is content with the file")
+def _():
+    eq(gateway.cli("config", "check", gateway.file, json_out=False).stderr, "")
+    env = {name: value for name, value in gateway.env.items() if name != "UPSTREAM_KEY"}
+    done = subprocess.run([PROGRAM, "config", "check", gateway.file], env=env, capture_output=True, text=True, check=True, timeout=60 * SLOW)
+    check("1 provider, 1 route\n" in done.stdout and "providers[0].key: the environment variable UPSTREAM_KEY" in done.stderr, done)
 
 
 def end():
