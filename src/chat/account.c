@@ -201,11 +201,26 @@ static enum err refuse(const struct chat *c, const char *target, const struct le
     return ERR_FORMAT_UNSUPPORTED;
 }
 
+static bool is_all_told(const struct chat_node *n) { return !(n->has & ~n->told) && !n->extra; }
+
+/* Of most requests nothing is left over: a look at each node, without what would tell what it is. */
+static bool are_all_told(const struct chat_item *i)
+{
+    for (; i; i = i->next) {
+        if (!is_all_told(&i->node) || i->tools || (i->group && !is_all_told(&i->group->node))) return false;
+        for (const struct chat_part *p = i->parts; p; p = p->next)
+            if (!is_all_told(&p->node) || p->annotations) return false;
+    }
+    return true;
+}
+
 enum err chat_account(const struct chat *c, const char *target, struct fault *why)
 {
     struct left_over left;
     struct visitor v = {find_left_over, &left};
     struct chat_node root = c->node;
-    if (find_left_over(&left, &root, NODE_ROOT) && walk_tools(&v, c->tools) && walk_items(&v, c->items)) return OK;
+    if (find_left_over(&left, &root, NODE_ROOT) && walk_tools(&v, c->tools) &&
+        (are_all_told(c->items) || walk_items(&v, c->items)))
+        return OK;
     return refuse(c, target, &left, why);
 }

@@ -36,6 +36,47 @@ struct chat_part *chat_add_part(struct arena *a, struct chat_item *i, enum chat_
     return p;
 }
 
+bool chat_add_said(struct chat *c, enum chat_role role, struct str text, const uint32_t at[2])
+{
+    struct said {
+        struct chat_group group;
+        struct chat_item item;
+        struct chat_part part;
+    } *said = arena_alloc(c->arena, sizeof *said);
+    if (!said) return false;
+    said->group.role = role;
+    said->group.shape = SHAPE_STRING;
+    said->group.node.at = at[0];
+    said->item.group = &said->group;
+    said->item.node.at = at[1];
+    said->item.parts = said->item.parts_last = &said->part;
+    said->part.node.at = at[1];
+    said->part.text = text;
+    chat_has(&said->part.node, PART_HAS_TEXT);
+    *(c->items_last ? &c->items_last->next : &c->items) = &said->item;
+    c->items_last = &said->item;
+    return true;
+}
+
+bool chat_is_said(const struct chat_item *i)
+{
+    const struct chat_part *p = i->parts;
+    const struct chat_group *g = i->group;
+    if (i->kind != ITEM_MESSAGE || i->node.has || i->node.extra || !p || p->next) return false;
+    if (g->shape != SHAPE_STRING || g->node.has & ~(1ull << GROUP_HAS_ROLE) || g->node.extra) return false;
+    return p->kind == PART_TEXT && p->node.has == 1ull << PART_HAS_TEXT && !p->node.extra;
+}
+
+struct chat_census chat_count(const struct chat *c)
+{
+    struct chat_census all = {0};
+    for (const struct chat_item *i = c->items; i; i = i->next) {
+        all.items |= 1u << i->kind;
+        for (const struct chat_part *p = i->parts; p; p = p->next) all.parts |= 1u << p->kind;
+    }
+    return all;
+}
+
 /* The place behind the last of a list whose first element knows its last; tells the first who the last will be. */
 #define APPEND(list, element)                                                        \
     do {                                                                             \

@@ -6,77 +6,8 @@
 #include "base/base.h"
 #include "chat/manners.h"
 #include "chat/tables.h"
+#include "chat/usage.h"
 #include "json/json.h"
-
-/* An exclusive partition of what an attempt used: no token is in two cells. Each format's totals are views of it.
- * X(cell, stored name, side, unit). Append only: the names stand in ledger rows. */
-enum usage_side { USAGE_INPUT, USAGE_OUTPUT, USAGE_UNITS };
-#define USAGE_CELLS_TABLE(X)                                                          \
-    X(USAGE_IN_FRESH, "input", USAGE_INPUT) /* text, not cached */                    \
-    X(USAGE_IN_CACHE_READ, "input_cache_read", USAGE_INPUT)                           \
-    X(USAGE_IN_CACHE_WRITE, "input_cache_write", USAGE_INPUT) /* lifetime not told */ \
-    X(USAGE_IN_CACHE_WRITE_5M, "input_cache_write_5m", USAGE_INPUT)                   \
-    X(USAGE_IN_CACHE_WRITE_1H, "input_cache_write_1h", USAGE_INPUT)                   \
-    X(USAGE_IN_AUDIO, "input_audio", USAGE_INPUT)                                     \
-    X(USAGE_IN_AUDIO_CACHE_READ, "input_audio_cache_read", USAGE_INPUT)               \
-    X(USAGE_IN_IMAGE, "input_image", USAGE_INPUT)                                     \
-    X(USAGE_IN_IMAGE_CACHE_READ, "input_image_cache_read", USAGE_INPUT)               \
-    X(USAGE_IN_VIDEO, "input_video", USAGE_INPUT)                                     \
-    X(USAGE_IN_TOOL_PROMPT, "input_tool_prompt", USAGE_INPUT)                         \
-    X(USAGE_OUT_VISIBLE, "output", USAGE_OUTPUT) /* text and tool calls */            \
-    X(USAGE_OUT_REASONING, "output_reasoning", USAGE_OUTPUT)                          \
-    X(USAGE_OUT_AUDIO, "output_audio", USAGE_OUTPUT)                                  \
-    X(USAGE_OUT_IMAGE, "output_image", USAGE_OUTPUT)                                  \
-    X(USAGE_OUT_PREDICTION_ACCEPTED, "output_prediction_accepted", USAGE_OUTPUT)      \
-    X(USAGE_OUT_PREDICTION_REJECTED, "output_prediction_rejected", USAGE_OUTPUT)      \
-    X(USAGE_UNIT_WEB_SEARCH, "web_search", USAGE_UNITS) /* requests, not tokens */    \
-    X(USAGE_UNIT_WEB_FETCH, "web_fetch", USAGE_UNITS)                                 \
-    X(USAGE_UNIT_FILE_SEARCH, "file_search", USAGE_UNITS)                             \
-    X(USAGE_UNIT_CODE_EXECUTION, "code_execution", USAGE_UNITS)                       \
-    X(USAGE_UNIT_IMAGE, "image", USAGE_UNITS) /* made, not read */                    \
-    X(USAGE_UNIT_AUDIO_SECOND, "audio_second", USAGE_UNITS)                           \
-    X(USAGE_UNIT_SEARCH, "search_unit", USAGE_UNITS)
-
-enum usage_cell {
-#define X(cell, name, side) cell,
-    USAGE_CELLS_TABLE(X)
-#undef X
-        USAGE_CELLS
-};
-
-/* Absent is not 0: an unknown cell says that nobody told. */
-enum usage_quality {
-    USAGE_UNKNOWN = 0,
-    USAGE_REPORTED = 1,  /* the provider's final word */
-    USAGE_PARTIAL = 2,   /* the last word before a cut or an abort */
-    USAGE_ESTIMATED = 3, /* ours, from sizes */
-};
-
-struct usage {
-    uint64_t n[USAGE_CELLS];
-    uint8_t quality[USAGE_CELLS]; /* enum usage_quality */
-    char tier[16];                /* service tier the answer echoed; "" none */
-};
-
-const char *usage_cell_name(enum usage_cell c);
-enum usage_side usage_cell_side(enum usage_cell c);
-bool usage_cell_find(struct str name, enum usage_cell *ret_cell);
-void usage_set(struct usage *u, enum usage_cell c, uint64_t n, enum usage_quality q);
-uint64_t usage_input(const struct usage *u);  /* sum of the input side, cache reads and writes included */
-uint64_t usage_output(const struct usage *u); /* sum of the output side, reasoning included */
-enum usage_quality usage_worst(const struct usage *u, enum usage_side side); /* the least certain known cell; UNKNOWN if none */
-/* Marks every reported cell as partial: the stream was cut after them. */
-void usage_make_partial(struct usage *u);
-
-/* ---- price of a cell ---------------------------------------------------------------------------------------------- */
-
-/* Pico-dollars per token (or unit). Dollars per million tokens × 10^6. */
-struct price {
-    bool known; /* false: nobody told; cost is then unknown, never 0 */
-    uint64_t per[USAGE_CELLS];
-};
-/* Sum over all cells. */
-money price_cost(const struct price *p, const struct usage *u);
 
 /* ==== the conversation =================================================================================================
  * An ordered list of items; messages are only a grouping of them (struct chat_group). All text is a *span*: the inside of
@@ -192,21 +123,21 @@ enum chat_part_field {
 #undef X
         CHAT_PART_FIELDS_N
 };
-struct chat_part {
+struct chat_part { /* what every walk looks at stands in the first 64 bytes */
     struct chat_node node;
     enum chat_part_kind kind;
+    struct chat_part *next;
+    struct chat_opaque *opaque;
+    struct chat_annotation *annotations;
     struct str text;
     struct chat_media media;
     struct str name, title, context; /* of documents */
     struct str detail;               /* of images: low, high, auto */
     struct str citations;            /* raw: whether the document may be cited */
-    struct chat_annotation *annotations;
-    struct str logprobs; /* raw: an array of tokens */
+    struct str logprobs;             /* raw: an array of tokens */
     struct chat_cache cache;
-    struct chat_opaque *opaque;
     struct str word; /* unknown parts: the source's `type`, plain */
     struct str raw;  /* unknown parts: all of it */
-    struct chat_part *next;
 };
 
 /* How the source spelled a list of parts, so that the same format can be written back as it was. */
@@ -249,24 +180,24 @@ enum chat_item_field {
 #undef X
         CHAT_ITEM_FIELDS_N
 };
-struct chat_item {
+struct chat_item { /* as in struct chat_part */
     struct chat_node node;
     enum chat_item_kind kind;
+    uint32_t choice; /* of answers: which of n */
+    struct chat_item *next;
     struct chat_group *group;
-    uint32_t choice;        /* of answers: which of n */
-    struct str id, call_id; /* the item's own id, and the id that pairs call and result */
+    struct chat_part *parts, *parts_last;
+    struct chat_opaque *opaque; /* that attaches to the item and not to one of its parts */
+    struct chat_tool *tools;    /* ITEM_TOOLS */
+    struct str id, call_id;     /* the item's own id, and the id that pairs call and result */
     struct str name_space, name;
     struct str status, phase;
     enum chat_call_form form;   /* of calls and results */
-    struct chat_json arguments; /* function: JSON; custom: `quoted`, free text */
     enum chat_flag error;       /* of results */
+    struct chat_json arguments; /* function: JSON; custom: `quoted`, free text */
     enum chat_shape shape;      /* of `parts` in results and reasoning */
-    struct chat_part *parts, *parts_last;
-    struct chat_tool *tools; /* ITEM_TOOLS */
     struct chat_cache cache;
-    struct chat_opaque *opaque; /* that attaches to the item and not to one of its parts */
-    struct str word, raw;       /* unknown and server items: the source's `type`, plain, and all of it */
-    struct chat_item *next;
+    struct str word, raw; /* unknown and server items: the source's `type`, plain, and all of it */
 };
 
 /* The source message that items came in. The form's order is the items'; groups only tell what belonged together. */
@@ -567,6 +498,23 @@ struct chat_annotation *chat_add_annotation(struct arena *a, struct chat_annotat
 struct chat_opaque *chat_add_opaque(struct arena *a, struct chat_opaque **list, enum chat_opaque_kind kind,
                                     struct str span) MUST_USE;
 bool chat_add_extra(struct arena *a, struct chat_node *n, struct str name, struct str raw, uint32_t at) MUST_USE;
+/* A message of one text, spelled as a string: its group, item and part at once, behind all items. `at`: of the message, of its text. */
+MUST_USE bool chat_add_said(struct chat *c, enum chat_role role, struct str text, const uint32_t at[2]);
+
+/* Such a message, of which nothing but its text and its role are still to be told. */
+bool chat_is_said(const struct chat_item *i);
+static inline void chat_told_said(struct chat_item *i)
+{
+    i->parts->node.told |= 1ull << PART_HAS_TEXT;
+    i->group->node.told |= 1ull << GROUP_HAS_ROLE;
+}
+
+/* What occurs in a request, so that what looks for something rare need not walk all of it. */
+struct chat_census {
+    uint32_t items, parts; /* a bit for each enum chat_item_kind and chat_part_kind that is there */
+};
+struct chat_census chat_count(const struct chat *c);
+static inline bool chat_holds(struct chat_census all, enum chat_item_kind kind) { return all.items >> kind & 1; }
 
 /* Tool arguments as the target wants them: raw JSON of an object (ERR_BAD_REQUEST when the text is none; "" means {}), or
  * as the inside of a string. Results are in the arena or borrowed. */

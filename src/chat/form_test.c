@@ -206,6 +206,75 @@ static void the_nearest_effort_is_from_below(void **state)
     assert_int_equal(chat_effort_nearest(low_high, EFFORT_HIGH), EFFORT_HIGH);
 }
 
+/* ---- messages of one text ------------------------------------------------------------------------------------------------ */
+
+static void said_at_once_is_what_three_steps_make(void **state)
+{
+    struct chat slow, fast = {.arena = &arena};
+    struct chat_part *p = small_chat(&slow), *q;
+    const uint32_t places[] = {slow.items->group->node.at, slow.items->node.at};
+    p->text = S("hi");
+    p->node.at = places[1];
+    slow.items->group->shape = SHAPE_STRING;
+    slow.items->group->node.has = 0;
+    assert_true(chat_add_said(&fast, ROLE_USER, S("hi"), places));
+    q = fast.items->parts;
+    assert_true(fast.items == fast.items_last && fast.items->parts_last == q && !fast.items->next);
+    assert_memory_equal(fast.items->group, slow.items->group, sizeof(struct chat_group));
+    assert_memory_equal(q, p, sizeof *q);
+    assert_memory_equal(&fast.items->node, &slow.items->node, sizeof(struct chat_node));
+    assert_int_equal(fast.items->kind, ITEM_MESSAGE);
+    assert_true(chat_add_said(&fast, ROLE_ASSISTANT, S("ho"), places) && fast.items->next == fast.items_last);
+    assert_true(chat_is_said(fast.items) && chat_is_said(fast.items->next) && chat_is_said(slow.items));
+    for (struct chat_item *i = fast.items; i; i = i->next) chat_told_said(i);
+    assert_int_equal(chat_account(&fast, "a_format", NULL), OK);
+}
+
+/* Whatever is there beside the text, a writer must see. */
+static void said_is_only_what_has_nothing_else(void **state)
+{
+    enum { GROUP, ITEM, PART };
+    for (unsigned k = 0; k < 3 * 64; k++) {
+        const uint32_t places[] = {1, 2};
+        struct chat c = {.arena = &arena};
+        assert_true(chat_add_said(&c, ROLE_USER, S("hi"), places));
+        struct chat_item *i = c.items;
+        struct chat_node *n = k / 64 == GROUP ? &i->group->node : k / 64 == ITEM ? &i->node : &i->parts->node;
+        bool of_it = k == GROUP * 64 + GROUP_HAS_ROLE || k == PART * 64 + PART_HAS_TEXT;
+        chat_has(n, k % 64);
+        assert_int_equal(chat_is_said(i), of_it);
+        n->has = k / 64 == PART ? 1ull << PART_HAS_TEXT : 0;
+        assert_true(chat_is_said(i));
+        assert_true(chat_add_extra(&arena, n, S("new"), S("1"), 3));
+        assert_false(chat_is_said(i));
+        n->extra = NULL;
+        i->kind = ITEM_REASONING;
+        assert_false(chat_is_said(i));
+        i->kind = ITEM_MESSAGE;
+        i->parts->kind = PART_REFUSAL;
+        assert_false(chat_is_said(i));
+        i->parts->kind = PART_TEXT;
+        i->group->shape = SHAPE_ARRAY;
+        assert_false(chat_is_said(i));
+        i->group->shape = SHAPE_STRING;
+        assert_true(chat_is_said(i) && chat_add_part(&arena, i, PART_TEXT));
+        assert_false(chat_is_said(i));
+        arena_clear(&arena, MIB(1));
+    }
+}
+
+static void a_census_counts_kinds(void **state)
+{
+    struct chat c;
+    small_chat(&c);
+    assert_true(chat_add_item(&arena, &c.items, &c.items_last, ITEM_TOOL_RESULT, NULL));
+    assert_true(chat_add_part(&arena, c.items_last, PART_IMAGE));
+    struct chat_census all = chat_count(&c);
+    assert_int_equal(all.items, 1u << ITEM_MESSAGE | 1u << ITEM_TOOL_RESULT);
+    assert_int_equal(all.parts, 1u << PART_TEXT | 1u << PART_IMAGE);
+    assert_true(chat_holds(all, ITEM_TOOL_RESULT) && !chat_holds(all, ITEM_TOOL_CALL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -219,6 +288,9 @@ int main(void)
         cmocka_unit_test(arguments_quoted),
         cmocka_unit_test(effort_and_budget_agree),
         cmocka_unit_test(the_nearest_effort_is_from_below),
+        cmocka_unit_test(said_at_once_is_what_three_steps_make),
+        cmocka_unit_test(said_is_only_what_has_nothing_else),
+        cmocka_unit_test(a_census_counts_kinds),
     };
     return cmocka_run_group_tests_name("form", tests, start, stop);
 }

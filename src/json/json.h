@@ -158,6 +158,9 @@ void json_put_bool(struct json_writer *w, bool v);
 void json_put_null(struct json_writer *w);
 void json_put_raw(struct json_writer *w, struct str json); /* whole valid JSON: a raw span, an exact decimal */
 
+/* The same in three pieces, in one go: '{"role":"user","content":"', a string's span, '"}'. */
+void json_put_around(struct json_writer *w, struct str before, struct str inside, struct str behind);
+
 void json_put_members(struct json_writer *w, struct str object); /* those of a whole object's text, into the open one */
 
 /* Name and value in one call. */

@@ -118,6 +118,19 @@ void json_put_raw(struct json_writer *w, struct str json)
     buf_str(w->out, json);
 }
 
+void json_put_around(struct json_writer *w, struct str before, struct str inside, struct str behind)
+{
+    struct buf *out = w->out;
+    bool comma = value_wants_comma(w);
+    if (!buf_reserve(out, comma + before.n + inside.n + behind.n)) return;
+    char *p = out->p + out->n;
+    if (comma) *p++ = ',';
+    p = mempcpy(p, before.p, before.n);
+    if (inside.n) p = mempcpy(p, inside.p, inside.n);
+    p = mempcpy(p, behind.p, behind.n);
+    out->n = (size_t)(p - out->p);
+}
+
 void json_put_members(struct json_writer *w, struct str object)
 {
     must((w->is_object & 1) && !w->has_name && object.n >= 2);

@@ -86,9 +86,33 @@ static void test_deep(void **state)
     buf_done(&out);
 }
 
+static void test_around(void **state)
+{
+    struct buf out;
+    struct json_writer w;
+    buf_init(&out, 32);
+    json_write(&w, &out);
+    json_put_object(&w);
+    json_put_name(&w, S("k"));
+    json_put_array(&w);
+    json_put_around(&w, S("{\"a\":\""), S("b"), S("\"}"));
+    json_put_around(&w, S("\""), STR_NONE, S("\""));
+    json_put_u64(&w, 3);
+    json_put_end(&w);
+    json_put_name(&w, S("o"));
+    json_put_around(&w, S("["), S("1"), S("]"));
+    json_put_end(&w);
+    assert_true(json_write_done(&w));
+    assert_str(buf_view(&out), "{\"k\":[{\"a\":\"b\"},\"\",3],\"o\":[1]}");
+    json_write(&w, &out);
+    json_put_around(&w, S("\""), S("more than fits"), S("\""));
+    assert_false(json_write_done(&w));
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_all), cmocka_unit_test(test_scalar_root_and_over),
-                                       cmocka_unit_test(test_deep)};
+                                       cmocka_unit_test(test_deep), cmocka_unit_test(test_around)};
     return cmocka_run_group_tests_name("write", tests, NULL, NULL);
 }

@@ -137,7 +137,7 @@ static enum err spell_tools(struct adapting *w)
 static enum err flatten_tools(struct adapting *w)
 {
     TRY(add_tools(w, w->c->tools));
-    for (struct chat_item *i = w->c->items; i; i = i->next)
+    for (struct chat_item *i = chat_holds(w->all, ITEM_TOOLS) ? w->c->items : NULL; i; i = i->next)
         if (i->kind == ITEM_TOOLS) TRY(add_tools(w, i->tools));
     w->c->tools = w->tools;
     return OK;
@@ -235,6 +235,8 @@ static enum err adapt_items(struct adapting *w)
 {
     struct chat *c = w->c;
     struct chat_item **at = &c->items;
+    c->choice.form = CALL_FUNCTION;
+    if (!(w->all.items & ~(1u << ITEM_MESSAGE))) return OK;
     c->items_last = NULL;
     while (*at) {
         struct chat_item *i = *at;
@@ -248,12 +250,12 @@ static enum err adapt_items(struct adapting *w)
         c->items_last = i;
         at = &i->next;
     }
-    c->choice.form = CALL_FUNCTION;
     return OK;
 }
 
 static enum err spell_items(struct adapting *w)
 {
+    if (!chat_holds(w->all, ITEM_TOOL_CALL) && !chat_holds(w->all, ITEM_TOOL_RESULT)) return OK;
     for (struct chat_item *i = w->c->items; i; i = i->next) {
         bool call = i->kind == ITEM_TOOL_CALL, result = i->kind == ITEM_TOOL_RESULT;
         if (call || (result && i->name.p)) TRY(names_use(w, i->name_space, &i->name));
@@ -301,12 +303,13 @@ enum err wire_adapt(struct chat *c, enum wire_format target, const struct wire_t
 {
     struct adapting w = {.c = c, .to = to, .target = target, .names_end = &w.names, .why = why};
     *ret_names = NULL;
-    for (struct chat_item *i = c->items; i; i = i->next)
+    w.all = chat_count(c);
+    for (struct chat_item *i = chat_holds(w.all, ITEM_COMPACTION) ? c->items : NULL; i; i = i->next)
         if (i->kind == ITEM_COMPACTION) TRY(open_summary(&w, i));
     bool same_format = str_eq(c->format, str_z(wire_format_name(target)));
     if (same_format) return c->compact && to->sums_up ? ask_for_summary(&w) : OK;
-    TRY(wire_rejoin(c, why));
-    if (target != WIRE_OPENAI_RESPONSES) TRY(wire_tidy(c, target, to, why));
+    if (chat_holds(w.all, ITEM_REASONING)) TRY(wire_rejoin(c, why));
+    if (target != WIRE_OPENAI_RESPONSES) TRY(wire_tidy(c, target, to, w.all, why));
     names_start(&w);
     enum err e = adapt(&w);
     names_stop(&w);

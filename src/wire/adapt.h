@@ -9,6 +9,7 @@ struct adapting {
     struct chat *c;
     const struct wire_target *to;
     enum wire_format target;
+    struct chat_census all;          /* of what was read; what is added here are messages of text */
     const struct spelling *spelling; /* of names and ids there */
     struct map ours, theirs;         /* names so far: "space\x1fname" → what it is there; and those */
     struct wire_name *names, **names_end;

@@ -40,9 +40,10 @@ MUST_USE enum err wire_rejoin(struct chat *c, struct fault *why);
 
 /* ---- tidy.c ----------------------------------------------------------------------------------------------------------------- */
 /* Of a chat in another format than the target's: no blank texts, no empty messages, results right behind their calls.
- * ERR_BAD_REQUEST: nothing is left. */
+ * `all` is of the chat as it was read. ERR_BAD_REQUEST: nothing is left. */
 bool wire_is_blank(struct str text); /* nothing but blanks and ends of lines; of an escaped span */
-MUST_USE enum err wire_tidy(struct chat *c, enum wire_format target, const struct wire_target *to, struct fault *why);
+MUST_USE enum err wire_tidy(struct chat *c, enum wire_format target, const struct wire_target *to, struct chat_census all,
+                            struct fault *why);
 
 /* ---- error.c ---------------------------------------------------------------------------------------------------------------- */
 void wire_error_status(struct chat_error *e, int status); /* completes what the body told */

@@ -131,6 +131,8 @@ struct str wire_text_copy(const struct json_tape *t, uint32_t at, struct arena *
 /* Of a request, with their places. NULL: the arena is full (an item that is NULL gets no part). */
 struct chat_item *wire_new_item(struct wire_in *in, enum chat_item_kind kind, struct chat_group *g, uint32_t at);
 struct chat_part *wire_new_part(struct wire_in *in, struct chat_item *i, enum chat_part_kind kind, uint32_t at);
+/* {"role":"user","content":"…"} and no more, spelled plainly: most messages. True: `role` (of `roles`) and all else of it is read. */
+MUST_USE enum err wire_take_said(struct wire_in *in, uint32_t at, const struct wire_kind *roles, size_t n, bool *ret_taken);
 /* What only its own family can read: kept as it stands, under its word. An item may be NULL: the arena is full. */
 MUST_USE enum err wire_raw_item(struct wire_in *in, struct chat_item *i, struct str word, uint32_t at);
 MUST_USE enum err wire_raw_part(struct wire_in *in, struct chat_part *p, struct str word, uint32_t at);

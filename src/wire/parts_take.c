@@ -42,6 +42,28 @@ struct chat_part *wire_new_part(struct wire_in *in, struct chat_item *i, enum ch
     return p;
 }
 
+/* In this order, as clients' libraries write it. What is spelled otherwise is read by the tables, and to the same end. */
+static bool is_said(const struct json_tape *t, uint32_t at)
+{
+    const struct json_node *n = json_node(t, at);
+    if (n->type != JSON_OBJECT || n->next != at + 5) return false;
+    return n[1].flags == JSON_KEY && json_eq(t, at + 1, S("role")) && n[2].type == JSON_STRING && n[3].flags == JSON_KEY &&
+           json_eq(t, at + 3, S("content")) && n[4].type == JSON_STRING;
+}
+
+enum err wire_take_said(struct wire_in *in, uint32_t at, const struct wire_kind *roles, size_t n, bool *ret_taken)
+{
+    *ret_taken = false;
+    if (!is_said(in->t, at)) return OK;
+    for (size_t i = 0; i < n; i++) {
+        if (!json_eq(in->t, at + 2, roles[i].word)) continue;
+        const uint32_t places[] = {wire_at(in, at), wire_at(in, at + 4)};
+        *ret_taken = true;
+        return chat_add_said(in->c, (enum chat_role)roles[i].value, json_text(in->t, at + 4), places) ? OK : wire_full(in);
+    }
+    return OK;
+}
+
 enum err wire_raw_item(struct wire_in *in, struct chat_item *i, struct str word, uint32_t at)
 {
     if (!i) return wire_full(in);

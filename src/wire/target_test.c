@@ -416,6 +416,69 @@ static void a_conversation_of_nothing_is_refused(void **state)
     }
 }
 
+/* Messages of one text have a short way through reader and writers; one name spelled with an escape takes the long one. */
+#define PLAIN(role, text) "{\"role\":\"" role "\",\"content\":\"" text "\"}"
+#define ROUND(role, text) "{\"role\":\"" role "\",\"\\u0063ontent\":\"" text "\"}"
+#define TALK(SAY)                                                                                                        \
+    SAY("system", "be brief")                                                                                            \
+    "," SAY("user", "a\\n\\\"b\\u00e9") "," SAY("assistant", "c") "," SAY("assistant", "d") "," SAY("user", "") "," SAY( \
+        "user", "e") "," SAY("assistant",                                                                                \
+                             " \\n") "," SAY("user", "f") "," SAY("system", "g") "," SAY("assistant",                    \
+                                                                                         "") "," SAY("assistant",        \
+                                                                                                     "h") "," SAY("user", "i")
+
+static void a_short_way_leads_to_the_same(void **state)
+{
+    static const char *const BODIES[][2] = {
+        {CHAT_MESSAGES(TALK(PLAIN)), CHAT_MESSAGES(TALK(ROUND))},
+        {CHAT_MESSAGES(PLAIN("developer", "a") "," PLAIN("user", "b")),
+         CHAT_MESSAGES(ROUND("developer", "a") "," ROUND("user", "b"))},
+        {"{\"model\":\"m\",\"max_tokens\":9,\"messages\":[" TALK(PLAIN) "]}",
+         "{\"model\":\"m\",\"max_tokens\":9,\"messages\":[" TALK(ROUND) "]}"},
+    };
+    static const unsigned FROM[] = {WIRE_OPENAI_CHAT, WIRE_OPENAI_CHAT, WIRE_ANTHROPIC_MESSAGES};
+    (void)state;
+    for (unsigned k = 0; k < COUNTOF(BODIES) * WIRE_FORMATS; k++) {
+        unsigned body = k / WIRE_FORMATS, to = k % WIRE_FORMATS;
+        struct bench b;
+        struct wire_name *names;
+        if (!is_translated(to)) continue;
+        bench_start(&b);
+        struct str shortly = through(&b, FROM[body], to, str_z(BODIES[body][0]), &names);
+        struct chat_losses losses = b.losses;
+        struct str long_way = through(&b, FROM[body], to, str_z(BODIES[body][1]), &names);
+        if (!shortly.p || !str_eq(shortly, long_way)) fail_msg("%.*s\n%.*s %s", STR_ARG(shortly), STR_ARG(long_way), b.why.text);
+        assert_memory_equal(&losses, &b.losses, sizeof losses);
+        bench_stop(&b);
+    }
+}
+
+/* What is neither of both members, or not as it should be, is seen on the long way. */
+static void the_short_way_is_for_nothing_else(void **state)
+{
+    static const struct {
+        const char *message, *why;
+    } ROWS[] = {
+        {"{\"role\":\"user\",\"content\":1}", "messages[0].content: must be a string or an array"},
+        {"{\"role\":\"nobody\",\"content\":\"a\"}", "messages[0].role: must be system, developer, user, assistant or tool"},
+        {"{\"role\":\"tool\",\"content\":\"a\"}", "messages[0]: has no tool_call_id"},
+        {"{\"role\":\"user\",\"role\":\"user\"}", "messages[0].role: is given twice"},
+        {"{\"content\":\"a\",\"content\":\"user\"}", "messages[0]: has no role"},
+        {"[\"role\",\"user\",\"content\",\"a\"]", "messages[0]: must be an object, but is an array"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(ROWS); i++) {
+        char body[256];
+        struct bench b;
+        struct wire_name *names;
+        bench_start(&b);
+        snprintf(body, sizeof body, "{\"model\":\"m\",\"messages\":[%s]}", ROWS[i].message);
+        assert_null(through(&b, WIRE_OPENAI_CHAT, WIRE_ANTHROPIC_MESSAGES, str_z(body), &names).p);
+        assert_string_equal(b.why.text, ROWS[i].why);
+        bench_stop(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +492,8 @@ int main(void)
         cmocka_unit_test(a_thousand_tools_pass),
         cmocka_unit_test(tools_take_objects),
         cmocka_unit_test(answers_have_the_subset_of_schemas),
+        cmocka_unit_test(a_short_way_leads_to_the_same),
+        cmocka_unit_test(the_short_way_is_for_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

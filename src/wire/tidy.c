@@ -47,10 +47,12 @@ static bool is_nothing(const struct chat_item *i) { return i->kind == ITEM_MESSA
 static void drop_nothings(struct chat *c, enum wire_format target, struct chat_losses *losses)
 {
     struct chat_item **at = &c->items;
+    c->items_last = NULL;
     while (*at) {
         struct chat_item *i = *at;
         if (i->kind == ITEM_MESSAGE || i->kind == ITEM_TOOL_RESULT) drop_blanks(i, target);
         if (!is_nothing(i)) {
+            c->items_last = i;
             at = &i->next;
             continue;
         }
@@ -89,6 +91,7 @@ static void join_results(struct chat *c, struct chat_losses *losses)
         called = i->kind == ITEM_TOOL_CALL || (called && !result && i->group->role == ROLE_ASSISTANT);
         if (called || (result && behind)) behind = &i->next;
         at = &i->next;
+        c->items_last = i;
     }
 }
 
@@ -129,16 +132,15 @@ static void name_images(struct chat *c)
 
 /* ---- the door ------------------------------------------------------------------------------------------------------------------- */
 
-enum err wire_tidy(struct chat *c, enum wire_format target, const struct wire_target *to, struct fault *why)
+enum err wire_tidy(struct chat *c, enum wire_format target, const struct wire_target *to, struct chat_census all,
+                   struct fault *why)
 {
-    if (SPOKEN >> target & 1) name_images(c);
+    if (SPOKEN >> target & 1 && all.parts & ~(1u << PART_TEXT)) name_images(c);
     if (SPOKEN >> target & 1) drop_nothings(c, target, to->losses);
     if (SPOKEN >> target & 1 && !has_turns(c))
         return FAIL(why, ERR_BAD_REQUEST, "the conversation has no turn that says anything: send a message of the user's");
-    join_results(c, to->losses);
+    if (chat_holds(all, ITEM_TOOL_RESULT)) join_results(c, to->losses);
     if (target == WIRE_BEDROCK_CONVERSE && !speak_of_documents(c, to->losses))
         return FAIL(why, ERR_LIMIT, "the request does not fit its bounds");
-    c->items_last = c->items;
-    while (c->items_last && c->items_last->next) c->items_last = c->items_last->next;
     return OK;
 }

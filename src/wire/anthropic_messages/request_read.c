@@ -293,7 +293,10 @@ static enum err take_message(struct wire_in *in, void *into, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(MESSAGE);
     const struct wire_kind *kind;
+    bool taken;
     (void)into;
+    TRY(wire_take_said(in, at, ROLES, COUNTOF(ROLES), &taken));
+    if (taken) return OK;
     TRY(wire_pick(in, at, "role", ROLES, COUNTOF(ROLES), &kind));
     if (!kind) return wire_bad(in, json_find(in->t, at, S("role")), "must be user, assistant or system");
     struct chat_group *g = chat_add_group(in->a, (enum chat_role)kind->value, wire_at(in, at));

@@ -177,16 +177,22 @@ static enum err put_system(struct anthropic_messages_writing *w)
     return OK;
 }
 
-static struct str role_of(const struct chat_item *i)
+static enum chat_role role_of(const struct chat_item *i)
 {
-    if (is_system(i)) return S("system");
-    return i->group->role == ROLE_ASSISTANT ? S("assistant") : S("user");
+    if (is_system(i)) return ROLE_SYSTEM;
+    return i->group->role == ROLE_ASSISTANT ? ROLE_ASSISTANT : ROLE_USER;
+}
+
+static struct str role_word(enum chat_role role)
+{
+    if (role == ROLE_SYSTEM) return S("system");
+    return role == ROLE_ASSISTANT ? S("assistant") : S("user");
 }
 
 static bool goes_on(const struct anthropic_messages_writing *w, const struct chat_item *i, const struct chat_item *next)
 {
     if (!next || goes_up(w, next)) return false;
-    return w->same_format ? next->group == i->group : str_eq(role_of(i), role_of(next));
+    return w->same_format ? next->group == i->group : role_of(i) == role_of(next);
 }
 
 /* Would anything of it be written? A message without content is refused by the vendor. */
@@ -234,7 +240,7 @@ static enum err put_run(struct anthropic_messages_writing *w, struct chat_item *
         return OK;
     }
     json_put_object(&w->o.w);
-    json_add_str(&w->o.w, S("role"), role_of(first));
+    json_add_str(&w->o.w, S("role"), role_word(role_of(first)));
     json_put_name(&w->o.w, S("content"));
     if (as_string(w, first, end)) {
         chat_told(&first->parts->node, PART_HAS_TEXT);
@@ -249,12 +255,28 @@ static enum err put_run(struct anthropic_messages_writing *w, struct chat_item *
     return OK;
 }
 
+/* Most messages: a text and nothing that could be lost, with nothing else of the same role beside it. */
+static bool is_alone(const struct anthropic_messages_writing *w, const struct chat_item *i)
+{
+    return chat_is_said(i) && i->parts->text.n && !is_system(i) && !goes_on(w, i, i->next);
+}
+
+static void put_alone(struct anthropic_messages_writing *w, struct chat_item *i)
+{
+    bool assistant = i->group->role == ROLE_ASSISTANT;
+    struct str before = assistant ? S("{\"role\":\"assistant\",\"content\":\"") : S("{\"role\":\"user\",\"content\":\"");
+    json_put_around(&w->o.w, before, i->parts->text, S("\"}"));
+    chat_told_said(i);
+}
+
 static enum err put_messages(struct anthropic_messages_writing *w)
 {
     struct chat_item *i = w->c->items;
     json_add_array(&w->o.w, S("messages"));
     while (i) {
-        if (goes_up(w, i)) i = i->next;
+        bool up = goes_up(w, i), alone = !up && is_alone(w, i);
+        if (alone) put_alone(w, i);
+        if (up || alone) i = i->next;
         else TRY(put_run(w, &i));
     }
     json_put_end(&w->o.w);

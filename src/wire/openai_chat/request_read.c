@@ -254,16 +254,20 @@ static enum err take_result(struct wire_in *in, void *into, uint32_t at)
 
 static enum err refuse_function(struct wire_in *in, void *into, uint32_t at) { return refuse_legacy(in, into, at); }
 
+enum { SPEAKING = 4 }; /* the first roles */
 static const struct wire_kind ROLES[] = {
-    {WIRE_STR("user"), ROLE_USER, take_plain},           {WIRE_STR("assistant"), ROLE_ASSISTANT, take_assistant},
-    {WIRE_STR("tool"), ROLE_USER, take_result},          {WIRE_STR("system"), ROLE_SYSTEM, take_plain},
-    {WIRE_STR("developer"), ROLE_DEVELOPER, take_plain}, {WIRE_STR("function"), ROLE_NONE, refuse_function},
+    {WIRE_STR("user"), ROLE_USER, take_plain},     {WIRE_STR("assistant"), ROLE_ASSISTANT, take_assistant},
+    {WIRE_STR("system"), ROLE_SYSTEM, take_plain}, {WIRE_STR("developer"), ROLE_DEVELOPER, take_plain},
+    {WIRE_STR("tool"), ROLE_USER, take_result},    {WIRE_STR("function"), ROLE_NONE, refuse_function},
 };
 
 static enum err take_message(struct wire_in *in, void *into, uint32_t at)
 {
     const struct wire_kind *kind;
+    bool taken;
     (void)into;
+    TRY(wire_take_said(in, at, ROLES, SPEAKING, &taken));
+    if (taken) return OK;
     TRY(wire_pick(in, at, "role", ROLES, COUNTOF(ROLES), &kind));
     if (!kind) return wire_bad(in, json_find(in->t, at, S("role")), "must be system, developer, user, assistant or tool");
     struct chat_group *g = chat_add_group(in->a, (enum chat_role)kind->value, wire_at(in, at));

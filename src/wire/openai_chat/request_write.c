@@ -284,13 +284,34 @@ static void put_message(struct openai_chat_writing *w, struct chat_item *i)
     json_put_end(&w->o.w);
 }
 
+/* Most messages: a text and nothing that could be lost, with nothing beside it that comes into the same. */
+static bool is_alone(const struct openai_chat_writing *w, const struct chat_item *i)
+{
+    return chat_is_said(i) && (i->parts->text.n || w->same_format) && !(is_assistant(i) && goes_on(i, i->next));
+}
+
+static void put_alone(struct openai_chat_writing *w, struct chat_item *i)
+{
+    bool user = i->group->role == ROLE_USER, assistant = i->group->role == ROLE_ASSISTANT;
+    struct str before = user ? S("{\"role\":\"user\",\"content\":\"") : S("{\"role\":\"assistant\",\"content\":\"");
+    if (!user && !assistant) {
+        put_message(w, i);
+        return;
+    }
+    json_put_around(&w->o.w, before, i->parts->text, S("\"}"));
+    chat_told_said(i);
+}
+
 static enum err put_items(struct openai_chat_writing *w)
 {
     struct chat_item *i = w->c->items;
     json_add_array(&w->o.w, S("messages"));
     while (i) {
         bool spoken = i->kind == ITEM_MESSAGE || i->kind == ITEM_REASONING || i->kind == ITEM_TOOL_CALL;
-        if (spoken && is_assistant(i)) {
+        if (is_alone(w, i)) {
+            put_alone(w, i);
+            i = i->next;
+        } else if (spoken && is_assistant(i)) {
             TRY(put_assistant(w, &i));
         } else if (i->kind == ITEM_TOOL_RESULT) {
             put_results(w, &i);
