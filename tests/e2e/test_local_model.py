@@ -1,7 +1,7 @@
 # order: 90
 # timeout: 2400
 # builds: plain
-# alone: yes
+# long: yes
 """The official SDKs against the model that `make run` serves, in an instance of the test's own. Engine and model are fetched into
 the user's cache where they are missing, as `make run` does it; skipped where no registry can be reached."""
 import json

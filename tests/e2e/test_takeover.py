@@ -3,6 +3,7 @@
 # order: 57
 # long: yes
 """What can go wrong with a binary that shall take over, and with a start: the one that serves goes on, and nobody waits in vain."""
+import concurrent.futures
 import os
 import shutil
 import signal
@@ -96,9 +97,10 @@ def put_to_sleep():
 @test("while control does not answer a command says so, instead of waiting")
 def _():
     asleep = put_to_sleep()
-    for words in (["status"], ["upgrade"], ["key", "create", "--name", "unmade"]):
-        done = gateway.cli(*words, status=1, json_out=False)
-        check("control does not answer" in done.stderr and "log" in done.stderr, done.stderr)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        commands = (["status"], ["upgrade"], ["key", "create", "--name", "unmade"])
+        for done in pool.map(lambda words: gateway.cli(*words, status=1, json_out=False), commands):
+            check("control does not answer" in done.stderr and "log" in done.stderr, done.stderr)
     eq(gateway.chat(key).status, 200)
     for pid in asleep:
         os.kill(pid, signal.SIGCONT)
