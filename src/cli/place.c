@@ -12,13 +12,14 @@
 
 static const char *const PLACES[] = {"aquifer.yaml", "/etc/aquifer/aquifer.yaml"};
 enum { ENV_FILE_MAX = 64 * 1024 };
+static char of_make_run[4096]; /* the configuration that run.env belongs to; "": it was not taken */
 
 const char *cli_config_path(const char *named)
 {
     if (named) return named;
     for (unsigned i = 0; i < COUNTOF(PLACES); i++)
         if (access(PLACES[i], F_OK) == 0) return PLACES[i]; /* who may not read it is told so */
-    return NULL;
+    return *of_make_run ? of_make_run : NULL;
 }
 
 void cli_url_of(struct str address, bool tls, char out[512])
@@ -162,11 +163,14 @@ void cli_env_find(void)
 {
     char path[4096];
     if (getenv("AQUIFER_URL") || getenv("AQUIFER_ADMIN_URL") || cli_config_path(NULL)) return;
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 16);
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
     if (n <= 0) return;
     path[n] = '\0';
     char *name = strrchr(path, '/');
     if (!name) return;
     memcpy(name, "/run.env", sizeof "/run.env");
-    if (access(path, R_OK) == 0) ignore_err(env_read(path, false, NULL));
+    if (access(path, R_OK) != 0) return;
+    ignore_err(env_read(path, false, NULL));
+    memcpy(name, "/run/aquifer.yaml", sizeof "/run/aquifer.yaml");
+    if (access(path, R_OK) == 0) snprintf(of_make_run, sizeof of_make_run, "%s", path);
 }

@@ -51,7 +51,8 @@ struct cli_target {
     struct buf key;          /* a secret: wiped by cli_target_done() */
     bool wants_proxy_header; /* its configuration says proxy_protocol: then a call from a trusted address is cut without one */
 };
-/* The configuration file: what was named, else ./aquifer.yaml, else /etc/aquifer/aquifer.yaml; NULL: none of them. */
+/* The configuration file: what was named, else ./aquifer.yaml, else /etc/aquifer/aquifer.yaml, else that of `make run` where its
+ * run.env was found; NULL: none of them. */
 const char *cli_config_path(const char *named);
 /* The admin API: AQUIFER_ADMIN_URL and AQUIFER_ADMIN_KEY, else the configuration file's admin.listen and admin.key. */
 MUST_USE enum err cli_admin(const struct cli_common *c, struct cli_target *ret_target, struct fault *why);

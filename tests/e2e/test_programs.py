@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 
@@ -110,6 +111,26 @@ def _():
         file.write(open(gateway.file, encoding="utf-8").read().replace("data: ./data", "data: ./taken"))
     text = told(["serve", "--config", wrong])
     check(f"{data}/run: Not a directory" in text and "'data' must be a directory" in text, text)
+
+
+@test("after make run doctor and config mean what it made, wherever they are called from")
+def _():
+    home = os.path.join(gateway.dir, "tree", "build")
+    os.makedirs(home + "/run")
+    shutil.copy(PROGRAM, home)
+    shutil.copy(gateway.file, home + "/run/aquifer.yaml")
+    with open(home + "/run.env", "w", encoding="ascii") as file:
+        file.write("".join(f"{name}={gateway.env[name]}\n" for name in ("AQUIFER_ADMIN_URL", "AQUIFER_ADMIN_KEY")))
+    env = {name: value for name, value in gateway.env.items() if not name.startswith("AQUIFER_")}
+
+    def said(*words):
+        done = subprocess.run([home + "/aquifer", *words], env=env, cwd=home, capture_output=True, text=True, check=False, timeout=60 * SLOW)
+        return done.stdout + done.stderr
+    check(said("doctor").startswith(f"ok    config     {home}/run/aquifer.yaml: 1 provider"), said("doctor"))
+    check(said("config", "check").startswith(f"{home}/run/aquifer.yaml is right"), said("config", "check"))
+    check("ready" in said("status"), said("status"))
+    os.unlink(home + "/run.env")
+    check("which configuration?" in said("config", "check"), said("config", "check"))
 
 
 @test("config check says which secrets are not there, and is content with the file")
