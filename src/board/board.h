@@ -5,7 +5,7 @@
 
 #include "base/base.h"
 
-#define BOARD_VERSION 5u
+#define BOARD_VERSION 6u
 #define BOARD_KEYS 65536u /* key meters; a key's place is given by control and stands in the generation */
 #define BOARD_GATEWAYS 4u /* one serving, others draining */
 #define BOARD_ENGINES 16u /* local models */
@@ -85,8 +85,11 @@ struct board_counters {
 
 enum engine_state { ENGINE_FREE, ENGINE_STOPPED, ENGINE_WANTED, ENGINE_STARTING, ENGINE_READY, ENGINE_FAILED };
 /* One local model. The engine process writes all but `wanted_ms`, which the gateway moves at each use. */
+/* What a local model is for, by its description: a call that it is not for goes to no engine. */
+enum engine_use { ENGINE_TALKS = 1, ENGINE_EMBEDS = 2 };
 struct engine_row {
     _Atomic uint32_t state;
+    _Atomic uint32_t uses;     /* bits of enum engine_use; written before state leaves ENGINE_FREE */
     char name[65];             /* the local model's name; written before state leaves ENGINE_FREE */
     _Atomic uint32_t port;     /* 127.0.0.1; valid while READY */
     char key[65];              /* the child's own API key, hex; changes only while not READY */

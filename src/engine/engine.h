@@ -74,6 +74,8 @@ MUST_USE enum err model_describe(const char *dir, const struct model *m, struct 
 MUST_USE enum err model_remove(const char *dir, struct str name, struct fault *why);
 /* SHA-256 of a file as lower-case hex. */
 MUST_USE enum err model_hash_file(const char *path, char out[65], struct fault *why);
+/* Does the file's metadata say that the model is for embeddings? False also of what cannot be read. */
+bool model_embeds(const char *path);
 MUST_USE enum err model_check_gguf(const char *path, struct fault *why);
 
 /* `aquifer model pull`: replaces this process by aquifer-pull with the same words (argv[0] is ours). Returns only on

@@ -395,13 +395,16 @@ static struct slot *slot_new(struct manager *m, struct engine_row *row)
     return s;
 }
 
+static uint32_t uses_of(const struct model *m) { return m->embeddings ? ENGINE_EMBEDS : ENGINE_TALKS; }
+
 /* A row never changes its name: a gateway may hold a pointer to it. NULL: none is free. */
-static struct slot *slot_add(struct manager *m, const char *name)
+static struct slot *slot_add(struct manager *m, const struct model *model)
 {
     for (size_t i = 0; i < BOARD_ENGINES; i++) {
         struct engine_row *row = &m->board->engines[i];
         if (atomic_load_explicit(&row->state, memory_order_acquire) != ENGINE_FREE) continue;
-        must(text_set(row->name, sizeof(row->name), str_z(name)));
+        must(text_set(row->name, sizeof(row->name), str_z(model->name)));
+        atomic_store(&row->uses, uses_of(model));
         atomic_store_explicit(&row->state, ENGINE_STOPPED, memory_order_release);
         return slot_new(m, row);
     }
@@ -411,9 +414,10 @@ static struct slot *slot_add(struct manager *m, const char *name)
 static void take_model(struct manager *m, const struct model *model)
 {
     struct slot *s = slot_find(m, model->name);
-    if (!s) s = slot_add(m, model->name);
+    if (!s) s = slot_add(m, model);
     if (s) {
         s->model = *model;
+        atomic_store(&s->row->uses, uses_of(model));
         s->present = true;
         return;
     }

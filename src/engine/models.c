@@ -171,6 +171,7 @@ enum err model_add(const char *dir, struct model *m, const char *path, enum mode
         return FAIL(why, ERR_PARSE, "%s has the SHA-256 %s, not %s; it was not added", path, sha256, m->sha256);
     memcpy(m->sha256, sha256, sizeof(m->sha256));
     m->bytes = (uint64_t)st.st_size;
+    m->embeddings |= model_embeds(real);
     if (!m->context) m->context = MODEL_CONTEXT;
     if (!m->parallel) m->parallel = MODEL_PARALLEL;
     TRY(place_weights(dir, m, real, place, why));

@@ -99,6 +99,81 @@ static void a_linked_file_stays_where_it_is(void **state)
     assert_int_equal(model_load(p->dir, S("own"), &back, &why), ERR_NOT_FOUND);
 }
 
+static void put_number(struct buf *b, uint64_t n, size_t width) { buf_add(b, (const char *)&n, width); }
+
+static void put_gguf_text(struct buf *b, const char *text)
+{
+    put_number(b, strlen(text), 8);
+    buf_str(b, str_z(text));
+}
+
+/* A GGUF file of metadata alone: a vocabulary to step over, its architecture, a way of pooling. */
+static void write_gguf(const char *path, const char *architecture, uint32_t pooling)
+{
+    enum { U32 = 4, STRING = 8, ARRAY = 9 };
+    struct buf b;
+    buf_init(&b, KIB(4));
+    buf_str(&b, S("GGUF"));
+    put_number(&b, 3, 4);
+    put_number(&b, 0, 8);
+    put_number(&b, 3, 8);
+    put_gguf_text(&b, "tokenizer.ggml.tokens");
+    put_number(&b, ARRAY, 4);
+    put_number(&b, STRING, 4);
+    put_number(&b, 2, 8);
+    put_gguf_text(&b, "one");
+    put_gguf_text(&b, "two");
+    put_gguf_text(&b, "general.architecture");
+    put_number(&b, STRING, 4);
+    put_gguf_text(&b, architecture);
+    put_gguf_text(&b, "x.pooling_type");
+    put_number(&b, U32, 4);
+    put_number(&b, pooling, 4);
+    write_file(path, buf_view(&b));
+    buf_done(&b);
+}
+
+static void a_file_tells_that_it_is_for_embeddings(void **state)
+{
+    static const struct {
+        const char *architecture;
+        uint32_t pooling;
+        bool embeds;
+    } CASES[] = {{"llama", 0, false}, {"bert", 0, true}, {"nomic-bert", 2, true}, {"qwen3", 3, true}, {"qwen3", 4, false}};
+    struct place *p = *state;
+    struct model m = named("told"), back;
+    for (size_t i = 0; i < COUNTOF(CASES); i++) {
+        write_gguf(p->file, CASES[i].architecture, CASES[i].pooling);
+        if (model_embeds(p->file) != CASES[i].embeds) fail_msg("%s, %u", CASES[i].architecture, CASES[i].pooling);
+    }
+    write_gguf(p->file, "bert", 1);
+    assert_int_equal(model_add(p->dir, &m, p->file, MODEL_LINK, NULL), OK);
+    assert_int_equal(model_load(p->dir, S("told"), &back, NULL), OK);
+    assert_true(back.embeddings);
+}
+
+static void a_damaged_file_tells_nothing(void **state)
+{
+    struct place *p = *state;
+    char bytes[512];
+    write_gguf(p->file, "qwen3", 3);
+    FILE *in = fopen(p->file, "re");
+    size_t n = fread(bytes, 1, sizeof bytes, in);
+    fclose(in);
+    for (size_t cut = 0; cut < n; cut++) {
+        write_file(p->file, str_make(bytes, cut));
+        assert_false(model_embeds(p->file));
+    }
+    for (size_t at = 4; at < n; at++) { /* lengths and counts that cannot be meant: it ends, whatever it says */
+        char was = bytes[at];
+        bytes[at] = (char)0xff;
+        write_file(p->file, str_make(bytes, n));
+        (void)model_embeds(p->file);
+        bytes[at] = was;
+    }
+    assert_false(model_embeds("/nonexistent.gguf"));
+}
+
 static void pooling_goes_with_embeddings(void **state)
 {
     struct place *p = *state;
@@ -312,6 +387,8 @@ int main(void)
         cmocka_unit_test(names_are_bounded),
         cmocka_unit_test(names_come_from_files),
         cmocka_unit_test_setup_teardown(a_linked_file_stays_where_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_tells_that_it_is_for_embeddings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_damaged_file_tells_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pooling_goes_with_embeddings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_copied_file_goes_with_its_model, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_hash_decides, set_up, tear_down),

@@ -96,12 +96,3 @@ void blame_call(struct exchange *x, const struct fault *why)
     }
     x->fault = *why;
 }
-
-/* The model is sound and not for this: another one may be, and this one need not rest. */
-void blame_kind(struct exchange *x, const char *lacks)
-{
-    attempt_settle(x, ATTEMPT_FAILED, ERR_FORMAT_UNSUPPORTED);
-    FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED, "the model of '%.*s' is not made for %s: call one that is, or give the route one",
-         STR_ARG(x->request.model), lacks);
-    x->outcome = OUTCOME_FAULT;
-}

@@ -301,7 +301,6 @@ void begin_undo(struct exchange *x);                    /* the attempt has faile
 
 /* ---- blame.c: a failure in words: all of it for the log, what the caller may know in x->fault ---------------------------- */
 void blame_answer(struct exchange *x);                        /* x->held is what it said */
-void blame_kind(struct exchange *x, const char *lacks);       /* its model is not made for this call: the attempt's end */
 void blame_account(struct exchange *x);                       /* ... about our own credentials */
 void blame_call(struct exchange *x, const struct fault *why); /* no answer, or half of one */
 
@@ -330,11 +329,22 @@ MUST_USE enum err framing_feed(struct framing *f, struct str bytes, struct fault
 MUST_USE enum err framing_finish(struct framing *f, struct fault *why); /* no more bytes will come: then framing_next() again */
 MUST_USE enum err framing_next(struct framing *f, struct framed *ret_event, bool *ret_got, struct fault *why);
 
+/* ---- able.c: what local models are for ----------------------------------------------------------------------------------- */
+/* What the request wants that the model of a local deployment is not made for, as far as the operation tells; NULL: nothing. */
+const char *able_lacks(const struct exchange *x, const struct deployment *d);
+MUST_USE enum err able_refuse(struct exchange *x, const char *lacks); /* in words: ERR_FORMAT_UNSUPPORTED */
+/* Does the request bring what the attempt's model cannot take in? ERR_FORMAT_UNSUPPORTED. The first reads the body as it came. */
+MUST_USE enum err able_check_body(struct exchange *x);
+MUST_USE enum err able_check(struct exchange *x, const struct chat *c);
+MUST_USE enum err able_check_dimensions(struct exchange *x, bool said);
+
 /* ---- translate.c: an attempt whose provider speaks another format ------------------------------------------------------ */
 #define TRANSLATE_CHUNK KIB(16)                                         /* of gateway_loop.form */
 void translate_refused(struct exchange *x, const struct chat_error *e); /* for translate_error(): a stream began with this */
 /* Chooses the format and writes the request. ERR_FORMAT_UNSUPPORTED: this deployment cannot express it, another one may. */
 MUST_USE enum err translate_request(struct exchange *x);
+/* Reads the body into the form for able_check() alone; what cannot be read is its provider's to refuse. */
+MUST_USE enum err translate_look(struct exchange *x);
 /* C10: the provider speaks the caller's format, but its model takes this request in another one only, in which it is told now. False:
  * it goes as it came, whatever the vendor says. */
 bool translate_leaves_chat(struct exchange *x);

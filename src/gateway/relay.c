@@ -463,14 +463,8 @@ void relay_refused(struct exchange *x, int status)
 
 static void end_refused(struct exchange *x)
 {
-    const char *lacks;
-    int status = provider_true_status(x->status, buf_view(&x->held), &lacks);
+    int status = provider_true_status(x->attempt.deployment->provider->kind, x->status, buf_view(&x->held));
     blame_answer(x);
-    if (lacks) {
-        blame_kind(x, lacks);
-        go_on(x, true);
-        return;
-    }
     if (status != x->status) {
         end_failed(x, status);
         return;

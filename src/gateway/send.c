@@ -27,6 +27,7 @@ static bool can_do(const struct exchange *x)
 /* Why deployments were passed over. */
 struct passed {
     bool unpriced, unable;
+    const char *lacks; /* of a local model */
 };
 
 /* The next one that can do the call and is priced, or may go without; NULL: none left. */
@@ -40,10 +41,12 @@ static const struct deployment *choose(struct exchange *x, int64_t now_ms, struc
                                       .wire = x->wire,
                                       .operation = x->request.operation,
                                       .price = deployment_price_of(d, x->request.model, now_ms)};
-        bool able = can_do(x);
+        const char *lacks = able_lacks(x, d);
+        bool able = !lacks && can_do(x);
         if (able && ((x->attempt.price && x->attempt.price->known) || d->allow_unpriced)) return d;
         x->walk.attempts--;
         ret_passed->unable |= !able;
+        if (lacks) ret_passed->lacks = lacks;
         ret_passed->unpriced |= able;
     }
     return NULL;
@@ -59,6 +62,7 @@ static enum next nothing_left(struct exchange *x, const struct passed *passed)
         FAIL(&x->fault, ERR_MODEL_UNPRICED,
              "'%.*s' has no price in force: give its deployment a price, or allow_unpriced: true to serve it with unknown cost",
              STR_ARG(x->request.model));
+    else if (passed->lacks) ignore_err(able_refuse(x, passed->lacks));
     else if (passed->unable)
         FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED, "no provider of '%.*s' can do this call: %.*s", STR_ARG(x->request.model),
              STR_ARG(str_z(x->endpoint->path)));
@@ -80,6 +84,13 @@ static void engine_wait(struct exchange *x)
     uint32_t state = e ? atomic_load(&e->state) : ENGINE_STOPPED;
     uint64_t now = loop_now(x->gl->loop);
     if (e) atomic_store(&e->wanted_ms, clock_wall_ms());
+    const char *lacks = able_lacks(x, x->attempt.deployment);
+    if (lacks) { /* the engine did not know its models yet when this one was chosen */
+        ignore_err(able_refuse(x, lacks));
+        x->outcome = OUTCOME_FAULT;
+        exchange_jump(x, STEP_ROUTE);
+        return;
+    }
     if (state == ENGINE_READY) {
         exchange_resume(x);
         return;
@@ -545,7 +556,9 @@ static enum err choose_road(struct exchange *x)
         return OK;
     }
     x->gl->translates = !same;
-    return same ? translate_sealed(x) : translate_request(x);
+    if (!same) return translate_request(x);
+    TRY(able_check_body(x));
+    return translate_sealed(x);
 }
 
 enum next step_send(struct exchange *x)

@@ -146,6 +146,7 @@ static enum err write_embed(struct exchange *x, struct translation *t, enum wire
     const struct wire_target to = {.model = upstream_model(x), .losses = &t->losses, .tape = tape};
     if (!json_tape_holds(tape, body, &JSON_LIMITS)) TRY(json_scan(tape, body, &JSON_LIMITS, &x->fault));
     TRY(wire_embed_read(x->wire->format, x->request.operation, tape, &t->arena, &t->embed, &x->fault));
+    TRY(able_check_dimensions(x, t->embed.dimensions.n > 0));
     buf_reserve(&t->body, body.n + BODY_SLACK);
     return wire_embed_write(f, &t->embed, &to, &t->body, &x->fault);
 }
@@ -169,6 +170,7 @@ static enum err write_for(struct exchange *x, struct translation *t, const struc
         .memo = &t->arena,
     };
     TRY(read_source(x, t, &chat));
+    TRY(able_check(x, &chat));
     chat.compact |= alone;
     t->reply.compact_alone = alone;
     t->reply.compact = alone || (chat.compact && ops->format != WIRE_OPENAI_RESPONSES);
@@ -200,6 +202,18 @@ static enum err try_format(struct exchange *x, const struct wire_ops *ops, bool 
     enum err e = wire_is_embed(x->request.operation) ? write_embed(x, t, ops->format) : write_for(x, t, ops, form);
     arena_clear(form, FORM_KEPT);
     *ret_translation = t;
+    return e;
+}
+
+enum err translate_look(struct exchange *x)
+{
+    struct arena *form = &x->gl->form;
+    struct chat chat = {.arena = form, .source = x->stream->request->body};
+    form->max = FORM_ROOM + FORM_PER_BYTE * chat.source.n;
+    bool read = json_scan(&x->gl->tape, chat.source, &JSON_LIMITS, NULL) == OK &&
+                x->wire->translator->read_request(&x->gl->tape, &chat, NULL) == OK;
+    enum err e = read ? able_check(x, &chat) : OK;
+    arena_clear(form, FORM_KEPT);
     return e;
 }
 

@@ -69,7 +69,7 @@ static bool local_path(const struct provider_call *c, struct buf *out)
 {
     static const struct fixed_path PATHS[] = {
         {WIRE_OPENAI_CHAT, WIRE_GENERATE, "/v1/chat/completions"},
-        {WIRE_OPENAI_TASKS, WIRE_EMBED, "/v1/embeddings"}, /* of a model that is described so: see engine.h */
+        {WIRE_OPENAI_TASKS, WIRE_EMBED, "/v1/embeddings"}, /* of a model that is for them: enum engine_use */
     };
     return put_fixed(PATHS, COUNTOF(PATHS), c, out) || anthropic_path(c, out);
 }
@@ -342,6 +342,7 @@ static const struct provider_kind KINDS[] = {
     },
     {
         .name = "local",
+        .is_llama = true,
         .formats = {2, {WIRE_OPENAI_CHAT, WIRE_ANTHROPIC_MESSAGES}},
         .chat_errors = true,
         .has_tasks = true,
@@ -547,30 +548,18 @@ static void judge_details(const struct json_tape *t, struct provider_verdict *v)
     }
 }
 
-/* llama.cpp v0.5.0, tools/server: a text longer than a step of an embeddings model, no text; and what its model is not for, which
- * another one may be. */
-static const struct {
-    int status;
-    struct str phrase;
-    const char *lacks;
-} CALLERS_FAULT[] = {
-    {500, {"too large to process. increase the physical batch size", 54}, NULL},
-    {500, {"\\\"prompt\\\" must not be empty", 28}, NULL},
-    {500, {"does not logits computation", 27}, "conversations"},
-    {500, {"image input is not supported", 28}, "pictures"},
-    {500, {"audio input is not supported", 28}, "sound"},
-    {501, {"does not support embeddings", 27}, "embeddings"},
+/* llama.cpp v0.5.0, tools/server: a text longer than a step of an embeddings model; no text. */
+static const char *const CALLERS_FAULT[] = {
+    "too large to process. increase the physical batch size",
+    "\\\"prompt\\\" must not be empty",
 };
 
-int provider_true_status(int status, struct str body, const char **ret_lacks)
+int provider_true_status(const struct provider_kind *k, int status, struct str body)
 {
     size_t at;
-    *ret_lacks = NULL;
-    for (size_t i = 0; i < COUNTOF(CALLERS_FAULT); i++) {
-        if (status != CALLERS_FAULT[i].status || !str_find(body, CALLERS_FAULT[i].phrase, &at)) continue;
-        *ret_lacks = CALLERS_FAULT[i].lacks;
-        return 400;
-    }
+    if (!k->is_llama || status != 500) return status;
+    for (size_t i = 0; i < COUNTOF(CALLERS_FAULT); i++)
+        if (str_find(body, str_z(CALLERS_FAULT[i]), &at)) return 400;
     return status;
 }
 

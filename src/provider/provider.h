@@ -23,6 +23,7 @@ struct provider_kind {
     struct wire_formats formats; /* what it speaks by default */
     bool chat_errors;            /* its errors have Chat Completions' shape, whatever format it is called in */
     bool has_tasks;              /* serves OpenAI's calls that are no conversation, whatever `formats` says */
+    bool is_llama;               /* llama.cpp's server, as Aquifer starts it: one model, no pictures, no sound */
     bool needs_url, needs_key;
     bool has_versions;     /* takes api_version */
     bool keeps;            /* files and batches, in the first of its formats (OpenAI's: WIRE_OPENAI_TASKS) */
@@ -69,9 +70,8 @@ struct provider_verdict {
 };
 /* Status and headers of an answer (RFC 9110 10.2.3; retry-after-ms, x-ms-retry-after-ms, retry-after as seconds or date). */
 void provider_judge(int status, struct http_fields fields, int64_t now_ms, struct provider_verdict *ret_verdict);
-/* The status that an error should have: llama.cpp's server says 500 where its caller asked for what cannot be. ret_lacks:
- * what the model is not for, where that is why; NULL otherwise. */
-int provider_true_status(int status, struct str body, const char **ret_lacks);
+/* The status that an error should have: llama.cpp's server says 500 where its caller asked for what cannot be. */
+int provider_true_status(const struct provider_kind *k, int status, struct str body);
 /* What the error's body adds to that: words that say more than the status. */
 void provider_judge_body(int status, struct str body, struct json_tape *t, struct provider_verdict *verdict);
 

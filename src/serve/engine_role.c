@@ -27,7 +27,7 @@ static void set_pooling(struct model *model, const struct config_engine_model *m
     static const char *const WORDS[] = {
         [POOLING_FILE] = "", [POOLING_MEAN] = "mean", [POOLING_CLS] = "cls", [POOLING_LAST] = "last"};
     snprintf(model->pooling, sizeof model->pooling, "%s", WORDS[m->pooling]);
-    model->embeddings = m->embeddings;
+    model->embeddings = m->embeddings || model_embeds(m->file.p);
 }
 
 /* What its row says of embeddings may have changed since it was described. */

@@ -179,6 +179,7 @@ static enum err register_model(struct pull *p, struct goal *g, const char *sourc
 {
     if (!text_set(g->model.source, sizeof(g->model.source), str_z(source))) g->model.source[0] = 0;
     set_use(p, &g->model);
+    g->model.embeddings |= model_embeds(g->final);
     if (p->template && !text_set(g->model.template, sizeof(g->model.template), str_z(p->template)))
         return FAIL(why, ERR_BAD_REQUEST, "the path of the template is too long");
     return model_describe(p->dir, &g->model, why);
