@@ -138,7 +138,7 @@ static enum err read_period(const struct reading *r, const struct yaml_node *map
 }
 
 /* A price that moves more than three times is more often a slip of a decimal than a decision of the vendor. */
-static enum err check_leap(const struct reading *r, unsigned line, const struct catalog_period *was,
+static enum err check_leap(const struct reading *r, unsigned line, const char *against, const struct catalog_period *was,
                            const struct catalog_period *is)
 {
     for (unsigned cell = 0; cell < USAGE_CELLS && !is->confirmed; cell++) {
@@ -146,9 +146,9 @@ static enum err check_leap(const struct reading *r, unsigned line, const struct 
         bool both = was->cells & is->cells & 1u << cell;
         if (both && high > low * LEAP)
             return FAIL(r->why, ERR_CONFIG,
-                        "%s:%u: the price of %s moves more than %d times against the period before; is the unit right? "
+                        "%s:%u: the price of %s moves more than %d times against %s; is the unit right? "
                         "If it is, write confirmed: true",
-                        r->file, line, usage_cell_name((enum usage_cell)cell), LEAP);
+                        r->file, line, usage_cell_name((enum usage_cell)cell), LEAP, against);
     }
     return OK;
 }
@@ -166,7 +166,7 @@ static enum err read_periods(const struct reading *r, const struct yaml_node *li
             return catalog_wrong(r, n->line, "periods must stand in the order of their days, each with another `from`");
         if (before && before->to_day != INT32_MAX && before->to_day >= p->from_day)
             return catalog_wrong(r, n->line, "overlaps with the period before");
-        if (before) TRY(check_leap(r, n->line, before, p));
+        if (before) TRY(check_leap(r, n->line, "the period before", before, p));
         m->n_periods++;
     }
     return OK;
@@ -194,6 +194,17 @@ static struct entry *entry_find(const struct catalog *c, struct str key)
     return at ? &c->entries[at - 1] : NULL;
 }
 
+/* A model that an earlier file knows: its last price there is what the first one here moves from. Of another model behind the
+ * same alias nothing is expected. */
+static enum err check_replaced(const struct reading *r, unsigned line, const struct catalog_model *was,
+                               const struct catalog_model *is)
+{
+    char against[160];
+    if (!was->n_periods || !is->n_periods || !str_eq(was->id, is->id)) return OK;
+    snprintf(against, sizeof against, "%.*s:%u", (int)(was->file.n < 140 ? was->file.n : 140), was->file.p, was->line);
+    return check_leap(r, line, against, &was->periods[was->n_periods - 1], &is->periods[0]);
+}
+
 static enum err enter(const struct reading *r, unsigned line, struct str name, const struct catalog_model *m)
 {
     struct catalog *c = r->catalog;
@@ -208,6 +219,7 @@ static enum err enter(const struct reading *r, unsigned line, struct str name, c
     if (old && old->model->file.p == r->kept_file.p)
         return FAIL(r->why, ERR_CONFIG, "%s:%u: the name %.*s stands twice in this file", r->file, line, STR_ARG(name));
     if (old) { /* this file's word wins */
+        TRY(check_replaced(r, line, old->model, m));
         old->model = m;
         return OK;
     }

@@ -110,6 +110,30 @@ static void mistakes_are_refused(void **state)
     }
 }
 
+/* What ships is the price that an own catalogue's moves from. */
+static void a_leap_across_files_is_refused(void **state)
+{
+    static const struct {
+        const char *text, *want; /* NULL: taken */
+    } CASES[] = {
+        {HEAD "  - id: a\n    prices:\n      - {input: 20, output: 80}\n",
+         "later:6: the price of input moves more than 3 times against f:6"},
+        {HEAD "  - id: a\n    prices:\n      - {input: 0.6, output: 8}\n", "input moves more than 3 times"},
+        {HEAD "  - id: a\n    prices:\n      - {input: 20, output: 80, confirmed: true}\n", NULL},
+        {HEAD "  - id: a\n    prices:\n      - {input: 4, output: 12}\n", NULL},
+        {HEAD "  - id: other\n    aliases: [a]\n    prices:\n      - {input: 20, output: 80}\n", NULL},
+        {HEAD "  - id: a\n", NULL},
+    };
+    for (size_t i = 0; i < COUNTOF(CASES); i++) {
+        struct catalog *c = catalog_new();
+        struct fault why = {0};
+        assert_int_equal(catalog_add(c, "f", S(HEAD "  - id: a\n    prices:\n      - {input: 2, output: 8}\n"), &why), OK);
+        assert_int_equal(catalog_add(c, "later", str_z(CASES[i].text), &why), CASES[i].want ? ERR_CONFIG : OK);
+        if (CASES[i].want && !strstr(why.text, CASES[i].want)) fail_msg("\"%s\" lacks \"%s\"", why.text, CASES[i].want);
+        catalog_free(c);
+    }
+}
+
 static void later_files_win_and_dates_are_found(void **state)
 {
     struct catalog *c = catalog_new();
@@ -408,6 +432,7 @@ int main(void)
         cmocka_unit_test(prices_are_exact),
         cmocka_unit_test(missing_cells_follow_the_rule),
         cmocka_unit_test(mistakes_are_refused),
+        cmocka_unit_test(a_leap_across_files_is_refused),
         cmocka_unit_test(later_files_win_and_dates_are_found),
         cmocka_unit_test(shipped_files_are_sound),
         cmocka_unit_test(a_clouds_spelling_has_the_makers_facts),

@@ -108,28 +108,6 @@ static void print_report(const char *path, const struct config_report *r, const 
                 r->n + r->more == 1 ? "error was" : "errors were");
 }
 
-/* Key files that the file names are looked into: what stands in one is as good or bad here as where Aquifer runs. */
-static enum err check_accounts(const struct config *c, struct config_report *r)
-{
-    struct arena a;
-    struct google_file file;
-    struct fault why;
-    enum err worst = OK;
-    char text[sizeof why.text + 64];
-    arena_init(&a, KIB(8), MIB(1));
-    for (unsigned i = 0; i < c->providers.n; i++) {
-        const struct config_provider *p = &c->providers.at[i];
-        if (!str_starts(p->service_account, S("file:"))) continue;
-        enum err got = generation_google_read(p->service_account, &a, &file, &why);
-        arena_done(&a);
-        if (got == OK) continue;
-        worst = got;
-        snprintf(text, sizeof text, "providers[%u].service_account: %s", i, why.text);
-        config_report_add(r, c->file, (unsigned)p->line, text);
-    }
-    return worst;
-}
-
 static int check(int argc, char **argv)
 {
     struct asked a = {0};
@@ -141,9 +119,7 @@ static int check(int argc, char **argv)
     const char *path = a.words.n ? a.words.at[0] : file_of(&a, &why);
     if (!path) return cli_fail(&why);
     struct config_report *report = mem_alloc(sizeof *report);
-    enum err e = config_look(path, &config, report, &why);
-    enum err accounts = config ? check_accounts(config, report) : OK;
-    if (e == OK) e = accounts;
+    enum err e = cli_config_look(path, &config, report, &why);
     if (e != OK && report->n == 0) cli_fail(&why); /* it cannot be read at all */
     else if (a.common.json) write_report(path, report, e == OK);
     else print_report(path, report, e == OK ? config : NULL);

@@ -34,11 +34,14 @@ static bool read_config(struct doctor *d)
         return false;
     }
     struct config_report *report = mem_alloc(sizeof *report);
-    enum err e = config_load(path, &d->config, report, &why);
+    enum err e = cli_config_look(path, &d->config, report, &why);
     for (unsigned i = 0; e != OK && i < report->n; i++) doctor_tell(d, FINDING_FAIL, "config", report->items[i].text, "");
     if (e != OK && report->n == 0) doctor_tell(d, FINDING_FAIL, "config", why.text, "");
     free(report);
-    if (e != OK) return false;
+    if (e != OK) {
+        config_free(d->config);
+        return false;
+    }
     unsigned providers = d->config->providers.n, routes = d->config->routes.n;
     snprintf(what, sizeof what, "%s: %u provider%s, %u route%s", path, providers, providers == 1 ? "" : "s", routes,
              routes == 1 ? "" : "s");

@@ -90,7 +90,7 @@ int cli_status(int argc, char **argv)
 
 struct seen {
     uint64_t supervisor, gateway, generation, reloads, failures, upgrades_refused;
-    char refused[320], upgrade_fault[320];
+    char refused[320], upgrade_fault[320], restart_needed[320];
 };
 
 /* The gateway that serves; 0: none. */
@@ -117,6 +117,8 @@ static enum err look(const struct cli_common *c, struct seen *ret_seen, struct f
         ret_seen->upgrades_refused = number_at(root, "upgrade", "refused");
         snprintf(ret_seen->upgrade_fault, sizeof ret_seen->upgrade_fault, "%.*s", STR_ARG(text_at(root, "upgrade", "why")));
         snprintf(ret_seen->refused, sizeof ret_seen->refused, "%.*s", STR_ARG(text_at(root, "generation", "refused")));
+        snprintf(ret_seen->restart_needed, sizeof ret_seen->restart_needed, "%.*s",
+                 STR_ARG(text_at(root, "generation", "restart_needed")));
     }
     json_doc_free(doc);
     buf_done(&a.body);
@@ -182,8 +184,8 @@ static int carry_out(int argc, char **argv, struct order *o)
     return e == OK ? 0 : cli_fail(&why);
 }
 
-/* {"done":true,NAME:number}, or {"done":false,"refused":why}. */
-static void print_outcome(const char *refused, const char *name, uint64_t number)
+/* {"done":true,NAME:number}, or {"done":false,"refused":why}; "restart_needed" where there are such keys. */
+static void print_outcome(const char *refused, const char *name, uint64_t number, const char *restart_needed)
 {
     struct buf out;
     struct json_writer w;
@@ -193,6 +195,7 @@ static void print_outcome(const char *refused, const char *name, uint64_t number
     json_add_bool(&w, S("done"), !refused);
     if (refused) json_add_str(&w, S("refused"), str_z(refused));
     else json_add_u64(&w, str_z(name), number);
+    if (restart_needed[0]) json_add_str(&w, S("restart_needed"), str_z(restart_needed));
     json_put_end(&w);
     json_write_done(&w);
     cli_print_body(&out);
@@ -205,9 +208,10 @@ int cli_reload(int argc, char **argv)
     int result = carry_out(argc, argv, &o);
     if (result) return result;
     const char *refused = o.now.refused[0] ? o.now.refused : NULL;
-    if (o.common.json) print_outcome(refused, "generation", o.now.generation);
+    if (o.common.json) print_outcome(refused, "generation", o.now.generation, o.now.restart_needed);
     else if (refused) fprintf(stderr, "aquifer: refused, the old configuration stays in force: %s\n", refused);
     else printf("generation %llu is in force\n", (unsigned long long)o.now.generation);
+    if (!o.common.json && o.now.restart_needed[0]) printf("but for what takes a restart: %s\n", o.now.restart_needed);
     return refused ? 1 : 0;
 }
 
@@ -217,7 +221,7 @@ int cli_upgrade(int argc, char **argv)
     int result = carry_out(argc, argv, &o);
     if (result) return result;
     const char *refused = o.now.upgrades_refused > o.before.upgrades_refused ? o.now.upgrade_fault : NULL;
-    if (o.common.json) print_outcome(refused, "gateway", o.now.gateway);
+    if (o.common.json) print_outcome(refused, "gateway", o.now.gateway, "");
     else if (refused) fprintf(stderr, "aquifer: the binary on disk is refused, the one that serves goes on: %s\n", refused);
     else printf("gateway %llu serves; the old one ends when its answers are done\n", (unsigned long long)o.now.gateway);
     return refused ? 1 : 0;

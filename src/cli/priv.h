@@ -54,6 +54,10 @@ struct cli_target {
 /* The configuration file: what was named, else ./aquifer.yaml, else /etc/aquifer/aquifer.yaml, else that of `make run` where its
  * run.env was found; NULL: none of them. */
 const char *cli_config_path(const char *named);
+/* The file and those that it names, read and judged. As config_look(): of a wrong file what could be read is given. */
+struct config;
+struct config_report;
+MUST_USE enum err cli_config_look(const char *path, struct config **ret_config, struct config_report *report, struct fault *why);
 /* The admin API: AQUIFER_ADMIN_URL and AQUIFER_ADMIN_KEY, else the configuration file's admin.listen and admin.key. */
 MUST_USE enum err cli_admin(const struct cli_common *c, struct cli_target *ret_target, struct fault *why);
 /* The data port: AQUIFER_URL, else the configuration's listen. key: as it is, or env:NAME or file:path; NULL: AQUIFER_API_KEY. */

@@ -18,19 +18,6 @@ enum err generation_catalog(const struct config *c, struct catalog **ret_catalog
     return got;
 }
 
-static enum err prove(const struct config *c, const struct catalog *k, struct fault *why)
-{
-    struct generation_source s = {.number = 1, .config = c, .catalog = k};
-    struct generation *g;
-    struct buf text;
-    buf_init(&text, MIB(512));
-    enum err got = generation_write(&s, &text, why);
-    if (got == OK) got = generation_load(buf_view(&text), NULL, &g, why);
-    buf_done(&text);
-    if (got == OK) generation_unref(g);
-    return got;
-}
-
 void seal_reference(const struct config *c, struct buf *out)
 {
     if (c->seal_key.n) buf_str(out, c->seal_key);
@@ -58,31 +45,5 @@ enum err generation_check_seal(const struct config *c, struct fault *why)
     if (c->seal_key.n == 0) return OK;
     enum err got = generation_seal_key(c, &k, why);
     explicit_bzero(&k, sizeof k);
-    return got;
-}
-
-static enum err check_secret(struct str reference, struct fault *why)
-{
-    struct buf secret;
-    if (reference.n == 0) return OK;
-    buf_init(&secret, KIB(65));
-    enum err got = config_secret(reference, &secret, why);
-    if (secret.cap) explicit_bzero(secret.p, secret.cap);
-    buf_done(&secret);
-    return got;
-}
-
-enum err generation_check(const char *file, struct config_report *report, struct fault *why)
-{
-    struct config *c;
-    struct catalog *k = NULL;
-    TRY(config_load(file, &c, report, why));
-    enum err got = check_secret(c->admin_key, why);
-    if (got == OK) got = check_secret(c->metrics_key, why);
-    if (got == OK) got = generation_check_seal(c, why);
-    if (got == OK) got = generation_catalog(c, &k, why);
-    if (got == OK) got = prove(c, k, why);
-    catalog_free(k);
-    config_free(c);
     return got;
 }

@@ -249,9 +249,5 @@ struct entra_way {
 /* Reads variables and files anew. The fault names the source and what to do. generation_entra_done() in any case: it wipes. */
 MUST_USE enum err generation_entra_find(const struct entra_given *g, struct entra_way *ret_way, struct fault *why);
 void generation_entra_done(struct entra_way *w);
-/* All that is proved before a configuration comes into force: file, catalogue, secrets, origins. For `aquifer config check`
- * and `aquifer doctor`; publishes nothing. report: config_load()'s; the fault says the first thing that is wrong. */
-struct config_report;
-MUST_USE enum err generation_check(const char *file, struct config_report *report, struct fault *why);
 /* Everything but the number equal? Then there is nothing to publish. */
 bool generation_is_same(struct str a, struct str b);

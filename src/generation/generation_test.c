@@ -364,21 +364,6 @@ static void damage_is_refused(void **state)
     buf_done(&broken);
 }
 
-static void check_finds_what_reading_cannot(void **state)
-{
-    char path[] = "generation_check_XXXXXX";
-    struct fault why = {0};
-    int fd = mkstemp(path);
-    assert_true(fd >= 0 && write(fd, FILE_TEXT, strlen(FILE_TEXT)) == (ssize_t)strlen(FILE_TEXT));
-    close(fd);
-    if (generation_check(path, NULL, &why) != OK) fail_msg("%s", why.text);
-    unsetenv("GENERATION_TEST_KEY");
-    assert_int_equal(generation_check(path, NULL, &why), ERR_CONFIG);
-    assert_non_null(strstr(why.text, "GENERATION_TEST_KEY is not set"));
-    unlink(path);
-    assert_int_equal(generation_check(path, NULL, &why), ERR_IO);
-}
-
 static void ten_thousand_keys(void **state)
 {
     struct world *w = *state;
@@ -417,7 +402,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(equal_but_for_the_number, setup, teardown),
         cmocka_unit_test_setup_teardown(every_cut_is_refused_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(damage_is_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(check_finds_what_reading_cannot, setup, teardown),
         cmocka_unit_test_setup_teardown(ten_thousand_keys, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

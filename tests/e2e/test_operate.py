@@ -51,6 +51,34 @@ def _():
     until(lambda: gateway.chat(key).status == 200, "the first route answers again")
 
 
+@test("reload names what takes a restart")
+def _():
+    gateway.write(TEXT + "loops: 1\n")
+    text = gateway.cli("reload", json_out=False).stdout
+    check("restart: loops" in text, text)
+    eq(gateway.cli("reload", "--json")["restart_needed"], "loops")
+    gateway.write(TEXT)
+    check("restart" not in gateway.cli("reload", json_out=False).stdout, "nothing is different any more")
+
+
+@test("config check and doctor look into the files that a configuration names")
+def _():
+    other = gateway.dir + "/other.yaml"
+    price = "catalog: 1\nvendor: openai\nsource: https://example.com\nchecked: 2026-11-01\nmodels:\n  - id: mine\n    prices: [{ input: 0.00015, output: 0.0006 }]\n"
+    cases = {"tls: { cert: no-cert.pem, key: no-key.pem }": ("listen[0].tls", "no-cert.pem"),
+             "catalog: [no-such.yaml]": ("catalog", "no-such.yaml"), "catalog: [own.yaml]": ("own.yaml:7", "per token?"),
+             "providers: [{ name: p, kind: openai, url: 'https://127.0.0.1:1/v1', ca_file: no-ca.pem }]": ("providers[0].ca_file", "no-ca.pem")}
+    with open(gateway.dir + "/own.yaml", "w", encoding="utf-8") as file:
+        file.write(price)
+    for line, wanted in cases.items():
+        listen = f"listen: [{{ address: '127.0.0.1:1', {line} }}]\n" if line.startswith("tls") else "listen: 127.0.0.1:1\n" + line + "\n"
+        with open(other, "w", encoding="utf-8") as file:
+            file.write("data: ./other\n" + listen)
+        for command in (("config", "check", other, "--json"), ("doctor", "--config", other, "--json")):
+            told = json.dumps(gateway.cli(*command, status=1))
+            check(all(word in told for word in wanted), f"{command[0]}, {line}: {told}")
+
+
 @test("reload, version and config show know the words that scripts use")
 def _():
     check(gateway.cli("reload", "--json")["generation"] > 0, "reload --json")
