@@ -204,7 +204,7 @@ static void a_big_request_is_not_copied(void **state)
     struct http_origin *o = origin_of(&p);
     struct http_call_request r = {S("POST"), S("/"), {NULL, 0}, pieces, 100};
     s.call = http_call_start(client, o, &r, &PATIENT, &SEEN, &s);
-    while (!s.over && !http_call_was_sent(s.call)) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    while (!s.over && !http_call_was_sent(s.call)) loop_turn(loop, true);
     assert_int_equal(link_queued(&s.call->lane->link), 0);
     run_until(loop, &s.over);
     assert_string_equal(s.body, "ok");
@@ -299,7 +299,7 @@ static void idle_connections_are_closed_first_by_us(void **state)
     client = http_client_new(loop, &options);
     with_peer(&s, &p, see_idle_close);
     assert_string_equal(s.body, "ok");
-    while (STAT(open) > 0) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    while (STAT(open) > 0) loop_turn(loop, true);
     assert_int_equal(STAT(idle), 0);
     peer_join(&p); /* loopback is never kept warm: there was one connection */
     assert_int_equal(STAT(connects), 1);
@@ -323,7 +323,7 @@ static void we_close_before_a_server_that_says_when(void **state)
     struct seen s = {0};
     with_peer(&s, &p, announce_the_end);
     assert_string_equal(s.body, "ok");
-    while (STAT(open) > 0) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    while (STAT(open) > 0) loop_turn(loop, true);
     peer_join(&p);
 }
 
@@ -347,7 +347,7 @@ static void an_origin_in_use_is_kept_warm(void **state)
     struct http_origin *o = origin_of(&p);
     run(&s, o);
     pool_get(client, o)->warm_left = 1; /* loopback never is by itself */
-    while (STAT(connects) < 2 || STAT(open) > 0) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    while (STAT(connects) < 2 || STAT(open) > 0) loop_turn(loop, true);
     assert_int_equal(STAT(connects), 2);
     assert_int_equal(STAT(calls), 1);
     http_origin_unref(o);

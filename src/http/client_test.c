@@ -201,7 +201,7 @@ static void bad_fields_are_refused_later(void **state)
     struct seen gone = {0}; /* cancelled before it could be told */
     gone.call = http_call_start(client, o, &r, &PATIENT, &SEEN, &gone);
     http_call_cancel(gone.call);
-    uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    loop_turn(loop, false);
     assert_false(gone.over);
     http_origin_unref(o);
 }

@@ -147,14 +147,14 @@ static void a_known_name_never_waits(void **state)
     assert_true(name->asking); /* it was used: asked again behind the back */
     assert_true(find(d, &c, "model.example"));
     assert_int_equal(octet_of(&c), 1);
-    while (name->asking) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    while (name->asking) loop_turn(loop, true);
     assert_true(find(d, &c, "model.example")); /* the last good answer is kept */
     assert_int_equal(octet_of(&c), 1);
 
     n.silent = false; /* and renewed when the server is back */
     timer_cancel(loop, &name->timer);
     assert_true(find(d, &c, "model.example"));
-    while (name->asking) uv_run(loop_uv(loop), UV_RUN_ONCE);
+    while (name->asking) loop_turn(loop, true);
     names_stop(&n);
     dns_free(d);
 }

@@ -84,12 +84,15 @@ static size_t push(struct link *k, struct iovec *v, int n)
         ssize_t got = sendmsg(k->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) {
-            if (errno != EAGAIN) link_break(k, errno);
+            if (errno == EAGAIN) watch_used_up(&k->watch, WATCH_WRITE);
+            else link_break(k, errno);
             break;
         }
         taken += (size_t)got;
         at += advance(v + at, batch, (size_t)got);
-        if ((size_t)got < asked) break;
+        if ((size_t)got == asked) continue;
+        watch_used_up(&k->watch, WATCH_WRITE);
+        break;
     }
     return taken;
 }
@@ -181,9 +184,17 @@ void link_deliver(struct link *k, char *p, size_t n)
     k->handler->on_data(k, str_make(p, n));
 }
 
-static void receive(struct link *k, char *at, size_t room)
+ssize_t link_receive(struct link *k, char *at, size_t room)
 {
     ssize_t n = recv(k->fd, at, room, MSG_DONTWAIT);
+    bool is_all = n < 0 ? errno == EAGAIN : (size_t)n < room;
+    if (is_all) watch_used_up(&k->watch, WATCH_READ);
+    return n;
+}
+
+static void receive(struct link *k, char *at, size_t room)
+{
+    ssize_t n = link_receive(k, at, room);
     if (n > 0) {
         link_deliver(k, at, (size_t)n);
     } else if (n == 0) {
@@ -243,7 +254,7 @@ static enum err take_over(struct link *k, struct loop *l, int fd, const struct l
     buf_init(&k->out, QUEUE_MAX);
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on a socket that is not TCP: as good */
-    if (watch_start(l, &k->watch, fd, WATCH_READ, on_ready) == OK) return OK;
+    if (watch_start_edge(l, &k->watch, fd, WATCH_READ, on_ready) == OK) return OK;
     k->fd = -1;
     return FAIL(why, ERR_IO, "cannot watch a socket");
 }

@@ -91,6 +91,7 @@ void link_close(struct link *k);
 void link_put(struct link *k, const char *p, size_t n); /* raw bytes out: sent, or queued */
 void link_break(struct link *k, int error);
 void link_tell(struct link *k, const struct fault *why);
+ssize_t link_receive(struct link *k, char *at, size_t room); /* recv(), and the watch is told what that says of readiness */
 void link_deliver(struct link *k, char *p, size_t n);
 /* Makes the SSL object; a client says hello. */
 MUST_USE enum err link_tls_start(struct link *k, struct tls_server *server, struct fault *why);

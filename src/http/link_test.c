@@ -1,6 +1,7 @@
 /* The plain link: what is queued and when that is told, back-pressure, every way in which it ends. */
 #include "http/link.h"
 
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "http/peer_test.h"
@@ -63,7 +64,7 @@ static int make_pair(struct end *e)
 
 static void turn(void)
 {
-    for (int i = 0; i < 5; i++) uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    for (int i = 0; i < 5; i++) loop_turn(loop, false);
 }
 
 static size_t drain(int fd, size_t most)
@@ -111,14 +112,14 @@ static void a_taste_and_then_the_rest(void **state)
     e.place_room = sizeof place;
     link_taste(&e.link, true);
     assert_int_equal(send(fd, sent, sizeof sent, 0), sizeof sent);
-    uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    loop_turn(loop, false);
     assert_int_equal(e.first, LINK_TASTE);
     assert_int_equal(e.pieces, 2);
     assert_int_equal(e.got, sizeof sent);
     assert_memory_equal(place, sent + LINK_TASTE, sizeof sent - LINK_TASTE);
     link_read_into(&e.link, NULL, 0);
     assert_int_equal(send(fd, sent, sizeof sent, 0), sizeof sent);
-    uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    loop_turn(loop, false);
     assert_int_equal(e.got, sizeof sent + LINK_TASTE); /* nobody gave it a place */
     link_taste(&e.link, false);
     turn();
@@ -147,7 +148,7 @@ static void what_is_not_taken_is_queued(void **state)
     size_t sum = 0;
     for (int i = 0; i < 10000 && link_queued(&e.link) > 0; i++) {
         sum += drain(fd, KIB(8));
-        uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+        loop_turn(loop, false);
     }
     assert_true(e.drained == 1 || e.drained == 2);
     assert_int_equal(e.drained_at, 0);

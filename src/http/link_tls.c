@@ -251,7 +251,7 @@ static void at_error(struct link *k, int error)
 void link_tls_readable(struct link *k)
 {
     char *cipher = loop_scratch(k->loop) + PLAIN_IN;
-    ssize_t n = recv(k->fd, cipher, CIPHER_IN, MSG_DONTWAIT);
+    ssize_t n = link_receive(k, cipher, CIPHER_IN);
     bool hopeless = k->state == LINK_BROKEN && !SSL_is_init_finished(k->ssl);
     if (hopeless || (n == 0 && k->state == LINK_BROKEN)) {
         at_error(k, k->error);

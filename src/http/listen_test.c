@@ -1,6 +1,7 @@
 /* Unit tests of the server on real sockets: listening, TLS with ALPN, PROXY v2 before TLS, what the kernel may hold. */
 #include "base/test.h"
 
+#include <stdio.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/resource.h>

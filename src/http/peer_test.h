@@ -6,11 +6,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/test.h"
 #include "loop/loop.h"
@@ -128,7 +128,7 @@ UNUSED static void run_until(struct loop *l, const bool *done)
     struct timer tick = {0};
     while (!*done) {
         if (!timer_is_set(&tick)) timer_set(l, &tick, 200, on_tick); /* so that a turn ends */
-        uv_run(loop_uv(l), UV_RUN_ONCE);
+        loop_turn(l, true);
         assert_true(clock_mono_ns() < give_up);
     }
     timer_cancel(l, &tick);

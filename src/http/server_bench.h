@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "http/server_priv.h"
 
@@ -208,7 +207,7 @@ UNUSED static size_t bench_read(struct bench *b)
 
 static void bench_turn(struct bench *b)
 {
-    for (int i = 0; i < 3; i++) uv_run(loop_uv(b->loop), UV_RUN_NOWAIT);
+    for (int i = 0; i < 3; i++) loop_turn(b->loop, false);
 }
 
 UNUSED static void bench_send(struct bench *b, struct str bytes)
@@ -262,7 +261,7 @@ UNUSED static void bench_free(struct bench *b)
 {
     if (b->client >= 0) close(b->client);
     http_server_free(b->server);
-    uv_run(loop_uv(b->loop), UV_RUN_NOWAIT);
+    loop_turn(b->loop, false);
     loop_free(b->loop);
     buf_done(&b->events);
     buf_done(&b->got);

@@ -2,6 +2,7 @@
  * that rest, go on and cancel at random, deadlines that pass. Each call must end exactly once, and nothing may be left. */
 #include "http/calls_test.h"
 
+#include <stdio.h>
 #include <poll.h>
 
 #define CALLS 4000

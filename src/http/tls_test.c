@@ -3,6 +3,7 @@
 #include "http/calls_test.h"
 #include "http/certs_test.h"
 
+#include <stdio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 

@@ -1,4 +1,4 @@
-/* loop: one event loop per thread (libuv inside): sockets, timers, deferred work, messages from other threads.
+/* loop: one event loop per thread (epoll, with libuv inside): sockets, timers, deferred work, messages from other threads.
  * Used by every process that waits for anything. A loop and all it owns belong to its thread; only loop_post() and
  * loop_stop() may be called from others. */
 #pragma once
@@ -9,31 +9,40 @@ struct loop;
 struct uv_loop_s;
 
 struct loop *loop_new(void);
-void loop_free(struct loop *l);            /* after loop_run() returned; all watches and timers stopped before */
-void loop_run(struct loop *l);             /* until loop_stop() */
-void loop_stop(struct loop *l);            /* from any thread */
-uint64_t loop_now(const struct loop *l);   /* monotonic milliseconds, cached once per turn */
-struct uv_loop_s *loop_uv(struct loop *l); /* for processes and signals only */
+void loop_free(struct loop *l);                /* after loop_run() returned; all watches and timers stopped before */
+void loop_run(struct loop *l);                 /* until loop_stop() */
+void loop_turn(struct loop *l, bool may_wait); /* one round of loop_run(), for tests */
+void loop_stop(struct loop *l);                /* from any thread */
+uint64_t loop_now(const struct loop *l);       /* monotonic milliseconds, cached once per turn */
+struct uv_loop_s *loop_uv(struct loop *l);     /* for processes and signals only */
 
 /* A buffer to receive into, shared by all of the loop's connections; its bytes are valid until the callback returns. */
 #define LOOP_SCRATCH KIB(128)
 char *loop_scratch(struct loop *l);
 
-/* ---- file descriptors: level-triggered readiness ----------------------------------------------------------------- */
+/* ---- file descriptors: readiness --------------------------------------------------------------------------------- */
 
-/* WATCH_GONE: the peer closed its side or the connection broke, whatever is still unread. */
+/* WATCH_GONE: the peer closed its side or the connection broke, whatever is still unread. After an error all are told. */
 enum watch_events { WATCH_NONE = 0, WATCH_READ = 1, WATCH_WRITE = 2, WATCH_GONE = 4 };
 
 /* Embedded in its owner, who may be freed right after watch_stop(). */
 struct watch {
     struct loop *loop;
     void (*on_ready)(struct watch *w, unsigned events);
-    struct watch_handle *handle;
+    struct watch *ripe_next, **ripe_at; /* the rest is the loop's own */
     int fd;
-    unsigned events;
+    unsigned char events, ready;
+    bool started, registered, is_edge;
 };
+/* Told again in each turn as long as it is so. The descriptor becomes non-blocking, as with the next one. */
 MUST_USE enum err watch_start(struct loop *l, struct watch *w, int fd, unsigned events,
                               void (*on_ready)(struct watch *, unsigned events));
+/* The same for an owner who says with watch_used_up() when the descriptor had nothing more to give or took no more: then
+ * changing what is waited for is no system call, and the kernel looks at each readiness once. For stream sockets. */
+MUST_USE enum err watch_start_edge(struct loop *l, struct watch *w, int fd, unsigned events,
+                                   void (*on_ready)(struct watch *, unsigned events));
+/* After EAGAIN, or when less was read or written than was asked for. */
+void watch_used_up(struct watch *w, unsigned events);
 void watch_set(struct watch *w, unsigned events); /* no-op when unchanged; WATCH_NONE pauses */
 void watch_stop(struct watch *w);                 /* does not close the fd; idempotent */
 

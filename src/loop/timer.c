@@ -1,6 +1,8 @@
-/* Timers: a binary heap of embedded structs above one uv timer, so that setting and cancelling touch no libuv handle.
- * Part of the loop; owns nothing but the heap. */
+/* Timers: a binary heap of embedded structs; the loop waits no longer than for its first. Part of the loop; owns nothing
+ * but the heap. */
 #include "priv.h"
+
+#include <limits.h>
 
 #include <stdlib.h>
 
@@ -32,41 +34,20 @@ static void sift_down(struct loop *l, uint32_t place, struct timer *t)
     put(l, place, t);
 }
 
-static void on_tick(uv_timer_t *tick);
-
-static void arm(struct loop *l)
+void timers_run(struct loop *l)
 {
-    uint64_t at = l->n_timers ? l->heap[1]->at : UINT64_MAX;
-    if (at >= l->tick_at) return; /* an early tick only looks and arms again */
-    uint64_t now = uv_now(&l->uv);
-    l->tick_at = at;
-    uv_timer_start(&l->tick, on_tick, at > now ? at - now : 0, 0);
-}
-
-static void on_tick(uv_timer_t *tick)
-{
-    struct loop *l = tick->data;
-    l->tick_at = UINT64_MAX;
-    while (l->n_timers && l->heap[1]->at <= uv_now(&l->uv)) {
+    while (l->n_timers && l->heap[1]->at <= l->now) {
         struct timer *t = l->heap[1];
         timer_cancel(l, t);
         t->on_time(t);
     }
-    arm(l);
 }
 
-void timers_init(struct loop *l)
+int timers_wait_ms(const struct loop *l)
 {
-    must(uv_timer_init(&l->uv, &l->tick) == 0);
-    l->tick.data = l;
-    l->tick_at = UINT64_MAX;
-}
-
-void timers_done(struct loop *l)
-{
-    uv_close((uv_handle_t *)&l->tick, NULL);
-    free(l->heap);
-    l->heap = NULL;
+    if (!l->n_timers) return -1;
+    uint64_t at = l->heap[1]->at;
+    return at <= l->now ? 0 : at - l->now < INT_MAX ? (int)(at - l->now) : INT_MAX;
 }
 
 void timer_set(struct loop *l, struct timer *t, uint64_t after_ms, void (*on_time)(struct timer *))
@@ -76,10 +57,9 @@ void timer_set(struct loop *l, struct timer *t, uint64_t after_ms, void (*on_tim
         l->cap_timers = l->cap_timers ? l->cap_timers * 2 : 64;
         l->heap = mem_resize(l->heap, l->cap_timers * sizeof(struct timer *));
     }
-    t->at = uv_now(&l->uv) + (after_ms ? after_ms : 1); /* 0 could keep on_tick() in its loop for ever */
+    t->at = l->now + (after_ms ? after_ms : 1); /* 0 could keep timers_run() in its loop for ever */
     t->on_time = on_time;
     sift_up(l, ++l->n_timers, t);
-    arm(l);
 }
 
 void timer_cancel(struct loop *l, struct timer *t)
