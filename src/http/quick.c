@@ -63,6 +63,13 @@ static __m128i controls_in(__m128i x)
 
 static unsigned value_run(const char *p) { return run_of(~bits(controls_in(load(p)), controls_in(load(p + 16)))); }
 
+/* The first n of a block may all stand in a name; false: the table judges. */
+static bool names_first(const char *p, size_t n)
+{
+    uint32_t first = (uint32_t)((UINT64_C(1) << n) - 1);
+    return (bits(names_in(load(p)), names_in(load(p + 16))) & first) == first;
+}
+
 /* Of the block at p, the first n. */
 static void lower_block(char *p, size_t n)
 {
@@ -87,6 +94,12 @@ static unsigned value_run(const char *p)
     unsigned n = 0;
     while (n < QUICK_BLOCK && may_stand((unsigned char)p[n])) n++;
     return n;
+}
+
+static bool names_first(const char *p, size_t n)
+{
+    uint32_t capitals;
+    return name_run(p, &capitals) >= n;
 }
 
 static void lower_block(char *p, size_t n)
@@ -122,6 +135,16 @@ size_t quick_value_n(struct str s)
     }
     while (n < s.n && may_stand((unsigned char)s.p[n])) n++;
     return n;
+}
+
+bool quick_field_is_valid(const char *line, size_t name_n, size_t value_n)
+{
+    const char *value = line + name_n + 2;
+    bool upper, is_name = name_n && name_n <= QUICK_BLOCK && names_first(line, name_n);
+    if (!is_name && (!name_n || quick_name_n(str_make(line, name_n), &upper) != name_n)) return false;
+    for (; value_n > QUICK_BLOCK; value += QUICK_BLOCK, value_n -= QUICK_BLOCK)
+        if (value_run(value) < QUICK_BLOCK) return false;
+    return value_run(value) >= value_n;
 }
 
 void quick_lower(char *bytes, size_t size, const struct head_slot *slots, unsigned n)

@@ -29,6 +29,8 @@ void quick_lower(char *bytes, size_t size, const struct head_slot *slots, unsign
 #define QUICK_BLOCK 32
 size_t quick_name_n(struct str s, bool *ret_upper);
 size_t quick_value_n(struct str s);
+/* `name: value`, where QUICK_BLOCK bytes can be read behind the value: both may stand so. */
+bool quick_field_is_valid(const char *line, size_t name_n, size_t value_n);
 
 /* `name: value` and its line's end. False, and nothing is written: bytes that no field may hold. */
 MUST_USE bool http_field_write(struct buf *out, const struct http_field *f);

@@ -59,6 +59,27 @@ static void only_names_are_made_small(void **state)
     }
 }
 
+/* Each byte at each place of a name or a value, with the block behind them that may be read and never counts. */
+static void a_written_field_is_judged_by_its_own_bytes(void **state)
+{
+    (void)state;
+    char line[120 + QUICK_BLOCK];
+    for (size_t name_n = 0; name_n <= 40; name_n += 1 + name_n / 5) {
+        for (size_t value_n = 0; value_n <= 70; value_n += 1 + value_n / 9) {
+            size_t end = name_n + 2 + value_n;
+            for (size_t at = 0; at < end + QUICK_BLOCK; at++) {
+                for (int c = 0; c < 256; c += c < 0x82 ? 1 : 31) {
+                    bool in_name = at < name_n, in_value = at >= name_n + 2 && at < end;
+                    bool is_good = (!in_name || names_letter((unsigned char)c)) && (!in_value || values_letter((unsigned char)c));
+                    memset(line, 'a', sizeof line);
+                    line[at] = (char)c;
+                    assert_int_equal(quick_field_is_valid(line, name_n, value_n), name_n > 0 && is_good);
+                }
+            }
+        }
+    }
+}
+
 static bool reads(const char *text, struct quick_head *ret_head)
 {
     struct head_slot slots[4];
@@ -132,6 +153,7 @@ int main(void)
         cmocka_unit_test(a_name_ends_at_the_first_byte_that_is_none),
         cmocka_unit_test(a_value_ends_at_the_first_control),
         cmocka_unit_test(only_names_are_made_small),
+        cmocka_unit_test(a_written_field_is_judged_by_its_own_bytes),
         cmocka_unit_test(plain_heads_are_read),
         cmocka_unit_test(all_others_are_left_alone),
         cmocka_unit_test(only_valid_fields_are_written),
