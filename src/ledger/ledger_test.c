@@ -1,6 +1,8 @@
 /* Control's side of the ledger: living, ended and killed gateways, reports and money. */
 #include "ledger/test.h"
 
+#include <sched.h>
+
 /* ---- ingest --------------------------------------------------------------------------------------------------------------- */
 
 static void test_nothing_yet(void **state)
@@ -154,6 +156,30 @@ static void test_sums_equal_rows(void **state)
     assert_true(str_ends(buf_view(&b), buf_view(&want)));
     buf_done(&b);
     buf_done(&want);
+}
+
+/* In place of libc's, for this whole program. */
+static unsigned gave_way;
+
+int sched_yield(void)
+{
+    gave_way++;
+    return 0;
+}
+
+/* However much there is to read, no event loop on the same processor waits for all of it. */
+static void test_many_rows_give_way(void **state)
+{
+    (void)state;
+    enum { ALL = 600, STINT = 256 };
+    open_gateway();
+    for (uint64_t i = 0; i < ALL; i++) one(i);
+    close_gateway();
+    gave_way = 0;
+    assert_int_equal(run(), ALL);
+    assert_int_equal(gave_way, ALL / STINT);
+    assert_int_equal(run(), 0);
+    assert_int_equal(gave_way, ALL / STINT);
 }
 
 /* What a batch holds may be known in part, when the place where reading goes on is lost. */
@@ -482,6 +508,7 @@ int main(void)
         CASE(test_report_is_exact),
         CASE(test_report_tells_what_is_estimated),
         CASE(test_sums_equal_rows),
+        CASE(test_many_rows_give_way),
         CASE(test_known_rows_beside_new_ones),
         CASE(test_absurd_usage_is_kept_bounded),
         CASE(test_interrupted_is_charged_its_estimate),
