@@ -85,4 +85,5 @@
       "approximated")                                                                                                            \
     X(LOSS_OPENING, "opening_turn",                                                                                              \
       "words of ours where the target demands some: a turn before the assistant's first, a text beside a document",              \
-      "approximated")
+      "approximated")                                                                                                            \
+    X(LOSS_ARGUMENTS, "arguments", "a call's arguments that are no JSON object, told within one", "approximated")

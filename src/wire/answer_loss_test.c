@@ -332,14 +332,37 @@ static void citations_tell_their_range(void **state)
     }
 }
 
+/* Nobody's clients hear a tier's word that their vendor does not have. */
+static void tiers_are_the_formats_own(void **state)
+{
+    static const struct {
+        const char *told;
+        const char *as[WIRE_FORMATS];
+    } CASES[] = {
+        {"default", {"default", "default", "standard", "default"}},
+        {"standard", {"default", "default", "standard", "default"}},
+        {"priority", {"priority", "priority", "priority", "priority"}},
+        {"flex", {"flex", "flex", "", "flex"}},
+        {"batch", {"", "", "batch", ""}},
+        {"reserved", {"", "", "", "reserved"}},
+        {"", {"", "", "", ""}},
+    };
+    static const enum wire_format FORMATS[] = {WIRE_OPENAI_CHAT, WIRE_OPENAI_RESPONSES, WIRE_ANTHROPIC_MESSAGES,
+                                               WIRE_BEDROCK_CONVERSE};
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES); i++)
+        for (unsigned k = 0; k < COUNTOF(FORMATS); k++) {
+            struct str word = wire_tier_word(FORMATS[k], CASES[i].told);
+            if (!str_eq(word, str_z(CASES[i].as[k]))) fail_msg("%s: %.*s", CASES[i].told, STR_ARG(word));
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_in_an_answer_is_gone),
-        cmocka_unit_test(content_in_pieces_is_read),
-        cmocka_unit_test(a_call_cut_off_by_the_limit_ends_well),
-        cmocka_unit_test(characters_are_counted),
-        cmocka_unit_test(citations_tell_their_range),
+        cmocka_unit_test(tiers_are_the_formats_own), cmocka_unit_test(nothing_in_an_answer_is_gone),
+        cmocka_unit_test(content_in_pieces_is_read), cmocka_unit_test(a_call_cut_off_by_the_limit_ends_well),
+        cmocka_unit_test(characters_are_counted),    cmocka_unit_test(citations_tell_their_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

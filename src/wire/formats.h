@@ -32,6 +32,8 @@ MUST_USE enum err wire_scan_answer(struct json_tape *t, struct str body, const s
 bool wire_count(const struct json_tape *t, uint32_t at, uint64_t *ret_count); /* at 0: none */
 bool wire_count_in(const struct json_tape *t, uint32_t object, struct str name, uint64_t *ret_count);
 void wire_read_tier(const struct json_tape *t, uint32_t tier, struct usage *u); /* tier 0 or null: nothing */
+/* What an answer in this format calls the tier that it was told; STR_NONE: nothing that its clients know. */
+struct str wire_tier_word(enum wire_format f, const char *tier);
 void wire_blame(struct str body, struct json_tape *t, struct buf *out);
 
 /* ---- rejoin.c --------------------------------------------------------------------------------------------------------------- */

@@ -233,6 +233,10 @@ MUST_USE enum err wire_answer_done(struct json_writer *j, const struct wire_repl
                                    struct fault *why);
 /* A call's arguments as raw JSON. Of one that the output's limit cut off nothing is left, counted: {}, as Anthropic does it.
  * ERR_UPSTREAM_GARBAGE: they are no object. */
+/* Of a call in a request, for formats that hold an object. What an earlier model wrote and is none (broken off, misspelled: agents send
+ * it back with their complaint as the result) stands in one as its text, counted. ERR_LIMIT. */
+MUST_USE enum err wire_call_object(struct wire_out *o, struct chat_item *call, struct json_tape *t, struct str *ret_object,
+                                   struct fault *why);
 MUST_USE enum err wire_call_input(const struct chat_item *call, const struct chat_answer *answer, const struct wire_reply *to,
                                   struct str *ret_input, struct fault *why);
 bool wire_is_cut_off(enum chat_stop_kind stop); /* the last call of such an answer may be half of one */

@@ -114,6 +114,27 @@ enum err wire_answer_done(struct json_writer *j, const struct wire_reply *to, st
 
 bool wire_is_cut_off(enum chat_stop_kind stop) { return stop == STOP_LIMIT || stop == STOP_CONTEXT_FULL; }
 
+/* The member's name is the one that Anthropic's documents advise ("Fine-grained tool streaming", "Handling invalid JSON"). */
+enum err wire_call_object(struct wire_out *o, struct chat_item *call, struct json_tape *t, struct str *ret_object,
+                          struct fault *why)
+{
+    struct str text;
+    struct fault inner = {0};
+    struct buf object;
+    chat_told(&call->node, ITEM_HAS_ARGUMENTS);
+    enum err e = chat_json_raw(&call->arguments, o->a, t, ret_object, &inner);
+    if (e == OK) return OK;
+    if (e != ERR_BAD_REQUEST || !chat_json_span(&call->arguments, o->a, &text)) return wire_request_full(why);
+    buf_init(&object, text.n + 32);
+    buf_str(&object, S("{\"INVALID_JSON\":\""));
+    buf_str(&object, text);
+    buf_str(&object, S("\"}"));
+    bool kept = arena_str(o->a, buf_view(&object), ret_object);
+    buf_done(&object);
+    o->losses->n[LOSS_ARGUMENTS]++;
+    return kept ? OK : wire_request_full(why);
+}
+
 enum err wire_call_input(const struct chat_item *call, const struct chat_answer *answer, const struct wire_reply *to,
                          struct str *ret_input, struct fault *why)
 {

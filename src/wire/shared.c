@@ -141,6 +141,23 @@ void wire_read_tier(const struct json_tape *t, uint32_t tier, struct usage *u)
     u->tier[n] = '\0';
 }
 
+/* OpenAI API reference "service_tier", Anthropic API reference "usage.service_tier", AWS API reference "ServiceTier". */
+struct str wire_tier_word(enum wire_format f, const char *tier)
+{
+    static const struct {
+        const char *normal, *others[4];
+    } WORDS[WIRE_FORMATS] = {
+        [WIRE_OPENAI_CHAT] = {"default", {"auto", "flex", "scale", "priority"}},
+        [WIRE_OPENAI_RESPONSES] = {"default", {"auto", "flex", "scale", "priority"}},
+        [WIRE_ANTHROPIC_MESSAGES] = {"standard", {"priority", "batch"}},
+        [WIRE_BEDROCK_CONVERSE] = {"default", {"flex", "priority", "reserved"}},
+    };
+    if (strcmp(tier, "default") == 0 || strcmp(tier, "standard") == 0) return str_z(WORDS[f].normal);
+    for (unsigned i = 0; i < COUNTOF(WORDS[f].others) && WORDS[f].others[i]; i++)
+        if (strcmp(WORDS[f].others[i], tier) == 0) return str_z(WORDS[f].others[i]);
+    return STR_NONE;
+}
+
 /* Providers send about one token an event; what is longer than an event's frame usually is counts by four bytes a token. */
 uint64_t wire_tokens_of_event(size_t data_n)
 {

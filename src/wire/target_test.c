@@ -479,6 +479,64 @@ static void the_short_way_is_for_nothing_else(void **state)
     }
 }
 
+#define BROKEN_CALL                                                                                                           \
+    "{\"model\":\"m\","                                                                                                       \
+    "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"c1\","            \
+    "\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"%s\"}}]},{\"role\":\"tool\",\"tool_call_id\":\"c1\"," \
+    "\"content\":\"no JSON\"}]}"
+
+/* What a model broke off or misspelled, and its agent sends back: every target has it as it was, within an object. */
+static void broken_arguments_are_told(void **state)
+{
+    static const struct {
+        const char *given, *told;
+        unsigned lost;
+    } CASES[] = {
+        {"{\\\"city\\\": \\\"Par", "{\"INVALID_JSON\":\"{\\\"city\\\": \\\"Par\"}", 1},
+        {"Paris\\n", "{\"INVALID_JSON\":\"Paris\\n\"}", 1},
+        {"[1]", "{\"INVALID_JSON\":\"[1]\"}", 1},
+        {"{\\\"a\\\":1,\\\"a\\\":2}", "{\"INVALID_JSON\":\"{\\\"a\\\":1,\\\"a\\\":2}\"}", 1},
+        {" {\\\"a\\\":1} ", "{\"a\":1}", 0},
+        {"", "{}", 0},
+    };
+    static const enum wire_format TARGETS[] = {WIRE_ANTHROPIC_MESSAGES, WIRE_BEDROCK_CONVERSE, WIRE_BEDROCK_INVOKE,
+                                               WIRE_GEMINI_GENERATE};
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES) * COUNTOF(TARGETS); i++) {
+        unsigned at = i / COUNTOF(TARGETS);
+        char body[1024];
+        struct bench b;
+        struct wire_name *names;
+        size_t found;
+        int n = snprintf(body, sizeof body, BROKEN_CALL, CASES[at].given);
+        bench_start(&b);
+        struct str out = through(&b, WIRE_OPENAI_CHAT, TARGETS[i % COUNTOF(TARGETS)], str_make(body, (size_t)n), &names);
+        if (!out.n || !str_find(out, str_z(CASES[at].told), &found)) fail_msg("case %u: %.*s %s", at, STR_ARG(out), b.why.text);
+        assert_int_equal(b.losses.n[LOSS_ARGUMENTS], CASES[at].lost);
+        bench_stop(&b);
+    }
+}
+
+/* Google looks into it; for all others it would be a guess. */
+static void a_file_of_no_type_goes_to_google_only(void **state)
+{
+    struct str body =
+        S("{\"contents\":[{\"parts\":[{\"text\":\"hi\"},{\"fileData\":{\"fileUri\":\"https://example.org/a\"}}]}]}");
+    (void)state;
+    for (unsigned f = 0; f < WIRE_FORMATS; f++) {
+        struct bench b;
+        struct wire_name *names;
+        size_t at;
+        if (!is_translated(f)) continue;
+        bench_start(&b);
+        struct str out = through(&b, WIRE_GEMINI_GENERATE, f, body, &names);
+        if (f == WIRE_GEMINI_GENERATE)
+            assert_true(str_find(out, S("{\"fileData\":{\"fileUri\":\"https://example.org/a\"}}"), &at));
+        else if (out.n || !strstr(b.why.text, "contents[0].parts[1]")) fail_msg("%.*s %s", STR_ARG(out), b.why.text);
+        bench_stop(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +552,8 @@ int main(void)
         cmocka_unit_test(answers_have_the_subset_of_schemas),
         cmocka_unit_test(a_short_way_leads_to_the_same),
         cmocka_unit_test(the_short_way_is_for_nothing_else),
+        cmocka_unit_test(broken_arguments_are_told),
+        cmocka_unit_test(a_file_of_no_type_goes_to_google_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,8 +55,7 @@ static enum err put_call(struct anthropic_messages_writing *w, struct chat_item 
 {
     struct str input;
     if (i->form != CALL_FUNCTION) return OK; /* left for chat_account() */
-    TRY(chat_json_raw(&i->arguments, w->o.a, w->to->tape, &input, w->why));
-    chat_told(&i->node, ITEM_HAS_ARGUMENTS);
+    TRY(wire_call_object(&w->o, i, w->to->tape, &input, w->why));
     json_put_object(&w->o.w);
     json_add_str(&w->o.w, S("type"), S("tool_use"));
     wire_put_field(&w->o, &i->node, ITEM_HAS_CALL_ID, "id", i->call_id);

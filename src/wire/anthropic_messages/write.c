@@ -52,7 +52,9 @@ void anthropic_messages_put_usage(struct json_writer *w, const struct usage *u)
         json_add_u64(w, S("web_fetch_requests"), u->n[USAGE_UNIT_WEB_FETCH]);
         json_put_end(w);
     }
-    if (u->tier[0]) json_add_str(w, S("service_tier"), str_z(u->tier));
+    struct str tier = wire_tier_word(WIRE_ANTHROPIC_MESSAGES, u->tier);
+    if (tier.n) json_add_str(w, S("service_tier"), tier);
+    else if (u->tier[0]) json_add_null(w, S("service_tier"));
     json_put_end(w);
 }
 

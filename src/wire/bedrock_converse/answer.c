@@ -240,9 +240,10 @@ void bedrock_converse_put_end(struct json_writer *w, const struct usage *u)
     json_put_name(w, S("usage"));
     bedrock_converse_put_usage(w, u);
     json_add_raw(w, S("metrics"), S("{\"latencyMs\":0}")); /* the SDKs want one; only the vendor knows it */
-    if (!u->tier[0]) return;
+    struct str tier = wire_tier_word(WIRE_BEDROCK_CONVERSE, u->tier);
+    if (!tier.n) return;
     json_add_object(w, S("serviceTier"));
-    json_add_str(w, S("type"), str_z(u->tier));
+    json_add_str(w, S("type"), tier);
     json_put_end(w);
 }
 

@@ -228,8 +228,7 @@ static enum err put_call(writing *w, struct chat_item *i)
     struct json_writer *j = &w->o.w;
     struct str input;
     if (i->form != CALL_FUNCTION) return OK; /* left for chat_account() */
-    TRY(chat_json_raw(&i->arguments, w->o.a, w->to->tape, &input, w->why));
-    chat_told(&i->node, ITEM_HAS_ARGUMENTS);
+    TRY(wire_call_object(&w->o, i, w->to->tape, &input, w->why));
     json_put_object(j);
     json_add_object(j, S("toolUse"));
     wire_put_field(&w->o, &i->node, ITEM_HAS_CALL_ID, "toolUseId", i->call_id);

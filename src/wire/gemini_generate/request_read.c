@@ -132,9 +132,25 @@ static enum err end_media(struct wire_in *in, struct chat_part *p, uint32_t at)
     return OK;
 }
 
+/* Code that ran at the vendor and the like: only its own family can read it. */
+static enum err take_other(struct wire_in *in, uint32_t at)
+{
+    return wire_raw_item(in, new_item(in, ITEM_UNKNOWN, at), S("part"), at);
+}
+
+/* Google looks into such a file for what it is; nobody else does, and a picture told as a document would be nonsense. */
+static bool is_untyped(const struct wire_in *in, uint32_t at)
+{
+    uint32_t file = gemini_find(in->t, at, "fileData", "file_data");
+    if (!file || !json_is(in->t, file, JSON_OBJECT)) return false;
+    uint32_t type = gemini_find(in->t, file, "mimeType", "mime_type");
+    return !type || json_is(in->t, type, JSON_NULL);
+}
+
 static enum err take_media(struct wire_in *in, uint32_t at)
 {
     static const struct wire_shape shape = WIRE_SHAPE(MEDIA);
+    if (is_untyped(in, at)) return take_other(in, at);
     struct chat_part *p = message_part(in, PART_DOCUMENT, at);
     if (!p) return wire_full(in);
     TRY(wire_walk(in, at, &shape, p));
@@ -270,12 +286,6 @@ static enum err take_result(struct wire_in *in, uint32_t at)
 }
 
 /* ---- turns ---------------------------------------------------------------------------------------------------------------------- */
-
-/* Code that ran at the vendor and the like: only its own family can read it. */
-static enum err take_other(struct wire_in *in, uint32_t at)
-{
-    return wire_raw_item(in, new_item(in, ITEM_UNKNOWN, at), S("part"), at);
-}
 
 static enum err take_part(struct wire_in *in, void *into, uint32_t at)
 {

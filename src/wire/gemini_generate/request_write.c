@@ -117,8 +117,7 @@ static enum err put_call(struct gemini_writing *w, struct chat_item *i)
 {
     struct str args;
     if (i->form != CALL_FUNCTION) return OK; /* left for chat_account() */
-    TRY(chat_json_raw(&i->arguments, w->o.a, w->to->tape, &args, w->why));
-    chat_told(&i->node, ITEM_HAS_ARGUMENTS);
+    TRY(wire_call_object(&w->o, i, w->to->tape, &args, w->why));
     chat_told(&i->node, ITEM_HAS_CALL_ID);
     json_put_object(&w->o.w);
     json_add_object(&w->o.w, S("functionCall"));

@@ -288,7 +288,8 @@ enum err openai_chat_write_answer(struct chat_answer *answer, const struct wire_
     json_put_end(&w);
     json_put_name(&w, S("usage"));
     openai_chat_put_usage(&w, &answer->usage);
-    if (answer->usage.tier[0]) json_add_str(&w, S("service_tier"), str_z(answer->usage.tier));
+    struct str tier = wire_tier_word(WIRE_OPENAI_CHAT, answer->usage.tier);
+    if (tier.n) json_add_str(&w, S("service_tier"), tier);
     json_put_end(&w);
     return wire_answer_done(&w, to, answer, why);
 }

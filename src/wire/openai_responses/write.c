@@ -333,7 +333,8 @@ void openai_responses_put_response(struct json_writer *w, const struct wire_repl
     else put_output(w, to, a);
     openai_responses_put_repeated(w, to);
     json_add_bool(w, S("store"), false);
-    json_add_str(w, S("service_tier"), a->usage.tier[0] ? str_z(a->usage.tier) : S("default"));
+    struct str tier = wire_tier_word(WIRE_OPENAI_RESPONSES, a->usage.tier);
+    json_add_str(w, S("service_tier"), tier.n ? tier : S("default"));
     json_put_name(w, S("usage"));
     if (open) json_put_null(w);
     else put_usage(w, &a->usage);
