@@ -64,7 +64,8 @@ void down_failed(struct exchange *x, enum err_class class)
     for (unsigned i = 0; i < x->n_down; i++)
         if (!is_of_answer(x->down[i].name)) x->down[kept++] = x->down[i];
     x->down[kept++] = (struct http_field){S("content-type"), S("application/json")};
-    if (x->wire->error_type) x->down[kept++] = (struct http_field){S("x-amzn-errortype"), x->wire->error_type(class)};
+    if (x->wire->error_type)
+        x->down[kept++] = (struct http_field){S("x-amzn-errortype"), x->wire->error_type(class, OK, x->status)};
     x->n_down = kept;
 }
 

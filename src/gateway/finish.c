@@ -44,7 +44,8 @@ static void answer_fault(struct gateway_loop *gl, struct http_stream *s, const s
     fields[n++] = (struct http_field){S("content-type"), S("application/json")};
     if (why->code == ERR_RECALL) fields[n++] = (struct http_field){S("x-should-retry"), S("true")};
     if (!err_can_retry(why->code)) fields[n++] = (struct http_field){S("x-should-retry"), S("false")};
-    if (wire->error_type) fields[n++] = (struct http_field){S("x-amzn-errortype"), wire->error_type(err_class_of(why->code))};
+    if (wire->error_type)
+        fields[n++] = (struct http_field){S("x-amzn-errortype"), wire->error_type(err_class_of(why->code), why->code, 0)};
     if (why->retry_after_s) {
         snprintf(retry, sizeof retry, "%u", why->retry_after_s);
         fields[n++] = (struct http_field){S("retry-after"), str_z(retry)};

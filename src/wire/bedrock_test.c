@@ -216,6 +216,33 @@ static void the_name_of_an_error_is_read_in_all_its_forms(void **state)
     }
 }
 
+static void errors_have_the_vendors_names(void **state)
+{
+    static const struct {
+        enum err_class class;
+        enum err code;
+        int status;
+        const char *name;
+    } CASES[] = {
+        {CLASS_AUTH, ERR_SIGNATURE_FORM, 0, "IncompleteSignatureException"},
+        {CLASS_AUTH, ERR_SIGNATURE_INVALID, 0, "InvalidSignatureException"},
+        {CLASS_AUTH, ERR_SIGNATURE_EXPIRED, 0, "InvalidSignatureException"},
+        {CLASS_AUTH, ERR_SIGNATURE_SKEWED, 0, "InvalidSignatureException"},
+        {CLASS_AUTH, ERR_SIGNATURE_SCOPE, 0, "InvalidSignatureException"},
+        {CLASS_AUTH, ERR_ACCESS_KEY, 0, "UnrecognizedClientException"},
+        {CLASS_AUTH, ERR_KEY_INVALID, 0, "UnrecognizedClientException"},
+        {CLASS_UPSTREAM, OK, 500, "InternalServerException"},
+        {CLASS_UPSTREAM, OK, 424, "ModelErrorException"},
+        {CLASS_TIMEOUT, OK, 504, "ModelTimeoutException"},
+        {CLASS_OVERLOADED, OK, 503, "ServiceUnavailableException"},
+    };
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        struct str name = wire_ops_get(WIRE_BEDROCK_CONVERSE)->error_type(CASES[i].class, CASES[i].code, CASES[i].status);
+        if (!str_eq(name, str_z(CASES[i].name))) fail_msg("case %u: %.*s", i, STR_ARG(name));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +254,7 @@ int main(void)
         cmocka_unit_test(claudes_effort_stands_in_output_config),
         cmocka_unit_test(our_errors_are_whole_frames),
         cmocka_unit_test(the_name_of_an_error_is_read_in_all_its_forms),
+        cmocka_unit_test(errors_have_the_vendors_names),
     };
     return cmocka_run_group_tests_name("bedrock", tests, NULL, NULL);
 }

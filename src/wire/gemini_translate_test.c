@@ -402,6 +402,31 @@ static void errors(void **state)
     }
 }
 
+static void errors_have_googles_words(void **state)
+{
+    static const struct {
+        int status;
+        enum err_class class;
+        const char *word;
+    } CASES[] = {{500, CLASS_UPSTREAM, "INTERNAL"},
+                 {409, CLASS_REQUEST, "ABORTED"},
+                 {503, CLASS_OVERLOADED, "UNAVAILABLE"},
+                 {502, CLASS_UPSTREAM, "UNAVAILABLE"},
+                 {504, CLASS_TIMEOUT, "DEADLINE_EXCEEDED"}};
+    (void)state;
+    for (unsigned i = 0; i < COUNTOF(CASES); i++) {
+        char want[64];
+        size_t at;
+        struct buf out;
+        const struct chat_error e = {.class = CASES[i].class, .status = CASES[i].status, .message = S("m")};
+        buf_init(&out, KIB(4));
+        translator_of(WIRE_GEMINI_GENERATE)->write_error(&e, S("id"), &out);
+        snprintf(want, sizeof want, "\"status\":\"%s\"", CASES[i].word);
+        if (!str_find(buf_view(&out), str_z(want), &at)) fail_msg("%d: %s", CASES[i].status, buf_z(&out));
+        buf_done(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +437,7 @@ int main(void)
         cmocka_unit_test(foreign_state_travels_in_a_signature),
         cmocka_unit_test(answers),
         cmocka_unit_test(errors),
+        cmocka_unit_test(errors_have_googles_words),
     };
     return cmocka_run_group_tests_name("gemini in translation", tests, NULL, NULL);
 }

@@ -172,7 +172,8 @@ struct wire_ops {
     void (*error_event)(const struct fault *f, struct str request_id, struct buf *out);
     /* Of a format that numbers its events, instead of error_event; NULL: it does not. */
     void (*numbered_error_event)(const struct fault *f, struct str request_id, uint64_t number, struct buf *out);
-    struct str (*error_type)(enum err_class class); /* the name of an error that stands in a field of its own; NULL: none does */
+    /* The name of an error that stands in a field of its own; NULL: none does. code: of ours, or OK: it is a provider's, of this status. */
+    struct str (*error_type)(enum err_class class, enum err code, int status);
     /* The upstream's word in an error body, for log and ledger ("rate_limit_error: …"); "" none. */
     void (*blame)(struct str body, struct json_tape *t, struct buf *out);
     const char *heartbeat; /* an event or comment that every SDK of this format skips; NULL: put_heartbeat, or there is none */

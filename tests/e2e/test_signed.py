@@ -125,6 +125,17 @@ def _():
     passes(post(signed(at=time.time() - 200)))
 
 
+@test("callers of Bedrock's own calls get AWS's names for it, by which its SDKs put their clock right")
+def _():
+    target, body = "/model/fast/converse", b'{"messages": [{"role": "user", "content": [{"text": "hello"}]}]}'
+    stranger = Signer("AKIDEXAMPLE", PAIR["secret_access_key"])
+    for signer, at, name in ((SIGNER, time.time() - 400, "InvalidSignatureException"), (SIGNER, time.time() + 400, "InvalidSignatureException"),
+                             (stranger, time.time(), "UnrecognizedClientException")):
+        got = call(gateway.address, "POST", target, signer.sign("POST", target, {"host": HOST, "content-type": "application/json"}, body, at=at), body)
+        eq((got.status, got.get("x-amzn-errortype")), (403, name), got)
+        check(got.get("date"), "the time here")
+
+
 @test("presigned: in the query, for as long as it says")
 def _():
     passes(post({}, SIGNER.presign("POST", PATH, HOST, body=BODY)))

@@ -38,7 +38,22 @@ static enum err_class class_of(struct str name)
     return CLASS_NONE;
 }
 
-struct str bedrock_converse_error_type(enum err_class class) { return name_of(class); }
+/* AWS, "Common errors", "Troubleshooting Signature Version 4": its SDKs put their clock right after these, and try again. */
+static const struct {
+    enum err code;
+    struct str name;
+} SIGNATURES[] = {
+    {ERR_SIGNATURE_FORM, {"IncompleteSignatureException", 28}}, {ERR_SIGNATURE_INVALID, {"InvalidSignatureException", 25}},
+    {ERR_SIGNATURE_EXPIRED, {"InvalidSignatureException", 25}}, {ERR_SIGNATURE_SKEWED, {"InvalidSignatureException", 25}},
+    {ERR_SIGNATURE_SCOPE, {"InvalidSignatureException", 25}},   {ERR_ACCESS_KEY, {"UnrecognizedClientException", 27}},
+};
+
+struct str bedrock_converse_error_type(enum err_class class, enum err code, int status)
+{
+    for (unsigned i = 0; i < COUNTOF(SIGNATURES); i++)
+        if (code != OK && SIGNATURES[i].code == code) return SIGNATURES[i].name;
+    return code == OK && status == 500 ? S("InternalServerException") : name_of(class);
+}
 
 /* ---- reading -------------------------------------------------------------------------------------------------------------- */
 

@@ -31,7 +31,7 @@ void bedrock_converse_read_exception(const struct wire_frame *f, struct json_tap
 void bedrock_converse_write_exception(const struct chat_error *e, struct buf *out);
 void bedrock_converse_error(const struct fault *f, struct str request_id, struct buf *out);
 void bedrock_converse_error_event(const struct fault *f, struct str request_id, struct buf *out);
-struct str bedrock_converse_error_type(enum err_class class); /* for the field x-amzn-errortype */
+struct str bedrock_converse_error_type(enum err_class class, enum err code, int status); /* for the field x-amzn-errortype */
 void bedrock_converse_blame(struct str body, struct json_tape *t, struct buf *out);
 
 /* ---- request_read.c, request_write.c, answer.c -------------------------------------------------------------------------------- */

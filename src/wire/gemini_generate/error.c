@@ -95,7 +95,7 @@ void gemini_write_error(const struct chat_error *e, struct str request_id, struc
     json_add_object(&w, S("error"));
     json_add_i64(&w, S("code"), e->status ? e->status : CODES[e->class]);
     wire_add_message(&w, e, S("The input token count exceeds the maximum number of tokens allowed"));
-    json_add_str(&w, S("status"), str_z(gemini_status_word(e->class)));
+    json_add_str(&w, S("status"), str_z(gemini_status_word(e->class, e->status)));
     json_add_array(&w, S("details"));
     put_info(&w, e, request_id);
     if (e->retry_after_ms) {

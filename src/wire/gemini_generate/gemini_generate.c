@@ -171,7 +171,18 @@ static const char *const STATUSES[] = {
     [CLASS_INTERNAL] = "INTERNAL",
 };
 
-const char *gemini_status_word(enum err_class class) { return STATUSES[class]; }
+/* google.rpc.Code: those whose HTTP status says more than the class. */
+static const struct {
+    int status;
+    const char *word;
+} WORDS[] = {{409, "ABORTED"}, {500, "INTERNAL"}, {501, "UNIMPLEMENTED"}};
+
+const char *gemini_status_word(enum err_class class, int status)
+{
+    for (unsigned i = 0; i < COUNTOF(WORDS); i++)
+        if (WORDS[i].status == status) return WORDS[i].word;
+    return STATUSES[class];
+}
 
 /* google.rpc.Status with ErrorInfo, and RetryInfo when a wait is known (G14). */
 static void gemini_error(const struct fault *f, struct str request_id, struct buf *out)
@@ -184,7 +195,7 @@ static void gemini_error(const struct fault *f, struct str request_id, struct bu
     json_add_object(&w, S("error"));
     json_add_i64(&w, S("code"), err_status(f->code));
     json_add_str(&w, S("message"), str_z(f->text));
-    json_add_str(&w, S("status"), str_z(gemini_status_word(err_class_of(f->code))));
+    json_add_str(&w, S("status"), str_z(gemini_status_word(err_class_of(f->code), err_status(f->code))));
     json_add_array(&w, S("details"));
     json_put_object(&w);
     json_add_str(&w, S("@type"), S("type.googleapis.com/google.rpc.ErrorInfo"));

@@ -13,7 +13,7 @@ uint32_t gemini_find(const struct json_tape *t, uint32_t object, const char *cam
 void gemini_read_usage(const struct json_tape *t, struct usage *u);
 bool gemini_has_ended(const struct json_tape *t); /* a finishReason, or a blocked prompt (G12, G13) */
 
-const char *gemini_status_word(enum err_class class); /* of google.rpc.Code */
+const char *gemini_status_word(enum err_class class, int status); /* of google.rpc.Code */
 
 extern const struct wire_setting gemini_settings[CHAT_SETTINGS_N]; /* request_tables.c */
 enum { GEMINI_CONFIG = 1 };                                        /* the place `generationConfig` of that table */
