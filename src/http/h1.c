@@ -384,6 +384,7 @@ static void wait_for_request(struct conn *c)
     h->in = IN_IDLE;
     link_taste(&c->link, true);
     conn_deadline(c, idle_ms(c));
+    if (!h->carry.n) link_read(&c->link, true); /* who rested with a body's last piece left it off */
     take_carried(c);
 }
 

@@ -124,6 +124,22 @@ static void test_rest(void **state)
     bench_free(b);
 }
 
+/* Whoever rests with a body's last piece does not say any more that it goes on: the next request is read all the same. */
+static void test_rest_at_the_end(void **state)
+{
+    (void)state;
+    struct bench *b = bench_for_bodies();
+    b->rests = true;
+    bench_connect(b);
+    send_head(b, "/pass", 5);
+    bench_send(b, S("hello"));
+    assert_str(buf_view(&b->events), ASKED "request 0 \nclosed whole\n");
+    buf_clear(&b->events);
+    bench_send(b, S("GET /a HTTP/1.1\r\n" HOST "\r\n"));
+    assert_str(buf_view(&b->events), "head GET /a ? @a\nrequest 0 \nclosed whole\n");
+    bench_free(b);
+}
+
 static bool is_refused(struct bench *b) { return b->events.n > sizeof ASKED - 1; }
 
 /* Resting is ours, silence is the client's. */
@@ -193,6 +209,7 @@ int main(void)
         cmocka_unit_test(test_too_long_a_chunked_body),
         cmocka_unit_test(test_rest),
         cmocka_unit_test(test_rest_stops_the_clock),
+        cmocka_unit_test(test_rest_at_the_end),
         cmocka_unit_test(test_client_goes_away_while_it_rests),
         cmocka_unit_test(test_http2),
     };
