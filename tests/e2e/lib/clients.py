@@ -12,10 +12,12 @@ NODE = next(iter(glob.glob(os.path.join(CLIENTS, "node_modules", "node-linux-*",
 
 
 def place_client(*names):
-    """Puts our scripts beside the packages that they import."""
+    """Puts our scripts beside the packages that they import. In one step each: a test beside this one may be starting the same."""
     check(NODE, "the test clients are not installed (tools/setup clients)")
     for name in names:
-        shutil.copy(os.path.join(ROOT, "tests", "clients", name), CLIENTS)
+        made = os.path.join(CLIENTS, f".{os.getpid()}-{name}")
+        shutil.copy(os.path.join(ROOT, "tests", "clients", name), made)
+        os.replace(made, os.path.join(CLIENTS, name))
 
 
 def run_client(name, env, seconds=250, least=10):
