@@ -104,7 +104,9 @@ enum err_class {
     X(ERR_TALK, "conversation_not_found", 404, CLASS_NOT_FOUND, false)                     \
     X(ERR_RECALL, "state_unavailable", 503, CLASS_OVERLOADED, true)                        \
     X(ERR_UPSTREAM_AUTH, "upstream_auth", 502, CLASS_UPSTREAM, false)                      \
-    X(ERR_TALK_LOCKED, "conversation_locked", 409, CLASS_REQUEST, true)
+    X(ERR_TALK_LOCKED, "conversation_locked", 409, CLASS_REQUEST, true)                    \
+    X(ERR_SPEND_RESERVED, "spend_reserved", 429, CLASS_RATE, true)                         \
+    X(ERR_SPEND_UNPRICED, "spend_unpriced", 402, CLASS_BILLING, false)
 
 enum err {
 #define X(name, code, status, class, retry) name,

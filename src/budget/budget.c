@@ -99,6 +99,12 @@ static enum err check_caps(struct key_meter *m, const struct key_limits *limits,
     return OK;
 }
 
+/* `whole`: what the exchange wishes, with what it holds already. What would fit once the others are done is worth waiting for. */
+static enum err why_not(struct key_meter *m, const struct key_limits *limits, int64_t whole, int64_t now_ms, enum err e)
+{
+    return check_caps(m, limits, 0, whole, now_ms) == OK ? ERR_SPEND_RESERVED : e;
+}
+
 static enum err take_money(struct key_meter *m, unsigned g, const struct key_limits *limits, int64_t wish, int64_t now_ms)
 {
     int64_t seen = atomic_load(&m->reserved[g]);
@@ -130,9 +136,20 @@ static void money_text(int64_t pico, char out[40])
     buf_done(&b);
 }
 
+static enum err refuse_reserved(struct fault *why)
+{
+    enum { WAIT_S = 2 };
+    FAIL(why, ERR_SPEND_RESERVED,
+         "requests of this key that are under way have reserved what is left of its spend cap; try again when one of them is "
+         "done, or lower max_tokens");
+    if (why) why->retry_after_s = WAIT_S;
+    return ERR_SPEND_RESERVED;
+}
+
 static enum err refuse_money(enum err code, const struct key_limits *limits, struct fault *why)
 {
     char cap[40];
+    if (code == ERR_SPEND_RESERVED) return refuse_reserved(why);
     bool day = code == ERR_SPEND_DAY;
     money_text(day ? limits->spend_day : limits->spend_month, cap);
     return FAIL(why, code,
@@ -163,7 +180,7 @@ enum err budget_reserve(struct key_meter *m, unsigned gateway, const struct key_
     if (e == OK && (limits->spend_day >= 0 || limits->spend_month >= 0)) {
         e = take_money(m, gateway, limits, wish->pico, wish->now_ms);
         if (e == OK) h.pico = wish->pico;
-        else refuse_money(e, limits, why);
+        else e = refuse_money(why_not(m, limits, wish->pico, wish->now_ms, e), limits, why);
     }
     if (e == OK) *ret_hold = h;
     else budget_undo(&h);
@@ -194,7 +211,7 @@ static enum err widen_money(struct budget_hold *h, const struct key_limits *limi
         return OK;
     }
     enum err e = take_money(h->meter, h->gateway, limits, more, wish->now_ms);
-    if (e != OK) return refuse_money(e, limits, why);
+    if (e != OK) return refuse_money(why_not(h->meter, limits, wish->pico, wish->now_ms, e), limits, why);
     h->pico = wish->pico;
     return OK;
 }

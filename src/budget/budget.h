@@ -26,7 +26,8 @@ struct budget_wish {
     int64_t now_ms; /* wall clock */
 };
 
-/* All or nothing. ERR_RATE_REQUESTS, ERR_RATE_TOKENS, ERR_CONCURRENCY (with retry_after_s), ERR_SPEND_DAY, ERR_SPEND_MONTH. */
+/* All or nothing. ERR_RATE_REQUESTS, ERR_RATE_TOKENS, ERR_CONCURRENCY, ERR_SPEND_RESERVED: it would fit, were nothing else under way
+ * (these with retry_after_s); ERR_SPEND_DAY, ERR_SPEND_MONTH. */
 MUST_USE enum err budget_reserve(struct key_meter *m, unsigned gateway, const struct key_limits *limits,
                                  const struct budget_wish *wish, struct budget_hold *ret_hold, struct fault *why);
 /* What is held already becomes enough for a larger wish; request and run stay taken, so that nobody comes between. The same errors of

@@ -96,7 +96,11 @@ static void money_is_held_before_and_entered_after(void **state)
     struct budget_hold a, b;
     l.spend_day = 1000;
     assert_int_equal(wish(&m, &l, 0, 600, NOON, &a, NULL), OK);
-    assert_int_equal(wish(&m, &l, 0, 401, NOON, &b, NULL), ERR_SPEND_DAY);
+    struct fault why = {0};
+    assert_int_equal(wish(&m, &l, 0, 401, NOON, &b, &why), ERR_SPEND_RESERVED); /* it fits once the other is done */
+    assert_int_equal(why.code, ERR_SPEND_RESERVED);
+    assert_int_equal(why.retry_after_s, 2);
+    assert_int_equal(wish(&m, &l, 0, 1001, NOON, &b, NULL), ERR_SPEND_DAY); /* nor would it alone */
     assert_int_equal(wish(&m, &l, 0, 400, NOON, &b, NULL), OK);
     spend(&a, 100, NOON);
     spend(&b, 100, NOON);
@@ -133,6 +137,10 @@ static void what_is_held_is_widened_in_place(void **state)
     assert_int_equal(wish(&m, &l, 0, 0, NOON, &other, NULL), ERR_CONCURRENCY);
     assert_int_equal(widen(&h, &l, 60, 1001, NOON), ERR_SPEND_DAY);
     assert_int_equal(atomic_load(&m.reserved[0]), 900); /* a refusal changes nothing */
+    atomic_fetch_add(&m.reserved[1], 100);              /* another's */
+    assert_int_equal(widen(&h, &l, 60, 1000, NOON), ERR_SPEND_RESERVED);
+    assert_int_equal(widen(&h, &l, 60, 1001, NOON), ERR_SPEND_DAY);
+    atomic_fetch_sub(&m.reserved[1], 100);
     assert_int_equal(widen(&h, &l, 60, 50, NOON), OK);
     assert_int_equal(atomic_load(&m.reserved[0]), 50);
     budget_settle(&h, 7);
@@ -175,7 +183,7 @@ static void a_draining_gateway_counts_too(void **state)
     l.spend_day = 1000;
     budget_undo(&a);
     assert_int_equal(budget_reserve(&m, 0, &l, &w, &a, NULL), OK);
-    assert_int_equal(budget_reserve(&m, 1, &l, &w, &b, NULL), ERR_SPEND_DAY);
+    assert_int_equal(budget_reserve(&m, 1, &l, &w, &b, NULL), ERR_SPEND_RESERVED);
 }
 
 /* ---- threads ------------------------------------------------------------------------------------------------------------ */

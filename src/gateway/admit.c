@@ -41,128 +41,6 @@ static enum err find_route(struct exchange *x)
     return OK;
 }
 
-/* The dearest of the tokens that may come, so that no answer costs more than was reserved. */
-static uint64_t dearest(const struct price *p, enum usage_side side)
-{
-    uint64_t most = 0;
-    for (unsigned c = 0; c < USAGE_CELLS; c++)
-        if (usage_cell_side((enum usage_cell)c) == side && p->per[c] > most) most = p->per[c];
-    return most;
-}
-
-static uint64_t output_bound(const struct exchange *x, const struct deployment *d)
-{
-    uint64_t asked = x->request.max_output, most = deployment_max_output(d, x->request.model);
-    if (most && __builtin_mul_overflow(most, x->request.choices, &most)) most = UINT64_MAX;
-    if (asked && most) return asked < most ? asked : most;
-    if (asked || most) return asked ? asked : most;
-    return x->generation->settings.assume_output * x->request.choices;
-}
-
-static int64_t to_pico(money m) { return m > INT64_MAX ? INT64_MAX : (int64_t)m; }
-
-/* Members whose value stands for more input than its bytes: what the provider fetches or keeps. In a text their quotes would
- * have backslashes, so a hit is a name (or a value that says the same). `plain`: an object there is not meant (a schema's
- * property; a picture whose address is within). */
-static const struct {
-    const char *name;
-    bool plain;
-} REFERENCES[] = {
-    {"\"url\"", true},           {"\"image_url\"", true}, {"\"file_id\"", true},       {"\"file_url\"", true},
-    {"\"fileUri\"", true},       {"\"file_uri\"", true},  {"\"s3Location\"", false},   {"\"container\"", false},
-    {"\"conversation\"", false}, {"\"prompt\"", false},   {"\"cachedContent\"", true}, {"\"previous_response_id\"", true},
-};
-
-/* Behind the name: nothing but a data URL says itself what it is. */
-static bool is_inline(const char *at, size_t n)
-{
-    static const char data[] = "data:";
-    size_t i = 0;
-    while (i < n && (at[i] == ':' || at[i] == ' ' || at[i] == '"')) i++;
-    return n - i >= sizeof data - 1 && memcmp(at + i, data, sizeof data - 1) == 0;
-}
-
-static bool refers(struct str body, const char *name, bool plain)
-{
-    size_t len = strlen(name);
-    for (const char *at = body.p, *end = body.p + body.n; (at = memmem(at, (size_t)(end - at), name, len));) {
-        at += len;
-        size_t near = end - at < 4 ? (size_t)(end - at) : 4;
-        bool object = plain && memchr(at, '{', near);
-        if (!object && !is_inline(at, (size_t)(end - at))) return true;
-    }
-    return false;
-}
-
-static bool has_references(const struct exchange *x)
-{
-    for (unsigned i = 0; i < COUNTOF(REFERENCES); i++)
-        if (refers(x->stream->request->body, REFERENCES[i].name, REFERENCES[i].plain)) return true;
-    return false;
-}
-
-/* How much input may be charged. A provider adds a prompt of its own for tools; what is fetched or kept there fills at most
- * the model's context, which is taken as large when nobody told it. */
-enum input_reach { REACH_BYTES, REACH_CONTEXT };
-static uint64_t input_bound(const struct exchange *x, const struct deployment *d, enum input_reach reach)
-{
-    enum { CONTEXT_MOST = 2000000, TOOL_PROMPT = 2048 };
-    uint64_t bound = x->request.input_bound + TOOL_PROMPT, context;
-    struct str body = x->stream->request->body;
-    if (reach == REACH_BYTES) return memmem(body.p, body.n, "\"tools\"", 7) ? bound : x->request.input_bound;
-    context = deployment_context(d, x->request.model);
-    if (!context) context = CONTEXT_MOST;
-    return bound > context ? bound : context; /* looks at no byte of the body: this is every capped request's way */
-}
-
-static int64_t worst_cost(const struct exchange *x, int64_t now_ms, enum input_reach reach)
-{
-    money worst = 0;
-    enum wire_meter meter = wire_manner(x->request.operation)->meter;
-    for (unsigned i = 0; i < x->route->n_deployments; i++) {
-        const struct deployment *d = &x->route->deployments[i];
-        const struct price *p = deployment_price_of(d, x->request.model, now_ms);
-        if (!p) continue;
-        money cost = (money)dearest(p, USAGE_INPUT) * input_bound(x, d, reach);
-        if (meter != WIRE_METER_INPUT) cost += (money)dearest(p, USAGE_OUTPUT) * output_bound(x, d);
-        if (meter == WIRE_METER_TOLD) cost += (money)p->per[USAGE_UNIT_IMAGE] * x->request.choices;
-        if (cost > worst) worst = cost;
-    }
-    return to_pico(worst);
-}
-
-enum { BYTES_PER_TOKEN = 4 };
-
-static bool is_capped(const struct exchange *x) { return x->key->limits.spend_day >= 0 || x->key->limits.spend_month >= 0; }
-
-/* What was taken ahead stays taken: were it given back first, another request could come between. */
-static enum err take(struct exchange *x, const struct budget_wish *wish)
-{
-    struct gateway *g = x->gl->gateway;
-    struct key_meter *m = &g->board->keys[x->key->place % BOARD_KEYS];
-    if (x->hold.meter == m) return budget_widen(&x->hold, &x->key->limits, wish, &x->fault);
-    return budget_reserve(m, g->slot_number, &x->key->limits, wish, &x->hold, &x->fault);
-}
-
-/* Against a cap the whole context is reserved where there is money for it; looking through the body for what refers to more
- * than itself comes only when there is not. */
-static enum err reserve(struct exchange *x)
-{
-    int64_t now_ms = clock_wall_ms();
-    enum wire_meter meter = wire_manner(x->request.operation)->meter;
-    struct budget_wish wish = {.now_ms = now_ms};
-    if (meter != WIRE_METER_NONE) {
-        uint64_t output = x->request.max_output ? x->request.max_output : x->generation->settings.assume_output;
-        if (meter == WIRE_METER_INPUT) output = 0;
-        if (__builtin_add_overflow(x->request.input_bound / BYTES_PER_TOKEN, output, &wish.tokens)) wish.tokens = UINT64_MAX;
-        if (is_capped(x)) wish.pico = worst_cost(x, now_ms, REACH_CONTEXT);
-    }
-    enum err e = take(x, &wish);
-    if ((e != ERR_SPEND_DAY && e != ERR_SPEND_MONTH) || has_references(x)) return e;
-    wish.pico = worst_cost(x, now_ms, REACH_BYTES);
-    return take(x, &wish);
-}
-
 static enum err keep_names(struct exchange *x)
 {
     struct str model;
@@ -217,7 +95,7 @@ enum err admit_ahead(struct exchange *x)
     TRY(find_route(x));
     if (socket_warms(x)) return OK;
     TRY(check_journal(x));
-    return reserve(x);
+    return reserve_worst(x);
 }
 
 enum err admit_count(struct exchange *x)
@@ -255,7 +133,7 @@ enum next step_admit(struct exchange *x)
     if (keep_names(x) != OK || find_route(x) != OK) return FAILED;
     if (socket_warms(x)) return socket_warm(x) == OK ? answered(x) : FAILED;
     if (check_journal(x) != OK) return FAILED;
-    if (reserve(x) != OK) return FAILED;
+    if (reserve_worst(x) != OK) return FAILED;
     if (x->route->total_ms) x->deadline_ns = x->arrived_ns + (uint64_t)x->route->total_ms * 1000000;
     return NEXT;
 }

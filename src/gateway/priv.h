@@ -249,7 +249,12 @@ enum next step_admit(struct exchange *x);                          /* admit.c */
 MUST_USE enum err admit_scan(struct exchange *x, struct str body); /* a request's body, as admit reads it */
 MUST_USE enum err admit_ahead(struct exchange *x); /* all that admit holds against it, for recall; admit looks again */
 MUST_USE enum err admit_count(struct exchange *x); /* one request of the key's rate, for what goes to no model */
-enum next step_route(struct exchange *x);          /* send.c */
+/* Takes what the request may come to at most of the key's means; the tape has its body. ERR_SPEND_UNPRICED beside budget's. reserve.c */
+MUST_USE enum err reserve_worst(struct exchange *x);
+/* Needs this attempt's money a bound, which a deployment without a price cannot give? */
+bool reserve_is_bound(const struct exchange *x);
+enum err reserve_refuse_unpriced(struct exchange *x); /* ERR_SPEND_UNPRICED, with what to do */
+enum next step_route(struct exchange *x);             /* send.c */
 enum next step_send(struct exchange *x);
 /* How long the head of the attempt's stream may wait for its beginning, since another deployment can be tried instead, or one has failed
  * already and the caller had better get a status. 0: not at all. */

@@ -26,7 +26,7 @@ static bool can_do(const struct exchange *x)
 
 /* Why deployments were passed over. */
 struct passed {
-    bool unpriced, unable;
+    bool unpriced, unable, unbound;
     const char *lacks; /* of a local model */
 };
 
@@ -42,12 +42,13 @@ static const struct deployment *choose(struct exchange *x, int64_t now_ms, struc
                                       .operation = x->request.operation,
                                       .price = deployment_price_of(d, x->request.model, now_ms)};
         const char *lacks = able_lacks(x, d);
-        bool able = !lacks && can_do(x);
-        if (able && ((x->attempt.price && x->attempt.price->known) || d->allow_unpriced)) return d;
+        bool able = !lacks && can_do(x), priced = x->attempt.price && x->attempt.price->known;
+        if (able && (priced || (d->allow_unpriced && !reserve_is_bound(x)))) return d;
         x->walk.attempts--;
         ret_passed->unable |= !able;
         if (lacks) ret_passed->lacks = lacks;
-        ret_passed->unpriced |= able;
+        ret_passed->unbound |= able && d->allow_unpriced;
+        ret_passed->unpriced |= able && !d->allow_unpriced;
     }
     return NULL;
 }
@@ -62,6 +63,7 @@ static enum next nothing_left(struct exchange *x, const struct passed *passed)
         FAIL(&x->fault, ERR_MODEL_UNPRICED,
              "'%.*s' has no price in force: give its deployment a price, or allow_unpriced: true to serve it with unknown cost",
              STR_ARG(x->request.model));
+    else if (passed->unbound) ignore_err(reserve_refuse_unpriced(x));
     else if (passed->lacks) ignore_err(able_refuse(x, passed->lacks));
     else if (passed->unable)
         FAIL(&x->fault, ERR_FORMAT_UNSUPPORTED, "no provider of '%.*s' can do this call: %.*s", STR_ARG(x->request.model),

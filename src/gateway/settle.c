@@ -20,6 +20,14 @@ static bool was_no_answer(const struct exchange *x, enum attempt_end end, enum e
     return body.n && body.p[0] != '{';
 }
 
+/* A stream whose only word is an error is the refusal that it would have been as a status: with another deployment to turn to it is read as
+ * one (begin.c). */
+static bool was_refusal(const struct exchange *x, enum attempt_end end)
+{
+    if (end != ATTEMPT_FAILED || !x->streaming) return end == ATTEMPT_FAILED;
+    return !x->wire_stream.tokens_seen && usage_worst(&x->usage, USAGE_INPUT) == USAGE_UNKNOWN && !usage_output(&x->usage);
+}
+
 /* Cells that nobody told are estimated and marked so; an answer that was cut keeps the last word it had, as partial. */
 static void complete_usage(struct exchange *x, enum attempt_end end, enum err code)
 {
@@ -27,7 +35,7 @@ static void complete_usage(struct exchange *x, enum attempt_end end, enum err co
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
     if (meter == WIRE_METER_NONE) return;
     /* Refused before it generated: nothing is charged, but what was read. */
-    if ((end == ATTEMPT_FAILED && !x->streaming) || was_no_answer(x, end, code)) {
+    if (was_refusal(x, end) || was_no_answer(x, end, code)) {
         if (usage_worst(u, USAGE_INPUT) != USAGE_UNKNOWN) return; /* it told, in a body that says it failed */
         usage_set(u, USAGE_IN_FRESH, x->attempt.verdict.charged ? x->request.input_bound / BYTES_PER_TOKEN : 0, USAGE_ESTIMATED);
         usage_set(u, USAGE_OUT_VISIBLE, 0, USAGE_ESTIMATED);
@@ -76,6 +84,18 @@ static void count(const struct exchange *x, const struct attempt_result *r)
     if (r->first_byte_us) histogram_add(&row->first_byte, r->first_byte_us);
 }
 
+/* Charged in full all the same; but the provider did not keep to what it was asked, or the owner's assumption is too small. */
+static void tell_beyond(const struct exchange *x)
+{
+    if (!reserve_is_bound(x) || x->pico_spent <= x->hold.pico) return;
+    LOG(LOG_WARN, "spend.beyond",
+        "the provider billed more than a bound of the request or model allows; if nothing bounds its answers, set the "
+        "deployment's "
+        "max_output",
+        F_Z("request_id", x->id), F_Z("key", x->key->id), F_STR("route", x->route->name), F_INT("reserved_pico", x->hold.pico),
+        F_INT("spent_pico", x->pico_spent));
+}
+
 void attempt_settle(struct exchange *x, enum attempt_end end, enum err code)
 {
     struct attempt *a = &x->attempt;
@@ -105,6 +125,7 @@ void attempt_settle(struct exchange *x, enum attempt_end end, enum err code)
     x->tokens_used += usage_input(&r.usage) + usage_output(&r.usage);
     x->pico_spent += r.cost > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)r.cost;
     count(x, &r);
+    tell_beyond(x);
 }
 
 /* Whatever is still open ends here. */

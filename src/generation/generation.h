@@ -62,7 +62,8 @@ struct provider {
 
 /* A field that is added to a request when the caller did not send it. */
 struct body_default {
-    struct str name, raw; /* raw: JSON text */
+    struct str name, raw;    /* raw: JSON text */
+    struct wire_bound bound; /* of the answer, that it says */
 };
 
 struct deployment {
@@ -87,6 +88,8 @@ struct deployment {
     unsigned n_defaults;
     struct str *drop; /* top-level fields removed from requests, counted */
     unsigned n_drop;
+    bool rebounds;         /* what bounds an answer is not what the caller's body says: by defaults, drop or quirks */
+    uint64_t default_size; /* bytes that defaults add to a body */
     const struct chat_manners *manners; /* of the model; NULL: unknown, or model "*" */
     const struct generation *generation;
     const struct map *models;  /* model "*": name → struct model_facts, priced for its provider's kind; NULL otherwise */
@@ -191,6 +194,8 @@ bool key_may_call(const struct key *k, struct str route_name);
 const struct price *deployment_price(const struct deployment *d, int64_t wall_ms); /* NULL: none in force */
 /* The same for any deployment, also one with model "*": `asked` is the name that goes upstream. NULL: unpriced. */
 const struct price *deployment_price_of(const struct deployment *d, struct str asked, int64_t wall_ms);
+/* Sets what its defaults, drop and quirks make of the bounds of answers: rebounds, default_size, the defaults' bounds. */
+void deployment_note_bounds(struct deployment *d);
 /* Limits of the model: the deployment's own, else the catalogue's, else (of its output) its family's; 0 unknown. */
 uint64_t deployment_max_output(const struct deployment *d, struct str asked);
 /* What the model takes; NULL: nobody told. */

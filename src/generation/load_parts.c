@@ -285,6 +285,26 @@ static void load_defaults(struct load *l, uint32_t o, struct deployment *d)
     }
 }
 
+static void note_default(struct body_default *b, struct deployment *d)
+{
+    struct json_tape t;
+    b->bound = (struct wire_bound){0};
+    d->default_size += b->name.n + b->raw.n + sizeof(",\"\":") - 1;
+    if (!wire_bound_is(b->name)) return;
+    d->rebounds = true;
+    json_tape_init(&t, 0);
+    if (json_scan(&t, b->raw, &JSON_LIMITS, NULL) == OK) wire_bound_read(&t, b->name, 0, &b->bound);
+    json_tape_done(&t);
+}
+
+void deployment_note_bounds(struct deployment *d)
+{
+    d->rebounds = (d->quirks & QUIRK_MAX_TOKENS) != 0;
+    d->default_size = 0;
+    for (unsigned i = 0; i < d->n_defaults; i++) note_default(&d->defaults[i], d);
+    for (unsigned i = 0; i < d->n_drop; i++) d->rebounds |= wire_bound_is(d->drop[i]);
+}
+
 static void load_formats(struct load *l, uint32_t o, struct wire_formats *ret_list)
 {
     uint32_t list = json_find(l->tape, o, S("formats")), at;
@@ -330,6 +350,7 @@ enum err load_deployment(struct load *l, uint32_t o, struct deployment *d)
     load_prices(l, o, &d->prices, &d->n_prices);
     load_defaults(l, o, d);
     d->drop = load_strs(l, o, "drop", &d->n_drop);
+    deployment_note_bounds(d);
     if (!d->provider->origin && l->board) d->engine = board_engine_find(l->board, d->model);
     return load_headers(l, o, &d->headers, &d->n_headers);
 }

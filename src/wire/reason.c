@@ -5,7 +5,7 @@
 
 #include "wire/adapt.h"
 
-enum { LOW_TO_MAX = 0x7c, MINIMAL_TO_HIGH = 0x1e, LOW_TO_HIGH = 0x1c, ALL = 0x7f, BOUND = 4096 };
+enum { LOW_TO_MAX = 0x7c, MINIMAL_TO_HIGH = 0x1e, LOW_TO_HIGH = 0x1c, ALL = 0x7f };
 _Static_assert(LOW_TO_HIGH == (1 << EFFORT_LOW | 1 << EFFORT_MEDIUM | 1 << EFFORT_HIGH), "as their names say");
 
 /* What a format has words for. */
@@ -160,7 +160,7 @@ static uint64_t bound_of(const struct adapting *w)
     uint64_t n = 0;
     if (str_u64(w->c->settings[SET_MAX_OUTPUT], &n)) return n;
     if (w->to->max_output) return w->to->max_output;
-    return w->target == WIRE_BEDROCK_CONVERSE ? 0 : BOUND; /* what the writer says for it (A14) */
+    return w->target == WIRE_BEDROCK_CONVERSE ? 0 : WIRE_MESSAGES_MOST; /* what the writer says for it (A14) */
 }
 
 /* A budget counts against the bound: a quarter of that stays for the answer. */

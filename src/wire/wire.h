@@ -88,6 +88,26 @@ struct wire_request {
     struct str version, betas;   /* Messages as Vertex AI has it: anthropic_version and anthropic_beta of the body; "" none */
 };
 
+/* ---- bounds.c: what of a request bounds its answer ---- */
+struct wire_bound {
+    uint64_t most;    /* tokens of one answer; 0: not said */
+    uint64_t choices; /* answers; 0: not said */
+};
+/* The members of a format's root that do, by number; STR_NONE: no more. */
+struct str wire_bound_name(enum wire_format f, unsigned i);
+bool wire_bound_counts(enum wire_format f, struct str name,
+                       uint32_t quirks); /* false: a server of these quirks does not know it */
+/* Do writers of the format say it by this name? The others of its names stay free for a deployment's defaults. */
+bool wire_bound_is_written(enum wire_format f, struct str name, uint32_t quirks);
+bool wire_bound_is(struct str name); /* of any format */
+/* Raises *bound to what such a member says; a name means the same in all formats that have it. */
+void wire_bound_read(const struct json_tape *t, struct str name, uint32_t value, struct wire_bound *bound);
+uint64_t wire_bound_least(enum wire_format f); /* writers of the format say no less */
+enum {
+    WIRE_RESPONSES_LEAST = 16, /* the vendor refuses fewer; some clients ask for one token to see whether a model is there */
+    WIRE_MESSAGES_MOST = 4096, /* A14: said where neither the caller nor the catalogue tells a bound */
+};
+
 /* A form that is read while it comes. */
 #define WIRE_BOUNDARY_MAX 70
 enum wire_form_part { WIRE_FORM_OTHER, WIRE_FORM_MODEL, WIRE_FORM_STREAM };

@@ -122,6 +122,13 @@ def rows():
     return gateway.usage()["total"]["requests"]
 
 
+def row_of(request_id):
+    """The attempt of that request, once control has it."""
+    found = lambda: [row for row in gateway.admin("GET", "/admin/v1/attempts?limit=100").json()["data"] if row["request_id"] == request_id]
+    until(found, f"the attempt of {request_id} is recorded")
+    return found()[0]
+
+
 def is_error(caller, got, status):
     """The caller's own shape of an error, with a status and not in a stream."""
     eq((got.status, got.get("content-type").split(";")[0]), (status, "application/json"), repr(got))
@@ -171,6 +178,8 @@ def cases(caller, provider):
         got = ask(caller, provider, "alone")
         check(got.status == 200 and b"verloaded" in plain(got.body), repr(got))
         eq(len(asked(provider)), 1)
+        row = row_of(got.get("x-aquifer-request-id"))
+        eq((row["input_tokens"], row["output_tokens"], float(row["cost"])), (0, 0, 0), "as what is refused with a status")
 
 
 def begun_cases(caller, provider):

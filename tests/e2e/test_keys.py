@@ -1,6 +1,7 @@
 # order: 30
 # timeout: 200
 """Keys, prices, limits and spend caps as a client meets them: parts 8 to 10 of the foundation, sentence by sentence."""
+import json
 import threading
 
 from lib import acts, http
@@ -9,10 +10,15 @@ from lib.gateway import Gateway, anthropic_provider, config, deployment, openai_
 from lib.tap import check, eq, run, test, until
 
 fake = Fake().start()
-fake.models.add("in-no-catalogue")
+fake.models.update(("in-no-catalogue", "no-limit", "priced"))
 fake.play_always(acts.say("One two three.", usage={"prompt": 100, "completion": 50, "input": 100, "output": 50}))
 gateway = Gateway(config([openai_provider(fake), anthropic_provider(fake)],
                          [route("fast", deployment("main", "gpt-4o-mini", "{ input: 10, output: 10 }")), route("claude", deployment("claude", "claude-opus-5", "{ input: 10, output: 10 }")),
+                          route("dropped", deployment("main", "gpt-4o-mini", "{ input: 1, output: 2 }", "        drop: [max_tokens]\n")),
+                          route("many", deployment("main", "gpt-4o-mini", "{ input: 1, output: 2 }", "        defaults: { n: 100 }\n")),
+                          route("long", deployment("main", "no-limit", "{ input: 1, output: 2 }", "        defaults: { max_tokens: 100000 }\n")),
+                          route("plain", deployment("main", "gpt-4o-mini", "{ input: 1, output: 2 }")),
+                          route("half", deployment("main", "in-no-catalogue", None, "        allow_unpriced: true\n"), deployment("main", "priced", "{ input: 1, output: 2 }")),
                           route("unpriced", deployment("main", "in-no-catalogue", None)), route("free-for-all", deployment("main", "in-no-catalogue", None, "        allow_unpriced: true\n"))])).start()
 FORMATS = {"fast": gateway.chat, "claude": gateway.messages}
 
@@ -101,10 +107,14 @@ def _():
             thread.start()
         for thread in threads:
             thread.join()
+        while True:  # nothing else is under way any more: what still fits is let through
+            got.append(ask(made["key"], model=name, max_tokens=60))
+            if got[-1].status != 200:
+                break
         refused = [answer for answer in got if answer.status != 200]
-        check(refused and {answer.status for answer in refused} == {402}, str({answer.status for answer in got}))
-        eq(refused[0].get("x-should-retry"), "false")
-        check_error(name, refused[0])
+        check({answer.status for answer in refused} <= {402, 429}, str({answer.status for answer in got}))
+        eq((refused[-1].status, refused[-1].get("x-should-retry")), (402, "false"))
+        check_error(name, refused[-1])
         row = next(row for row in gateway.usage()["data"] if row["key"] == made["id"])
         eq(row["requests"], len(got) - len(refused))
         check(0.015 < float(row["cost"]) <= 0.02, f"{row['cost']} of 0.02 dollars")
@@ -122,10 +132,68 @@ def _():
         thread.start()
     for thread in threads:
         thread.join()
+    while got[-1] != 402:  # whoever waited for others is the only one now
+        got.append(gateway.chat(made["key"], messages=picture, max_tokens=10).status)
+        check(got[-1] in (200, 402), str(got))
     fake.play_always(acts.say("One two three.", usage={"prompt": 100, "completion": 50, "input": 100, "output": 50}))
     row = next(row for row in gateway.usage()["data"] if row["key"] == made["id"])
-    eq((set(got), row["requests"]), ({200, 402}, got.count(200)))
+    check(set(got) <= {200, 402, 429}, str(set(got)))
+    eq(row["requests"], got.count(200))
     check(0 < float(row["cost"]) <= 4, f"{row['cost']} of 4 dollars")
+
+
+CAT = "https://example.com/cat.png"
+BEYOND = {  # one request that may cost more than the cap of its key, however it says so
+    "its own bound": ("plain", {"max_tokens": 20000}),
+    "the older of two names": ("plain", {"max_tokens": 20000, "max_completion_tokens": 1}),
+    "its bound is dropped": ("dropped", {"max_tokens": 1}),
+    "answers that a default asks for": ("many", {"max_tokens": 100}),
+    "a default's bound": ("long", {}),
+    "a picture": ("plain", {"max_tokens": 1, "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": CAT}}]}]}),
+}
+
+
+@test("money: what goes up is what is reserved: drop, defaults, both names, and names with escapes in them")
+def _():
+    key, before = gateway.key("careful", "--spend-day", "0.01"), len(fake.requests)
+    for what, (name, body) in BEYOND.items():
+        got = gateway.chat(key, model=name, **body)
+        eq((got.status, got.json()["error"]["code"]), (402, "spend_day"), what)
+    name, body = BEYOND["a picture"]
+    hidden = json.dumps({"model": name, **body}).replace("image_url", "image\\u005furl").replace('"url"', '"\\u0075rl"')
+    got = http.call(gateway.address, "POST", "/v1/chat/completions", {"Authorization": f"Bearer {key}", "content-type": "application/json"}, hidden.encode())
+    eq((got.status, len(fake.requests)), (402, before), repr(got))
+    eq([gateway.chat(key, model=name, max_tokens=1).status for name in ("plain", "many")], [200, 200])
+
+
+@test("money: where only requests under way hold it, waiting helps: 429 with a retry-after, not 402")
+def _():
+    key, gate, first = gateway.key("waiting", "--spend-day", "0.02"), threading.Event(), []
+    fake.play_always(acts.say("slow", usage={"prompt": 100, "completion": 50}, gate=gate))
+    before = len(fake.requests)
+    thread = threading.Thread(target=lambda: first.append(gateway.chat(key, max_tokens=1000).status))
+    thread.start()
+    until(lambda: len(fake.requests) > before, "the first is at the provider")
+    got = gateway.chat(key, max_tokens=1000)
+    eq((got.status, got.json()["error"]["code"], got.get("retry-after")), (429, "spend_reserved", "2"))
+    check(got.get("x-should-retry") != "false", repr(got))
+    eq(gateway.chat(key, max_tokens=100000).status, 402)  # would not fit alone
+    gate.set()
+    thread.join()
+    fake.play_always(acts.say("One two three.", usage={"prompt": 100, "completion": 50, "input": 100, "output": 50}))
+    eq(first, [200])
+    eq(gateway.chat(key, max_tokens=1000).status, 200)
+
+
+@test("money: a key with a cap, even of nothing, passes over what has no price")
+def _():
+    poor, zero, before = gateway.key("capped", "--spend-day", "5"), gateway.key("zero", "--spend-month", "0"), len(fake.requests)
+    for key in (poor, zero):
+        got = gateway.chat(key, model="free-for-all")
+        eq((got.status, got.json()["error"]["code"], got.get("x-should-retry")), (402, "spend_unpriced", "false"))
+    eq(len(fake.requests), before)
+    eq(gateway.chat(poor, model="half").status, 200)
+    eq(fake.requests[-1].json["model"], "priced")
 
 
 @test("a model without a price is refused, unless allowed; then its cost is unknown and never 0")

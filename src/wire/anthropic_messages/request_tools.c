@@ -2,7 +2,6 @@
 #include "wire/anthropic_messages/priv.h"
 
 /* A14: what stands in for a bound that neither caller nor catalogue told. */
-enum { MAX_TOKENS = 4096 };
 
 /* ---- tools ---------------------------------------------------------------------------------------------------------------------------- */
 
@@ -63,7 +62,7 @@ uint64_t anthropic_messages_max_tokens(const struct anthropic_messages_writing *
 {
     uint64_t n = 0;
     if (str_u64(w->c->settings[SET_MAX_OUTPUT], &n)) return n;
-    return w->to->max_output ? w->to->max_output : MAX_TOKENS;
+    return w->to->max_output ? w->to->max_output : WIRE_MESSAGES_MOST;
 }
 
 void anthropic_messages_put_thinking(struct anthropic_messages_writing *w)

@@ -20,7 +20,8 @@ static enum err read_bounds(const struct json_tape *t, struct wire_request *r, s
     TRY(read_count(t, S("max_completion_tokens"), &newer, why));
     TRY(read_count(t, S("n"), &r->choices, why));
     if (r->choices == 0) r->choices = 1; /* the provider refuses it */
-    if (__builtin_mul_overflow(newer ? newer : older, r->choices, &r->max_output)) r->max_output = UINT64_MAX;
+    /* C14: servers differ in which of the two they obey. */
+    if (__builtin_mul_overflow(newer > older ? newer : older, r->choices, &r->max_output)) r->max_output = UINT64_MAX;
     return OK;
 }
 

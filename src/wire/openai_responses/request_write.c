@@ -76,16 +76,14 @@ static void put_include(struct openai_responses_writing *w)
     json_put_end(&w->o.w);
 }
 
-/* The vendor refuses fewer; some clients ask for one token to see whether a model is there. */
 static void put_limit(struct openai_responses_writing *w)
 {
-    enum { LEAST = 16 };
     struct chat *c = w->c;
     uint64_t most = 0;
     if (!chat_told(&c->node, SET_MAX_OUTPUT)) return;
-    bool few = !w->same_format && str_u64(c->settings[SET_MAX_OUTPUT], &most) && most < LEAST;
+    bool few = !w->same_format && str_u64(c->settings[SET_MAX_OUTPUT], &most) && most < WIRE_RESPONSES_LEAST;
     if (few) w->o.losses->n[LOSS_LIMIT]++;
-    if (few) json_add_u64(&w->o.w, S("max_output_tokens"), LEAST);
+    if (few) json_add_u64(&w->o.w, S("max_output_tokens"), WIRE_RESPONSES_LEAST);
     else json_add_raw(&w->o.w, S("max_output_tokens"), c->settings[SET_MAX_OUTPUT]);
 }
 
