@@ -4,7 +4,14 @@
 
 #include "gateway/test.h"
 
-enum { ROUNDS = 3000, IN_PRICE = 3, OUT_PRICE = 7, ASSUMED = 900, CONTEXT = 5000 };
+enum {
+    ROUNDS = 3000,
+    IN_PRICE = 3,
+    OUT_PRICE = 7,
+    DEAR = 10007, /* next to it what is reserved of the input is little */
+    ASSUMED = 900,
+    CONTEXT = 5000,
+};
 
 static struct gateway gateway;
 static struct generation generation;
@@ -213,7 +220,7 @@ static int64_t billed(enum wire_format to, struct str up)
     uint64_t most = largest(up, old ? OLD : ALL), many = largest(up, MANY);
     if (deployment.max_output && (!most || most > deployment.max_output)) most = deployment.max_output;
     if (!most) most = ASSUMED;
-    return (int64_t)(up.n * IN_PRICE + most * (many ? many : 1) * OUT_PRICE);
+    return (int64_t)(up.n * IN_PRICE + most * (many ? many : 1) * DEAR);
 }
 
 static void what_goes_up_costs_no_more_than_was_reserved(void **state)
@@ -221,6 +228,7 @@ static void what_goes_up_costs_no_more_than_was_reserved(void **state)
     (void)state;
     unsigned told = 0;
     seed = 20261123;
+    prices.price.per[USAGE_OUT_VISIBLE] = DEAR;
     for (unsigned i = 0; i < ROUNDS; i++) {
         char room[512];
         struct buf up;
