@@ -344,7 +344,7 @@ static void begin_passing(struct exchange *x)
     x->head_sent = x->passing = true;
     struct buf held = x->held;
     buf_init(&x->held, 4 * TAIL_BYTES);
-    x->wire_stream.tokens_seen = held.n / 4;
+    x->wire_stream.tokens_untold = held.n / 4;
     keep_tail(x, buf_view(&held));
     relay_write(x, buf_view(&held));
     buf_done(&held);
@@ -352,7 +352,7 @@ static void begin_passing(struct exchange *x)
 
 static void pass(struct exchange *x, struct str bytes)
 {
-    x->wire_stream.tokens_seen += bytes.n / 4;
+    x->wire_stream.tokens_untold += bytes.n / 4;
     keep_tail(x, bytes);
     relay_write(x, bytes);
 }
@@ -487,7 +487,7 @@ static void end_held(struct exchange *x)
         else relay_fail(x, ATTEMPT_GARBAGE);
         return;
     }
-    x->wire_stream.tokens_seen = x->held.n / 4;
+    x->wire_stream.tokens_untold = x->held.n / 4;
     if (x->kept && kept_answer(x) != OK) {
         relay_fail(x, ATTEMPT_GARBAGE);
         return;

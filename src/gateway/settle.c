@@ -25,7 +25,7 @@ static bool was_no_answer(const struct exchange *x, enum attempt_end end, enum e
 static bool was_refusal(const struct exchange *x, enum attempt_end end)
 {
     if (end != ATTEMPT_FAILED || !x->streaming) return end == ATTEMPT_FAILED;
-    return !x->wire_stream.tokens_seen && usage_worst(&x->usage, USAGE_INPUT) == USAGE_UNKNOWN && !usage_output(&x->usage);
+    return !x->wire_stream.tokens_untold && usage_worst(&x->usage, USAGE_INPUT) == USAGE_UNKNOWN && !usage_output(&x->usage);
 }
 
 /* Cells that nobody told are estimated and marked so; an answer that was cut keeps the last word it had, as partial. */
@@ -46,9 +46,10 @@ static void complete_usage(struct exchange *x, enum attempt_end end, enum err co
     if (!is_told(u, USAGE_IN_FRESH, usage_input(u)))
         usage_set(u, USAGE_IN_FRESH, x->request.input_bound / BYTES_PER_TOKEN, USAGE_ESTIMATED);
     if (meter == WIRE_METER_INPUT) return;
-    bool told = is_told(u, USAGE_OUT_VISIBLE, usage_output(u));
-    bool behind = end != ATTEMPT_OK && !x->wire_stream.told_final && usage_output(u) < x->wire_stream.tokens_seen;
-    if (!told || behind) usage_set(u, USAGE_OUT_VISIBLE, x->wire_stream.tokens_seen, USAGE_ESTIMATED);
+    /* Usage told early in a stream (Messages' first word is a cursor) leaves out what was generated after it. */
+    uint64_t untold = x->wire_stream.tokens_untold;
+    bool told = is_told(u, USAGE_OUT_VISIBLE, usage_output(u)), behind = end != ATTEMPT_OK && untold;
+    if (!told || behind) usage_set(u, USAGE_OUT_VISIBLE, u->n[USAGE_OUT_VISIBLE] + untold, USAGE_ESTIMATED);
 }
 
 /* Where nothing is estimated the price must stand on something that the provider told, unless all is free. */

@@ -436,13 +436,18 @@ void translate_chat_error(struct exchange *x)
 
 /* ---- streams --------------------------------------------------------------------------------------------------------------- */
 
+static void note_usage(struct exchange *x, const struct usage *told)
+{
+    x->usage = *told;
+    wire_usage_told(&x->wire_stream);
+}
+
 /* What the gateway itself wants to know of an event, before the caller's format gets it. */
 static void note(struct exchange *x, struct translation *t, const struct chat_event *e)
 {
     if (e->kind != EVENT_PING && e->kind != EVENT_RAW && e->kind != EVENT_ERROR) x->wire_stream.started = true;
-    if (e->kind == EVENT_DELTA) x->wire_stream.tokens_seen += wire_tokens_of_event(e->text.n);
-    if (e->kind == EVENT_USAGE) x->usage = *e->usage;
-    if (e->kind == EVENT_USAGE) x->wire_stream.told_final = true;
+    if (e->kind == EVENT_DELTA) x->wire_stream.tokens_untold += wire_tokens_of_text(e->text.n);
+    if (e->kind == EVENT_USAGE) note_usage(x, e->usage);
     if (e->kind == EVENT_END) t->finished = x->wire_stream.finished = true;
     if (e->kind == EVENT_ERROR) t->failed = true;
 }

@@ -165,6 +165,17 @@ uint64_t wire_tokens_of_event(size_t data_n)
     return 1 + (data_n > FRAME ? (data_n - FRAME) / BYTES_PER_TOKEN : 0);
 }
 
+uint64_t wire_tokens_of_text(size_t text_n)
+{
+    enum { BYTES_PER_TOKEN = 4 };
+    return (text_n + BYTES_PER_TOKEN - 1) / BYTES_PER_TOKEN;
+}
+
+void wire_usage_told(struct wire_stream *s)
+{
+    if (s->usage->quality[USAGE_OUT_VISIBLE] != USAGE_UNKNOWN || usage_output(s->usage)) s->tokens_untold = 0;
+}
+
 static void put_word(const struct json_tape *t, uint32_t at, struct buf *out)
 {
     if (!at || !json_is(t, at, JSON_STRING)) return;

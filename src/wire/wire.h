@@ -144,10 +144,9 @@ struct wire_stream {
     uint32_t next_number; /* Responses: of the event that would follow */
     bool hide_usage;      /* include_usage was added by us */
     bool started, finished;
-    bool begun;           /* an event that `starts` has come; `started`: any of the format's */
-    bool may_end;         /* Gemini: what came so far is whole, should the transfer close */
-    bool told_final;      /* the provider gave its final usage */
-    uint64_t tokens_seen; /* an estimate of what was generated, for a cut before the provider told */
+    bool begun;             /* an event that `starts` has come; `started`: any of the format's */
+    bool may_end;           /* Gemini: what came so far is whole, should the transfer close */
+    uint64_t tokens_untold; /* an estimate of what was generated since the provider last told its usage */
     struct usage *usage;
 };
 
@@ -161,6 +160,9 @@ struct wire_halves {
 bool wire_join_halves(struct wire_halves *h, struct str data, struct buf *out);
 
 uint64_t wire_tokens_of_event(size_t data_n); /* an estimate */
+uint64_t wire_tokens_of_text(size_t text_n);  /* the same of a delta's text alone */
+/* Usage was told, and stands in it: what came before is in it, if it tells of an output at all. */
+void wire_usage_told(struct wire_stream *s);
 
 /* One row per format; registered in wire.c. All mandatory unless said. */
 struct wire_ops {

@@ -398,6 +398,64 @@ def _():
             eq(after["output_tokens"] - before["output_tokens"], 30)
 
 
+WORDS = ["word " * 100] * 12  # of which eight come: 4000 characters, that no vendor calls fewer than 500 tokens
+
+
+def early(end):
+    """The first of them, then a broken connection or silence until the caller is gone."""
+    async def act(x):
+        await x.stream_head()
+        events = x.vendor.events(x.json, acts.Reply("".join(WORDS), pieces=WORDS))
+        came = [at for at, event in enumerate(events) if b"word word" in event][7]
+        for event in events[:came + 1]:
+            await x.chunk(event)
+        if end == "cut":
+            x.close()
+        else:
+            await x.until_gone()
+    return act
+
+
+def hang_up(vendor, model):
+    """A caller that leaves when it has seen enough."""
+    path, name = ("/v1/chat/completions", "Authorization") if vendor == "openai" else ("/v1/messages", "x-api-key")
+    conn = gateway.conn()
+    conn.request("POST", path, {name: KEY if name == "x-api-key" else f"Bearer {KEY}", "anthropic-version": "2023-06-01"},
+                 {"model": model, "stream": True, "messages": [{"role": "user", "content": "q"}],
+                  **({} if vendor == "openai" else {"max_tokens": 9000})})
+    head, seen = conn.head(), 0
+    eq(head.status, 200)
+    for piece in conn.pieces(head):
+        seen += piece.count(b"word")
+        if seen >= 800:
+            break
+    conn.reset()
+
+
+def early_case(caller, model, end):
+    @test(f"{caller} caller of {model}, streamed: a {end} before the provider told the output is charged by what came, as an estimate")
+    def _():
+        before, call = total(), {"openai": gateway.chat, "anthropic": gateway.messages}[caller]
+        fake.forget()
+        fake.play(early(end))
+        if end == "cut":
+            call(KEY, model=model, stream=True)
+        else:
+            hang_up(caller, model)
+        after = until(lambda: total()["requests"] > before["requests"] and total(), "the row is there")
+        grown = after["output_tokens"] - before["output_tokens"]
+        check(500 <= grown <= 2000, grown)
+        eq(after["estimated_requests"] - before.get("estimated_requests", 0), 1)
+        eq(after["estimated_output_tokens"] - before.get("estimated_output_tokens", 0), grown)
+        check(after["cost"] > before["cost"], after)
+
+
+for who in CALLERS:
+    for to in ("opus", "gpt"):
+        for how_it_ends in ("cut", "hang-up"):
+            early_case(who, to, how_it_ends)
+
+
 # -- losses and refusals
 
 

@@ -122,13 +122,13 @@ static void on_message_delta(struct wire_stream *s, struct json_tape *t, struct 
 {
     (void)step;
     if (json_scan(t, data, &USAGE_LIMITS, NULL) != OK) return;
-    s->told_final |= anthropic_messages_read_usage(t, json_path(t, 0, "usage"), s->usage);
+    if (anthropic_messages_read_usage(t, json_path(t, 0, "usage"), s->usage)) wire_usage_told(s);
 }
 
 static void on_delta(struct wire_stream *s, struct json_tape *t, struct str data, struct wire_step *step)
 {
     (void)t, (void)step;
-    s->tokens_seen += wire_tokens_of_event(data.n);
+    s->tokens_untold += wire_tokens_of_event(data.n);
 }
 
 static void on_stop(struct wire_stream *s, struct json_tape *t, struct str data, struct wire_step *step)

@@ -50,7 +50,7 @@ static void converse_event(struct wire_stream *s, const struct sse_event *e, str
 {
     *ret_step = (struct wire_step){0};
     if (str_eq(e->name, S("contentBlockDelta"))) {
-        s->tokens_seen += wire_tokens_of_event(e->data.n);
+        s->tokens_untold += wire_tokens_of_event(e->data.n);
         return;
     }
     if (str_eq(e->name, S("messageStart"))) ret_step->starts = s->started = true;
@@ -59,7 +59,7 @@ static void converse_event(struct wire_stream *s, const struct sse_event *e, str
         ret_step->garbage = true;
         return;
     }
-    s->told_final |= bedrock_converse_read_usage(t, json_find(t, 0, S("usage")), s->usage);
+    if (bedrock_converse_read_usage(t, json_find(t, 0, S("usage")), s->usage)) wire_usage_told(s);
     wire_read_tier(t, json_path(t, 0, "serviceTier", "type"), s->usage);
     ret_step->last = s->finished = true;
 }

@@ -145,11 +145,11 @@ static void gemini_event(struct wire_stream *s, const struct sse_event *e, struc
     if (ret_step->error) return;
     ret_step->starts = !s->started;
     s->started = true;
-    if (json_find(t, 0, S("candidates"))) s->tokens_seen += wire_tokens_of_event(e->data.n);
+    if (json_find(t, 0, S("candidates"))) s->tokens_untold += wire_tokens_of_event(e->data.n);
     s->may_end |= gemini_has_ended(t);
     if (!json_find(t, 0, S("usageMetadata"))) return;
-    s->told_final = true;
     gemini_read_usage(t, s->usage);
+    wire_usage_told(s);
 }
 
 static bool gemini_end(const struct wire_stream *s) { return s->may_end; }

@@ -187,11 +187,12 @@ static void chat_event(struct wire_stream *s, const struct sse_event *e, struct 
     bool has_choice = choices && json_is(t, choices, JSON_ARRAY) && json_node(t, choices)->len > 2;
     ret_step->starts = has_choice && !s->begun && !ret_step->error;
     s->begun |= ret_step->starts;
-    if (has_choice) s->tokens_seen += wire_tokens_of_event(e->data.n);
+    if (has_choice) s->tokens_untold += wire_tokens_of_event(e->data.n);
     if (!usage || !json_is(t, usage, JSON_OBJECT)) return;
     ret_step->hide = s->hide_usage && !has_choice;
-    s->told_final = true;
-    if (json_scan(t, e->data, &USAGE_LIMITS, NULL) == OK) openai_chat_read_usage(t, s->usage);
+    if (json_scan(t, e->data, &USAGE_LIMITS, NULL) != OK) return;
+    openai_chat_read_usage(t, s->usage);
+    wire_usage_told(s);
 }
 
 /* ---- errors ------------------------------------------------------------------------------------------------------- */

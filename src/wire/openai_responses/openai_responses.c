@@ -92,8 +92,8 @@ static void read_last_usage(struct wire_stream *s, struct str data, struct json_
     if (json_scan(t, data, &USAGE_LIMITS, NULL) != OK) return;
     uint32_t usage = json_path(t, 0, "response", "usage");
     if (!usage || !json_is(t, usage, JSON_OBJECT)) return;
-    s->told_final = true;
     openai_responses_read_usage(t, json_find(t, 0, S("response")), s->usage);
+    wire_usage_told(s);
 }
 
 static void responses_event(struct wire_stream *s, const struct sse_event *e, struct json_tape *t, struct wire_step *ret_step)
@@ -106,7 +106,7 @@ static void responses_event(struct wire_stream *s, const struct sse_event *e, st
     ret_step->garbage = !type || !json_is(t, type, JSON_STRING);
     if (ret_step->garbage) return;
     if (wire_count_in(t, 0, S("sequence_number"), &number)) s->next_number = (uint32_t)number + 1;
-    if (is_delta(t, type)) s->tokens_seen += wire_tokens_of_event(e->data.n);
+    if (is_delta(t, type)) s->tokens_untold += wire_tokens_of_event(e->data.n);
     const struct type *is = type_find(t, type);
     ret_step->last = is->last;
     ret_step->error = is->error;
