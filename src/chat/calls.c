@@ -73,15 +73,25 @@ static bool has_state(const struct chat_item *i)
     return has;
 }
 
-/* From the first thought to before the call. */
-static void put_call(struct keeping *k, const struct chat_item *first, const struct chat_item *call)
+static void put_list(struct keeping *k, struct str name, const struct chat_item *first, const struct chat_item *end)
 {
-    json_put_name_span(&k->w, call->call_id);
-    json_put_object(&k->w);
-    json_add_array(&k->w, S("before"));
-    for (const struct chat_item *i = first; i != call; i = i->next)
+    json_add_array(&k->w, name);
+    for (const struct chat_item *i = first; i != end; i = i->next)
         if (i->kind == ITEM_REASONING && has_state(i)) put_thoughts(k, i);
     json_put_end(&k->w);
+}
+
+/* From the first thought to before the call: what came before the model's words, and what came behind them, at the call (a
+ * signature may belong to it alone: G6). */
+static void put_call(struct keeping *k, const struct chat_item *first, const struct chat_item *call)
+{
+    const struct chat_item *spoken = first;
+    for (const struct chat_item *i = first; i != call; i = i->next)
+        if (i->kind == ITEM_MESSAGE) spoken = i->next;
+    json_put_name_span(&k->w, call->call_id);
+    json_put_object(&k->w);
+    put_list(k, S("before"), first, spoken);
+    put_list(k, S("at"), spoken, call);
     put_state(k, call->opaque);
     json_put_end(&k->w);
 }
@@ -172,15 +182,25 @@ static bool take_thoughts(const struct restoring *r, uint32_t at, struct chat_gr
     return take_state(r, at, &i->opaque, &i->node, ITEM_HAS_OPAQUE);
 }
 
-static bool restore_call(const struct restoring *r, uint32_t at, struct chat_item *call, struct chat_item **where)
+/* At *where, which goes on behind them. */
+static bool take_list(const struct restoring *r, struct json_iter list, struct chat_group *g, struct chat_item ***where)
 {
     uint32_t one;
-    for (struct json_iter it = each_of(r, at, "before"); json_next(r->t, &it, &one);)
-        if (!take_thoughts(r, one, call->group, &where)) return false;
-    return take_state(r, at, &call->opaque, &call->node, ITEM_HAS_OPAQUE);
+    while (json_next(r->t, &list, &one))
+        if (!take_thoughts(r, one, g, where)) return false;
+    return true;
 }
 
-/* A model thinks before it speaks, so what came before the first call of a message comes to the message's beginning. */
+/* `where` the message begins. */
+static bool restore_call(const struct restoring *r, uint32_t found, struct chat_item *call, struct chat_item **where)
+{
+    if (!take_list(r, each_of(r, found, "before"), call->group, &where)) return false;
+    while (*where != call) where = &(*where)->next;
+    if (!take_list(r, each_of(r, found, "at"), call->group, &where)) return false;
+    return take_state(r, found, &call->opaque, &call->node, ITEM_HAS_OPAQUE);
+}
+
+/* What was thought before the words comes to the message's beginning: its words are one text here. */
 enum err chat_calls_restore(struct chat *c, const struct json_tape *t, struct fault *why)
 {
     const struct restoring r = {c, t};

@@ -110,6 +110,36 @@ static void what_was_thought_stands_before_the_message_that_calls(void **state)
     assert_ptr_equal(c.items_last, second);
 }
 
+/* Gemini signs the call: what stands between its words and the call is the call's, and goes back there. */
+static void what_was_signed_behind_the_words_stands_at_the_call(void **state)
+{
+    static const enum chat_item_kind WANT[] = {ITEM_MESSAGE,   ITEM_REASONING, ITEM_MESSAGE,  ITEM_REASONING,
+                                               ITEM_TOOL_CALL, ITEM_REASONING, ITEM_TOOL_CALL};
+    struct chat_answer a = {.arena = &arena};
+    struct chat_group *g = chat_add_group(&arena, ROLE_ASSISTANT, 0);
+    struct buf out;
+    struct chat c;
+    unsigned n = 0;
+    add_part(add(&a.items, &a.items_last, ITEM_REASONING, g), PART_THOUGHT, "hm", "Zmlyc3Q=");
+    add_part(add(&a.items, &a.items_last, ITEM_MESSAGE, g), PART_TEXT, "Well.", NULL);
+    add_part(add(&a.items, &a.items_last, ITEM_REASONING, g), PART_REDACTED, "", "c2Vjb25k");
+    add_call(&a.items, &a.items_last, g, "call_1");
+    add_part(add(&a.items, &a.items_last, ITEM_REASONING, g), PART_REDACTED, "", "dGhpcmQ=");
+    add_call(&a.items, &a.items_last, g, "call_2");
+    buf_init(&out, KIB(64));
+    assert_int_equal(chat_calls_keep(&a, &seal, ORIGIN, &out), 2);
+    conversation(&c, "call_2");
+    restore(&c, buf_view(&out));
+    assert_int_equal(chat_unseal_all(&c, &seal, NULL), OK);
+    for (struct chat_item *i = c.items; i; i = i->next) assert_int_equal(i->kind, WANT[n++]);
+    assert_int_equal(n, COUNTOF(WANT));
+    const struct chat_item *first = c.items->next, *second = first->next->next, *third = second->next->next;
+    assert_true(str_eq(first->parts->opaque->span, S("Zmlyc3Q=")));
+    assert_true(str_eq(second->parts->opaque->span, S("c2Vjb25k")));
+    assert_true(str_eq(third->parts->opaque->span, S("dGhpcmQ=")));
+    buf_done(&out);
+}
+
 static void calls_that_nobody_knows_stay_as_they_are(void **state)
 {
     struct chat c;
@@ -173,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_thought_stands_before_the_message_that_calls, begin, end),
+        cmocka_unit_test_setup_teardown(what_was_signed_behind_the_words_stands_at_the_call, begin, end),
         cmocka_unit_test_setup_teardown(calls_that_nobody_knows_stay_as_they_are, begin, end),
         cmocka_unit_test_setup_teardown(an_id_that_is_no_plain_word_is_not_kept, begin, end),
         cmocka_unit_test_setup_teardown(nothing_is_kept_of_what_has_none, begin, end),

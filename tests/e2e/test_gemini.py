@@ -77,7 +77,7 @@ def _():
 def _():
     other_client("messages.mjs", "claude-")
     signed = [request for request in fake.requests if b"functionResponse" in request.body]
-    check(b'"thoughtSignature":"c2lnbmF0dXJl"' in signed[-1].body, signed[-1].body[:400])
+    check(b'"thoughtSignature":"c2lnbmF0dXJl' in signed[-1].body, signed[-1].body[:400])
 
 
 INFO = {"error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED", "details": [

@@ -1,6 +1,7 @@
 """Google's side of the fake: what generateContent refuses and how it answers, by the vendor's documents."""
 import base64
 import binascii
+import hashlib
 import json
 import re
 
@@ -16,8 +17,9 @@ PARTS = {"text", "inlineData", "fileData", "functionCall", "functionResponse", "
 BESIDE = {"thought", "thoughtSignature", "videoMetadata", "mediaResolution"}
 STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED",
             500: "INTERNAL", 503: "UNAVAILABLE", 529: "UNAVAILABLE"}
+MADE_ID = re.compile(r"^call_[0-9a-f]{24}$")  # what Aquifer calls a call that came without an id, which all of this fake's do
 PATH = re.compile(r"^/v1beta/models/([A-Za-z0-9._-]+):(generateContent|streamGenerateContent|countTokens|embedContent|batchEmbedContents)$")
-SIGNATURE = "c2lnbmF0dXJl"
+SIGNATURE = "c2lnbmF0dXJl"  # how each begins; the rest belongs to its part
 DUMMY = "skip_thought_signature_validator"
 
 
@@ -61,15 +63,25 @@ def _known(where, value, fields):
     return None
 
 
+def sign(part):
+    """A signature that is good for this call, or this text, and no other."""
+    call = part.get("functionCall")
+    said = f"{call['name']} {json.dumps(call.get('args', {}), sort_keys=True)}" if call else part.get("text", "")
+    return SIGNATURE + base64.b64encode(hashlib.sha256(said.encode()).digest()[:12]).decode()
+
+
 def _signature(where, part):
-    given = part.get("thoughtSignature")
-    if given is None or given == DUMMY:
+    given, call = part.get("thoughtSignature"), part.get("functionCall")
+    if given is None:
         return None
+    if given == DUMMY:
+        foreign = call and not MADE_ID.match(call.get("id") or "")
+        return None if foreign else _wrong(f"{where}.thought_signature: the call that this model made was signed, its signature is missing")
     try:
         base64.b64decode(given, validate=True)
     except binascii.Error:
         return _wrong(f"Invalid value at '{where}.thought_signature' (TYPE_BYTES), Base64 decoding failed")
-    return None if given == SIGNATURE else _wrong("Corrupted thought signature.")
+    return None if given == sign(part) else _wrong("Corrupted thought signature.")
 
 
 def _part(where, role, part):
@@ -251,8 +263,8 @@ def usage_of(reply):
 
 def _calls(reply):
     """Only the first of parallel calls is signed, and none has an id."""
-    return [{"functionCall": {"name": name, "args": arguments}, **({} if at else {"thoughtSignature": SIGNATURE})}
-            for at, (name, arguments) in enumerate(reply.tools)]
+    calls = [{"functionCall": {"name": name, "args": arguments}} for name, arguments in reply.tools]
+    return [{**call, "thoughtSignature": sign(call)} for call in calls[:1]] + calls[1:]
 
 
 def _chunk(parts, reply, finish=None):
