@@ -393,12 +393,15 @@ int translate_failure(const struct exchange *x)
 
 void translate_refused(struct exchange *x, const struct chat_error *e) { x->attempt.translation->failure = e; }
 
-/* How long to wait, by whatever the vendor told it: body, fields, or a limit that is used up. 0: not told. */
+/* How long to wait, by whatever the vendor told it: body, fields, or a limit that is used up; where it only says that it is too much,
+ * as long as we leave it alone ourselves (some clients give up when they are told nothing). 0: not told. */
 static uint64_t wait_of(const struct attempt *a, const struct chat_error *e)
 {
+    bool too_much = e->class == CLASS_RATE || e->class == CLASS_OVERLOADED;
     if (a->verdict.spent || !a->verdict.try_next) return 0;
     if (e->retry_after_ms) return e->retry_after_ms;
-    return a->verdict.retry_after_ms ? a->verdict.retry_after_ms : a->rest_ms;
+    if (a->verdict.retry_after_ms || a->rest_ms) return a->verdict.retry_after_ms ? a->verdict.retry_after_ms : a->rest_ms;
+    return too_much && a->verdict.rest ? (uint64_t)route_rest_ms(a->deployment, clock_wall_ms()) : 0;
 }
 
 static void rewrite_error(struct exchange *x, const struct wire_translator *down, struct chat_error *error)

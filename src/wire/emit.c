@@ -2,6 +2,9 @@
  * stand in each of their events. Private to this room. */
 #include "wire/formats.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static struct chat_group assistant = {.role = ROLE_ASSISTANT}; /* never written: all that streams is the assistant's */
 
 enum err wire_emit(const struct wire_emitter *m, const struct chat_event *e) { return chat_emit(m->sink, e, m->why); }
@@ -51,6 +54,18 @@ enum err wire_emit_note(const struct wire_emitter *m, struct wire_spot at, const
                                              .field = DELTA_ANNOTATION,
                                              .text = note->raw,
                                              .annotation = note});
+}
+
+bool wire_make_call_id(const struct str *of, unsigned n, uint32_t place, struct arena *a, struct str *ret_id)
+{
+    uint64_t sum = 0xcbf29ce484222325; /* FNV-1a: not for secrets, and wide enough that two of a project never meet */
+    char room[40];
+    for (unsigned k = 0; k < n; k++) {
+        for (size_t i = 0; i < of[k].n; i++) sum = (sum ^ (unsigned char)of[k].p[i]) * 0x100000001b3;
+        sum = (sum ^ 0xff) * 0x100000001b3; /* in no text of UTF-8: where one ends counts */
+    }
+    int length = snprintf(room, sizeof room, "call_%016" PRIx64 "%08x", (sum ^ place) * 0x100000001b3, place);
+    return arena_str(a, str_make(room, (size_t)length), ret_id);
 }
 
 enum err wire_emit_usage(const struct wire_emitter *m, const struct usage *u)

@@ -73,6 +73,9 @@ MUST_USE enum err wire_emit_part(const struct wire_emitter *m, struct wire_spot 
 MUST_USE enum err wire_emit_part_end(const struct wire_emitter *m, struct wire_spot at, const struct chat_part *part);
 MUST_USE enum err wire_emit_delta(const struct wire_emitter *m, struct wire_spot at, enum chat_delta field, struct str text);
 MUST_USE enum err wire_emit_note(const struct wire_emitter *m, struct wire_spot at, const struct chat_annotation *note);
+/* An id for a call that its provider gave none: of all that is known of its answer, and of its `place` in it. Two calls of one
+ * conversation must not have the same, and state is kept under it. False: the arena is full. */
+bool wire_make_call_id(const struct str *of, unsigned n, uint32_t place, struct arena *a, struct str *ret_id);
 MUST_USE enum err wire_emit_usage(const struct wire_emitter *m, const struct usage *u);
 MUST_USE enum err wire_check_stop(const struct chat_stop *stop,
                                   struct fault *why); /* of whole answers; streams: wire_emit_stop() */

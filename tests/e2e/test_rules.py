@@ -135,6 +135,8 @@ def _():
         (("input", 2, "parsed_arguments"), {}, "parsed_arguments"),
         (("input", 2, "id"), "call_1", "begins with 'fc'"),
         (("input", 3, "is_error"), True, "is_error"),
+        (("input", 3, "type"), "custom_tool_call_output", "No tool output found for function call c1"),
+        (("input", 2), {"type": "custom_tool_call", "call_id": "c1", "name": "look", "input": "x"}, "No tool output found for custom tool call c1"),
         (("tools", 0, "parameters"), LOOSE, "additionalProperties"),
         (("tools", 0, "function"), {}, "tools[0].function"),
         (("tool_choice", "name"), "see", "not found"),

@@ -118,12 +118,11 @@ static enum err on_text(struct gemini_reader *r, struct choice *c, const struct 
 }
 
 /* G5: an id made of what is the same however the bytes came. */
-static struct str call_id(struct gemini_reader *r, const struct json_tape *t, uint32_t call, char room[40])
+static bool name_call(struct gemini_reader *r, const struct json_tape *t, uint32_t call, struct chat_item *i)
 {
-    struct str id = wire_text_in(t, call, "id"), raw = json_raw(t, call);
-    if (id.n) return id;
-    uint32_t sum = crc32c(crc32c(r->calls, r->id.p, r->id.n), raw.p, raw.n);
-    return str_make(room, (size_t)snprintf(room, 40, "call_%08x%04x", sum, r->calls & 0xffff));
+    const struct str of[] = {r->id, json_raw(t, call)};
+    i->call_id = wire_text_in(t, call, "id");
+    return i->call_id.n || wire_make_call_id(of, COUNTOF(of), r->calls, r->arena, &i->call_id);
 }
 
 /* Google indents what it answers whole; in the text that other formats make of arguments that would only cost tokens. */
@@ -147,7 +146,6 @@ static bool compact(struct arena *a, struct str json, struct str *ret_text)
 static enum err on_call(struct gemini_reader *r, struct choice *c, const struct json_tape *t, uint32_t part)
 {
     uint32_t call = json_find(t, part, S("functionCall")), args = json_find(t, call, S("args"));
-    char room[40];
     struct signature sign;
     struct chat_item item = {.kind = ITEM_TOOL_CALL, .choice = number_of(r, c), .name = wire_text_in(t, call, "name")};
     struct chat_json json = {args && json_is(t, args, JSON_OBJECT) ? json_raw(t, args) : S("{}"), false};
@@ -158,7 +156,7 @@ static enum err on_call(struct gemini_reader *r, struct choice *c, const struct 
     TRY(read_signature(r, t, part, &sign));
     TRY(close_item(r, c));
     if (sign.there) TRY(put_state(r, c, &sign.opaque));
-    item.call_id = call_id(r, t, call, room);
+    if (!name_call(r, t, call, &item)) return full(r);
     r->calls++;
     c->called = true;
     if (!chat_json_span(&json, r->arena, &span)) return full(r);

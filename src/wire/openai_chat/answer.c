@@ -109,12 +109,14 @@ static enum err read_text(struct reading *r, uint32_t choice, uint32_t message)
 
 static enum err read_calls(struct reading *r, uint32_t message)
 {
-    uint32_t calls = json_find(r->t, message, S("tool_calls")), one;
+    uint32_t calls = json_find(r->t, message, S("tool_calls")), one, nth = 0;
     if (!calls) return OK;
     for (struct json_iter it = json_each(r->t, calls); json_next(r->t, &it, &one);) {
         struct chat_item *i = new_item(r, ITEM_TOOL_CALL), call;
         if (!i) return wire_answer_full(r->why);
-        openai_chat_read_call(r->t, one, &call);
+        TRY(openai_chat_read_call(r->t, one, &call, r->why));
+        call.choice = r->choice;
+        if (!openai_chat_name_call(r->t, nth++, r->answer->arena, &call)) return wire_answer_full(r->why);
         i->form = call.form;
         i->call_id = call.call_id;
         i->name = call.name;

@@ -6,7 +6,10 @@
 
 /* ---- read.c: pieces that requests, answers and chunks have in common; all borrowed from the tape ------------------------ */
 void openai_chat_read_meta(const struct json_tape *t, struct chat_meta *ret_meta);
-void openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_item *ret_item); /* id, name, arguments */
+/* Id, name, arguments: also as an object, which some servers give in place of its text. Anything else is garbage. */
+MUST_USE enum err openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_item *ret_item, struct fault *why);
+/* An id for the `nth` call of a choice that has none, made of what is the same streamed and not. False: the arena is full. */
+bool openai_chat_name_call(const struct json_tape *t, uint32_t nth, struct arena *a, struct chat_item *i);
 void openai_chat_read_annotation(const struct json_tape *t, uint32_t at, struct chat_annotation *ret_note);
 /* The tokens of text or of a refusal in {"content":[…],"refusal":[…]}; 0: none. */
 uint32_t openai_chat_logprobs(const struct json_tape *t, uint32_t at, enum chat_part_kind kind);

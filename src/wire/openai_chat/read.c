@@ -8,9 +8,21 @@ void openai_chat_read_meta(const struct json_tape *t, struct chat_meta *ret_meta
     if (created) json_i64(t, created, &ret_meta->created_s);
 }
 
+/* JSON in a string, or an object as it is; null and nothing are none. */
+static enum err read_arguments(const struct json_tape *t, uint32_t at, struct chat_item *i, struct fault *why)
+{
+    if (!at || json_is(t, at, JSON_NULL)) return OK;
+    bool text = json_is(t, at, JSON_STRING);
+    if (!text && (i->form == CALL_CUSTOM || !json_is(t, at, JSON_OBJECT)))
+        return FAIL(why, ERR_UPSTREAM_GARBAGE,
+                    "the provider's answer has a call whose arguments are neither a text nor an object");
+    i->arguments = (struct chat_json){text ? json_text(t, at) : json_raw(t, at), text};
+    return OK;
+}
+
 /* {"id","type":"function","function":{"name","arguments"}} or {"id","type":"custom","custom":{"name","input"}}; of a
  * stream's later fragments only the arguments are there. */
-void openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_item *ret_item)
+enum err openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_item *ret_item, struct fault *why)
 {
     uint32_t function = json_find(t, at, S("function")), custom = json_find(t, at, S("custom"));
     uint32_t body = function ? function : custom;
@@ -20,9 +32,16 @@ void openai_chat_read_call(const struct json_tape *t, uint32_t at, struct chat_i
         .call_id = wire_text_in(t, at, "id"),
         .name = body ? wire_text_in(t, body, "name") : STR_NONE,
     };
-    if (!body) return;
-    ret_item->arguments.quoted = true;
-    ret_item->arguments.text = wire_text(t, json_find(t, body, custom && !function ? S("input") : S("arguments")));
+    return body ? read_arguments(t, json_find(t, body, function ? S("arguments") : S("input")), ret_item, why) : OK;
+}
+
+/* Two of one answer differ in their place, two answers in their id or, where servers count theirs anew, in their second. */
+bool openai_chat_name_call(const struct json_tape *t, uint32_t nth, struct arena *a, struct chat_item *i)
+{
+    uint32_t created = json_find(t, 0, S("created"));
+    if (i->call_id.n) return true;
+    const struct str of[] = {wire_text_in(t, 0, "id"), created ? json_raw(t, created) : STR_NONE};
+    return wire_make_call_id(of, COUNTOF(of), i->choice << 16 | (nth & 0xffff), a, &i->call_id);
 }
 
 /* {"type":"url_citation","url_citation":{"start_index","end_index","url","title"}}, counted in characters; some servers leave the range out. */

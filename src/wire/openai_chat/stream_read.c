@@ -8,6 +8,7 @@ enum { CALLS_MAX = 512, NO_ITEM = UINT32_MAX };
 
 struct call {
     uint32_t choice, index, item;
+    struct str id; /* as its first fragment told it */
     struct call *next;
 };
 
@@ -16,6 +17,7 @@ struct choice {
     uint32_t number;
     uint32_t reasoning, message; /* item numbers; NO_ITEM */
     uint32_t parts;              /* of the message so far */
+    uint32_t calls;              /* so far */
     enum chat_part_kind part;    /* the open one */
     bool part_open, called, stopped;
     struct choice *next;
@@ -33,6 +35,11 @@ struct chat_reader {
 static enum err too_many(struct chat_reader *r, const char *what)
 {
     return FAIL(r->emit.why, ERR_UPSTREAM_GARBAGE, "the provider's stream has too many %s", what);
+}
+
+static enum err too_large(struct chat_reader *r)
+{
+    return FAIL(r->emit.why, ERR_UPSTREAM_TOO_LARGE, "the provider's stream is too large to be translated");
 }
 
 /* ---- items ---------------------------------------------------------------------------------------------------------- */
@@ -199,31 +206,34 @@ static enum err on_annotations(struct chat_reader *r, struct choice *c, const st
 
 /* ---- calls (C3) --------------------------------------------------------------------------------------------------------- */
 
-static struct call *find_call(struct chat_reader *r, uint32_t choice, uint32_t index)
+/* Some servers give every call whole, and all of them index 0: one with a name and another id begins a call. (A fragment that only
+ * goes on has no name, and an id of its own at some servers.) */
+static struct call *find_call(struct chat_reader *r, uint32_t choice, uint32_t index, const struct chat_item *fragment)
 {
+    struct call *found = NULL;
     for (struct call *k = r->calls; k; k = k->next)
-        if (k->choice == choice && k->index == index) return k;
-    return NULL;
+        if (k->choice == choice && k->index == index) found = k;
+    bool begins = found && fragment->name.n && fragment->call_id.n && found->id.n && !str_eq(fragment->call_id, found->id);
+    return begins ? NULL : found;
 }
 
-static enum err start_call(struct chat_reader *r, struct choice *c, const struct chat_item *first, uint32_t index,
+static enum err start_call(struct chat_reader *r, struct choice *c, struct chat_item *node, uint32_t index,
                            struct call **ret_call)
 {
-    struct chat_item node = *first;
-    node.choice = c->number;
-    node.arguments = (struct chat_json){0}; /* they come as deltas, this fragment's too */
+    node->arguments = (struct chat_json){0}; /* they come as deltas, this fragment's too */
     struct call *k = r->n_calls < CALLS_MAX ? arena_alloc(r->arena, sizeof *k) : NULL;
     if (!k) return too_many(r, "tool calls");
     TRY(close_reasoning(r, c));
     TRY(close_message(r, c));
     *k = (struct call){.choice = c->number, .index = index};
+    if (!arena_str(r->arena, node->call_id, &k->id)) return too_large(r);
     struct call **end = &r->calls;
     while (*end) end = &(*end)->next;
     *end = k;
     r->n_calls++;
     c->called = true;
     *ret_call = k;
-    return wire_emit_item(&r->emit, &node, &k->item);
+    return wire_emit_item(&r->emit, node, &k->item);
 }
 
 static enum err on_call(struct chat_reader *r, struct choice *c, const struct json_tape *t, uint32_t at, uint32_t place)
@@ -232,10 +242,14 @@ static enum err on_call(struct chat_reader *r, struct choice *c, const struct js
     uint64_t index = place;
     uint32_t told = json_find(t, at, S("index"));
     if (told && (!json_u64(t, told, &index) || index > UINT32_MAX)) return too_many(r, "tool calls");
-    openai_chat_read_call(t, at, &first);
-    struct call *k = find_call(r, c->number, (uint32_t)index);
+    TRY(openai_chat_read_call(t, at, &first, r->emit.why));
+    first.choice = c->number;
+    struct str arguments;
+    if (!chat_json_span(&first.arguments, r->arena, &arguments)) return too_large(r);
+    struct call *k = find_call(r, c->number, (uint32_t)index, &first);
+    if (!k && !openai_chat_name_call(t, c->calls++, r->arena, &first)) return too_large(r);
     if (!k) TRY(start_call(r, c, &first, (uint32_t)index, &k));
-    return wire_emit_delta(&r->emit, spot(c, k->item, 0), DELTA_ARGUMENTS, first.arguments.text);
+    return wire_emit_delta(&r->emit, spot(c, k->item, 0), DELTA_ARGUMENTS, arguments);
 }
 
 static enum err on_calls(struct chat_reader *r, struct choice *c, const struct json_tape *t, uint32_t at)

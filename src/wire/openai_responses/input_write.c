@@ -189,7 +189,8 @@ static void put_failed_output(struct openai_responses_writing *w, struct chat_it
 static enum err put_result(struct openai_responses_writing *w, struct chat_item *i)
 {
     bool failed = chat_told(&i->node, ITEM_HAS_ERROR) && i->error == FLAG_YES;
-    item_begin(w, i, i->form == CALL_CUSTOM ? S("custom_tool_call_output") : S("function_call_output"));
+    bool custom = w->same_format ? i->form == CALL_CUSTOM : map_find(&w->customs, i->call_id) != NULL;
+    item_begin(w, i, custom ? S("custom_tool_call_output") : S("function_call_output"));
     wire_put_field(&w->o, &i->node, ITEM_HAS_CALL_ID, "call_id", i->call_id);
     if (w->same_format) wire_put_field(&w->o, &i->node, ITEM_HAS_NAME, "name", i->name);
     chat_told(&i->node, ITEM_HAS_NAME); /* the call says it */

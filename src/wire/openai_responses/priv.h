@@ -68,7 +68,8 @@ struct openai_responses_writing {
     struct wire_out o;
     struct chat *c;
     const struct wire_target *to;
-    bool same_format; /* what only this format knows goes back as it came */
+    bool same_format;   /* what only this format knows goes back as it came */
+    struct map customs; /* id → a call of free text: its result is of its kind, which other formats do not tell of results */
     struct fault *why;
 };
 enum err openai_responses_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why);

@@ -145,6 +145,42 @@ static enum err put_input(struct openai_responses_writing *w)
     return OK;
 }
 
+static void find_customs(struct openai_responses_writing *w)
+{
+    for (struct chat_item *i = w->c->items; i && !w->same_format; i = i->next)
+        if (i->kind == ITEM_TOOL_CALL && i->form == CALL_CUSTOM) map_add(&w->customs, i->call_id, i);
+}
+
+static enum err put_root(struct openai_responses_writing *w)
+{
+    struct chat *c = w->c;
+    const struct wire_target *to = w->to;
+    struct json_writer *j = &w->o.w;
+    json_put_object(j);
+    json_add_str(j, S("model"), to->model);
+    TRY(put_input(w));
+    if (to->stream) json_add_raw(j, S("stream"), S("true"));
+    if (c->tools) {
+        json_put_name(j, S("tools"));
+        TRY(openai_responses_put_tools(w, c->tools, 0));
+    }
+    openai_responses_put_choice(w);
+    if (c->tools && chat_told(&c->node, CHAT_HAS_PARALLEL)) json_add_bool(j, S("parallel_tool_calls"), c->parallel == FLAG_YES);
+    chat_told(&c->node, CHAT_HAS_PARALLEL);
+    TRY(put_text(w));
+    put_reasoning(w);
+    put_own_settings(w);
+    wire_put_settings(j, c, openai_responses_settings, 0);
+    wire_lose_settings(c, openai_responses_settings, to->losses);
+    if (w->same_format && wire_has_extra(&c->node, S("stream_options"))) {
+        json_add_object(j, S("stream_options"));
+        wire_put_extra(&w->o, &c->node, S("stream_options"), LOSS_EXTRA);
+        json_put_end(j);
+    }
+    wire_put_extra(&w->o, &c->node, STR_NONE, LOSS_EXTRA);
+    return wire_request_done(j, w->why);
+}
+
 enum err openai_responses_write_request(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why)
 {
     bool same = str_eq(c->format, S("openai_responses"));
@@ -155,29 +191,10 @@ enum err openai_responses_write_request(struct chat *c, const struct wire_target
         .same_format = same,
         .why = why,
     };
-    struct json_writer *j = &w.o.w;
-    json_write(j, out);
-    json_put_object(j);
-    json_add_str(j, S("model"), to->model);
-    TRY(put_input(&w));
-    if (to->stream) json_add_raw(j, S("stream"), S("true"));
-    if (c->tools) {
-        json_put_name(j, S("tools"));
-        TRY(openai_responses_put_tools(&w, c->tools, 0));
-    }
-    openai_responses_put_choice(&w);
-    if (c->tools && chat_told(&c->node, CHAT_HAS_PARALLEL)) json_add_bool(j, S("parallel_tool_calls"), c->parallel == FLAG_YES);
-    chat_told(&c->node, CHAT_HAS_PARALLEL);
-    TRY(put_text(&w));
-    put_reasoning(&w);
-    put_own_settings(&w);
-    wire_put_settings(j, c, openai_responses_settings, 0);
-    wire_lose_settings(c, openai_responses_settings, to->losses);
-    if (same && wire_has_extra(&c->node, S("stream_options"))) {
-        json_add_object(j, S("stream_options"));
-        wire_put_extra(&w.o, &c->node, S("stream_options"), LOSS_EXTRA);
-        json_put_end(j);
-    }
-    wire_put_extra(&w.o, &c->node, STR_NONE, LOSS_EXTRA);
-    return wire_request_done(j, why);
+    map_init(&w.customs);
+    find_customs(&w);
+    json_write(&w.o.w, out);
+    enum err e = put_root(&w);
+    map_done(&w.customs);
+    return e;
 }

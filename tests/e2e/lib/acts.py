@@ -5,10 +5,12 @@ import json
 
 
 class Reply:
-    """What the model says: text, tool calls [(name, arguments dict)], usage and how it is cut into events."""
+    """What the model says: text, tool calls [(name, arguments dict)], usage and how it is cut into events; `dialect`: how a server
+    that is compatible with a vendor spells its calls (openai.DIALECTS)."""
 
     def __init__(self, text="", tools=(), usage=None, finish=None, pieces=None, thinking=None, refusal=None,
-                 sequence=None):
+                 sequence=None, dialect=None):
+        self.dialect = dialect
         self.text, self.tools, self.usage, self.finish, self.thinking = text, list(tools), usage or {}, finish, thinking
         self.refusal, self.sequence = refusal, sequence
         self.pieces = pieces if pieces is not None else [text[at:at + 6] for at in range(0, len(text), 6)]

@@ -245,9 +245,26 @@ def usage_of(reply):
                                           "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}}
 
 
+# Servers that are compatible with OpenAI: every call whole in one fragment, and all of them index 0; arguments as an object; no ids;
+# an id anew in every fragment.
+DIALECTS = ("index 0", "objects", "no ids", "new ids")
+
+
 def _tool_calls(reply):
-    return [{"id": f"call_{at}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
-            for at, (name, arguments) in enumerate(reply.tools)]
+    calls = [{"id": f"call_{at}", "type": "function",
+              "function": {"name": name, "arguments": arguments if reply.dialect == "objects" else json.dumps(arguments)}}
+             for at, (name, arguments) in enumerate(reply.tools)]
+    return [{name: value for name, value in call.items() if name != "id" or reply.dialect != "no ids"} for call in calls]
+
+
+def _call_fragments(at, call, dialect):
+    """The call as the `tool_calls` of a stream's deltas."""
+    text = call["function"]["arguments"]
+    if dialect in ("index 0", "objects"):
+        return [{"index": 0 if dialect == "index 0" else at, **call}]
+    begin = {"index": at, **call, "function": {"name": call["function"]["name"], "arguments": ""}}
+    return [begin] + [{"index": at, "function": {"arguments": text[cut:cut + 5]}, **({"id": f"call_{at}_{cut}"} if dialect == "new ids" else {})}
+                      for cut in range(0, len(text), 5)]
 
 
 def _finish(reply):
@@ -286,9 +303,7 @@ def events(body, reply):
         out.append(delta({"refusal": reply.refusal}))
     out += [delta({"content": piece}) for piece in reply.pieces]
     for at, call in enumerate(_tool_calls(reply)):
-        out.append(delta({"tool_calls": [{"index": at, **call, "function": {"name": call["function"]["name"], "arguments": ""}}]}))
-        text = call["function"]["arguments"]
-        out += [delta({"tool_calls": [{"index": at, "function": {"arguments": text[cut:cut + 5]}}]}) for cut in range(0, len(text), 5)]
+        out += [delta({"tool_calls": [fragment]}) for fragment in _call_fragments(at, call, reply.dialect)]
     out.append(delta({}, _finish(reply)))
     if with_usage:
         out.append(chunk([], usage_of(reply)))

@@ -277,6 +277,18 @@ def _item(at, item):
     return first(_item_part(f"{where}.content[{index}]", part) for index, part in enumerate(parts))
 
 
+def _results_kind(items):
+    """The result of a call is of its call's kind."""
+    made = {}
+    for item in items:
+        kind = item.get("type") or "message"
+        if kind.endswith("_call"):
+            made[item.get("call_id")] = kind
+        elif kind.endswith("_call_output") and made.get(item["call_id"], kind[:-7]) != kind[:-7]:
+            return f"No tool output found for {made[item['call_id']].replace('_', ' ')} {item['call_id']}."
+    return None
+
+
 def responses(body):
     """Of a whole request of Responses whose shape is right."""
     tools, items = body.get("tools") or [], body["input"] if isinstance(body["input"], list) else []
@@ -296,7 +308,7 @@ def responses(body):
         if item.get("type") == "reasoning" and item.get("id") and body.get("store") is False and not kept:
             return f"Item with id '{item['id']}' not found. Items are not persisted when `store` is set to false."
     judged = first(_item(at, item) for at, item in enumerate(items))
-    return wrong or strict or shape or judged or _openai_choice(body.get("tool_choice"), _offered(tools), False)
+    return wrong or strict or shape or judged or _results_kind(items) or _openai_choice(body.get("tool_choice"), _offered(tools), False)
 
 
 # -- Google
