@@ -2,7 +2,7 @@
  * sealed by the gateway and nothing to us. Lane STATE. */
 #include "admin/priv.h"
 
-enum { CALLS_MAX = 256 };
+enum { CALLS_MAX = 512, RECALLED_MAX = 8 << 20 }; /* as gateways ask, and as much as they take */
 
 static const struct json_limits LIMITS = {.max_depth = 64, .record_depth = 2};
 
@@ -42,14 +42,16 @@ enum err state_calls_keep(struct call *c, struct fault *why)
 
 /* ---- recall ---------------------------------------------------------------------------------------------------------------- */
 
-static enum err put_one(struct call *c, struct store *s, struct str id, struct fault *why)
+static enum err put_one(struct call *c, struct store *s, struct str id, bool *ret_full, struct fault *why)
 {
+    enum { AROUND = 8 }; /* quotes, the comma, the last brace */
     CLEANUP(store_rows_done) struct store_rows rows = {0};
     bool found;
     TRY(store_query(s, "SELECT body FROM call_states WHERE project = ?1 AND call = ?2", BINDS(V_TEXT(c->project), V_TEXT(id)),
                     &rows, why));
     TRY(store_next(&rows, &found, why));
-    if (!found) return OK;
+    *ret_full = found && c->out.n + id.n + store_blob(&rows, 0).n + AROUND > RECALLED_MAX;
+    if (!found || *ret_full) return OK;
     buf_str(&c->out, c->out.n > 1 ? S(",\"") : S("\""));
     buf_str(&c->out, id);
     buf_str(&c->out, S("\":"));
@@ -57,18 +59,20 @@ static enum err put_one(struct call *c, struct store *s, struct str id, struct f
     return OK;
 }
 
-/* What is asked for by an array of ids comes as an object of those that are known; unknown ones are no error. */
+/* What is asked for by an array of ids, the newest first, comes as an object of those that are known, as many as an answer takes;
+ * unknown ones are no error. */
 enum err state_calls_recall(struct call *c, struct fault *why)
 {
     const struct json_tape *t = &c->control->state.tape;
     struct store *s;
     uint32_t id;
     unsigned n = 0;
+    bool full = false;
     TRY(begin(c, &s, why));
     buf_char(&c->out, '{');
-    for (struct json_iter it = json_each(t, 0); json_next(t, &it, &id) && n < CALLS_MAX; n++) {
+    for (struct json_iter it = json_each(t, 0); !full && n < CALLS_MAX && json_next(t, &it, &id); n++) {
         if (!json_is(t, id, JSON_STRING)) return FAIL(why, ERR_BAD_REQUEST, "call ids must be strings");
-        TRY(put_one(c, s, json_text(t, id), why));
+        TRY(put_one(c, s, json_text(t, id), &full, why));
     }
     buf_char(&c->out, '}');
     return OK;

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { IDS_MAX = 128, RECALLED_MAX = 8 << 20, KEPT_MAX = 2 << 20 };
+enum { IDS_MAX = 512, RECALLED_MAX = 8 << 20, KEPT_MAX = 2 << 20 }; /* the first two are admin/state_calls.c's as well */
 
 struct calls {
     struct exchange *exchange;
@@ -89,32 +89,37 @@ static uint32_t turn_of(const struct json_tape *t, uint32_t messages)
     return first;
 }
 
-static unsigned put_ids_of(const struct json_tape *t, uint32_t message, struct json_writer *w, unsigned room)
+/* The newest ids that were met, as values of the tape. */
+struct newest {
+    uint32_t at[IDS_MAX];
+    unsigned n; /* met */
+};
+
+static void note_ids(const struct json_tape *t, uint32_t message, struct newest *ids)
 {
     uint32_t list = json_is(t, message, JSON_OBJECT) ? json_find(t, message, S("tool_calls")) : 0, call;
-    unsigned n = 0;
-    if (!list || !json_is(t, list, JSON_ARRAY)) return 0;
-    for (struct json_iter it = json_each(t, list); json_next(t, &it, &call) && n < room;) {
+    if (!list || !json_is(t, list, JSON_ARRAY)) return;
+    for (struct json_iter it = json_each(t, list); json_next(t, &it, &call);) {
         uint32_t id = json_is(t, call, JSON_OBJECT) ? json_find(t, call, S("id")) : 0;
         if (!id || !json_is(t, id, JSON_STRING) || !chat_call_id_is_plain(json_text(t, id))) continue;
-        json_put_span(w, json_text(t, id));
-        n++;
+        ids->at[ids->n++ % IDS_MAX] = id;
     }
-    return n;
 }
 
+/* The newest first: what vendors insist on is the last call's state, and what is too much for one answer is left off behind. */
 static unsigned put_ids(const struct json_tape *t, struct buf *out)
 {
     uint32_t messages = json_find(t, 0, S("messages")), one, first;
+    struct newest ids = {.n = 0};
     struct json_writer w;
-    unsigned n = 0;
     if (!messages || !json_is(t, messages, JSON_ARRAY) || !(first = turn_of(t, messages))) return 0;
+    for (struct json_iter it = json_each(t, messages); json_next(t, &it, &one);)
+        if (one >= first) note_ids(t, one, &ids);
     json_write(&w, out);
     json_put_array(&w);
-    for (struct json_iter it = json_each(t, messages); json_next(t, &it, &one);)
-        if (one >= first) n += put_ids_of(t, one, &w, IDS_MAX - n);
+    for (unsigned n = 0; n < ids.n && n < IDS_MAX; n++) json_put_span(&w, json_text(t, ids.at[(ids.n - 1 - n) % IDS_MAX]));
     json_put_end(&w);
-    return json_write_done(&w) ? n : 0;
+    return json_write_done(&w) ? ids.n : 0;
 }
 
 static void on_recalled(struct state_call *c, enum err got)

@@ -89,6 +89,33 @@ def _():
             check("opaque_foreign" not in (got.get("x-aquifer-losses") or ""), got.headers)
 
 
+@test("words before the calls: the state is back where it was, with the calls and not with the words")
+def _():
+    for model, state in STATE.items():
+        for stream in (False, True):
+            upstream(model).play(acts.say(text="I will look.", thinking="They want the weather.", tools=CALLS))
+            got = chat(model, [QUESTION], stream=stream)
+            message = folded(got) if stream else got.json()["choices"][0]["message"]
+            eq((message["content"], len(message["tool_calls"])), ("I will look.", len(CALLS)))
+            got = chat(model, with_results(message), stream=stream)
+            eq(got.status, 200, (model, stream, got.body))
+            check(state in sent(model) and gemini.DUMMY not in sent(model), (model, stream, sent(model)))
+
+
+@test("Responses: the result of a free-text call is one of its kind")
+def _():
+    body = {"id": "resp_1", "object": "response", "created_at": 1, "status": "completed", "model": "gpt-5.5", "output": [
+        {"id": "ctc_1", "type": "custom_tool_call", "status": "completed", "call_id": "c1", "name": "patch", "input": "raw text"}],
+            "usage": {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}}
+    tools = [{"type": "custom", "custom": {"name": "patch"}}]
+    fake.play(acts.raw_json(body))
+    message = chat("responses", [QUESTION], tools=tools).json()["choices"][0]["message"]
+    eq(message["tool_calls"][0]["custom"], {"name": "patch", "input": "raw text"})
+    got = chat("responses", with_results(message), tools=tools)
+    eq(got.status, 200, got.body)
+    eq([item["type"] for item in fake.last().json["input"][-2:]], ["custom_tool_call", "custom_tool_call_output"])
+
+
 @test("Messages: the thought with its signature stands before the calls, as the vendor demands while it thinks")
 def _():
     again = with_results(asked("claude", True))
@@ -129,6 +156,16 @@ def _():
     got = chat("claude", with_results(second, history))
     eq(got.status, 200, got.body)
     check("thinking" not in fake.last().json, sent("claude"))
+
+
+@test("a turn of very many calls: the newest are those whose state comes back")
+def _():
+    old = {"role": "assistant", "content": None, "tool_calls": [
+        {"id": f"call_before_{n}", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}} for n in range(700)]}
+    newest = asked("claude", False)
+    got = chat("claude", with_results(newest, with_results(old)))
+    eq(got.status, 200, got.body)
+    eq([block["type"] for block in fake.last().json["messages"][3]["content"]], ["thinking", "tool_use", "tool_use"])
 
 
 @test("other providers get none of it, and it is counted; what is unknown is left off as before")
