@@ -123,6 +123,15 @@ static enum err put_named(struct call *c, struct store *s, const struct json_tap
     return OK;
 }
 
+/* Responses API reference, ItemReferenceParam: the type may be left out. A message without one has a role. */
+static bool is_reference(const struct json_tape *t, uint32_t item)
+{
+    if (!json_is(t, item, JSON_OBJECT)) return false;
+    uint32_t type = json_find(t, item, S("type")), id = json_find(t, item, S("id"));
+    if (type && !json_is(t, type, JSON_NULL)) return json_eq(t, type, S("item_reference"));
+    return id && json_is(t, id, JSON_STRING) && !json_find(t, item, S("role"));
+}
+
 /* The request's input with kept items in the place of their references. */
 enum err state_resolve(struct call *c, struct fault *why)
 {
@@ -134,9 +143,8 @@ enum err state_resolve(struct call *c, struct fault *why)
     TRY(json_scan(t, c->body, &limits, why));
     buf_char(&c->out, '[');
     for (struct json_iter it = json_each(t, 0); json_next(t, &it, &item);) {
-        uint32_t type = json_is(t, item, JSON_OBJECT) ? json_find(t, item, S("type")) : 0;
         if (c->out.n > 1) buf_char(&c->out, ',');
-        bool named = type && json_eq(t, type, S("item_reference"));
+        bool named = is_reference(t, item);
         if (named && ++n > NAMED_MAX)
             return FAIL(why, ERR_BAD_REQUEST, "input: there are more than %d item_references", NAMED_MAX);
         if (named) TRY(put_named(c, s, t, item, why));

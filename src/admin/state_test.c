@@ -97,6 +97,18 @@ static void test_nothing_is_another_projects(void **state)
                         "[{\"id\":\"msg_mine\",\"type\":\"message\"},7]");
 }
 
+static void test_a_reference_needs_no_type(void **state)
+{
+    keep("mine", "", "");
+    assert_int_equal(say(state_resolve, "green", "", "", "[{\"id\":\"msg_mine\"}]").got, ERR_NOT_FOUND);
+    assert_string_equal(
+        say(state_resolve, "blue", "", "",
+            "[{\"id\":\"msg_mine\"},{\"type\":null,\"id\":\"msg_mine\"},{\"id\":\"a\",\"role\":\"user\"},{\"id\":7},{\"x\":1}]")
+            .text,
+        "[{\"id\":\"msg_mine\",\"type\":\"message\"},{\"id\":\"msg_mine\",\"type\":\"message\"},{\"id\":\"a\",\"role\":\"user\"},"
+        "{\"id\":7},{\"x\":1}]");
+}
+
 static void test_an_id_that_another_project_has_is_kept(void **state)
 {
     const char *rest =
@@ -373,6 +385,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_chain_is_recalled_in_its_order),
         cmocka_unit_test(test_nothing_is_another_projects),
+        cmocka_unit_test(test_a_reference_needs_no_type),
         cmocka_unit_test(test_an_id_that_another_project_has_is_kept),
         cmocka_unit_test(test_items_and_wishes_that_are_none_are_refused),
         cmocka_unit_test(test_a_hole_is_an_error),

@@ -380,9 +380,6 @@ static bool make_id(struct exchange *x, struct kept *k)
     return arena_str(&x->arena, str_z(id), &k->id);
 }
 
-/* Inside a text its quotes would have backslashes. */
-static bool names_items(struct str body) { return memmem(body.p, body.n, "\"item_reference\"", 16) != NULL; }
-
 /* Nothing is kept here: who asks for it is told, and no provider keeps it instead. */
 static enum err check_off(struct exchange *x, const struct responses_ask *a)
 {
@@ -410,7 +407,7 @@ static enum next recall(struct exchange *x, struct responses_ask *a)
         talk_claim(x->gl->gateway, x->key->project, k->ask.conversation, &k->talk, &x->fault) != OK)
         return FAILED;
     x->gl->scanned = NULL; /* the body is another one from here on */
-    return names_items(x->stream->request->body) ? ask_named(x) : go_on(x);
+    return a->names ? ask_named(x) : go_on(x);
 }
 
 /* ---- routes whose providers keep ----------------------------------------------------------------------------------------------- */
@@ -468,12 +465,12 @@ static enum next look(struct exchange *x)
     x->gl->scanned = x;
     if (responses_ask_read(&x->gl->tape, &x->arena, &a, &x->fault) != OK) return FAILED;
     bool keeps = a.store && !is_bare(x);
-    if (!keeps && !a.previous.n && !a.conversation.n) return NEXT; /* it is whole in itself */
+    if (!keeps && !a.previous.n && !a.conversation.n && !a.names) return NEXT; /* it is whole in itself */
     const struct route *route = route_of(x);
     if (!route) return NEXT; /* admit refuses it */
     const struct inside *inside = x->stream->request->opener;
     if (inside && inside->run) x->hold = background_hold(inside->run);
-    bool asks = a.previous.n || a.conversation.n || a.background || names_items(x->stream->request->body);
+    bool asks = a.previous.n || a.conversation.n || a.background || a.names;
     if (asks && admit_ahead(x) != OK) return FAILED;
     return route->state_upstream ? recall_upstream(x, &a, route) : recall(x, &a);
 }

@@ -3,6 +3,8 @@
 #include "wire/openai_responses/chain.h"
 #include "wire/wire.h"
 
+#include <stdio.h>
+
 static struct arena arena;
 static struct json_tape tape, other;
 static struct buf out;
@@ -50,6 +52,30 @@ static void test_asks(void **state)
     assert_true(a.background);
     assert_int_equal(ask("{\"conversation\":{\"id\":\"conv_b\"}}", &a), OK);
     assert_str(a.conversation, "conv_b");
+}
+
+static void test_names_kept_items(void **state)
+{
+    static const struct {
+        const char *input;
+        bool names;
+    } INPUTS[] = {
+        {"\"item_reference\"", false},
+        {"[{\"type\":\"item_reference\",\"id\":\"msg_1\"}]", true},
+        {"[{\"role\":\"user\",\"content\":\"x\"},{ \"id\" : \"msg_1\" }]", true},
+        {"[{\"id\":\"msg_1\",\"type\":null}]", true},
+        {"[{\"id\":\"msg_1\",\"role\":\"user\",\"content\":\"x\"}]", false},
+        {"[{\"id\":\"fc_1\",\"type\":\"function_call_output\",\"call_id\":\"c\",\"output\":\"x\"}]", false},
+        {"[{\"role\":\"user\",\"content\":\"{\\\"type\\\":\\\"item_reference\\\"}\"}]", false},
+        {"[7,[]]", false},
+    };
+    char body[256];
+    struct responses_ask a;
+    for (unsigned i = 0; i < COUNTOF(INPUTS); i++) {
+        snprintf(body, sizeof body, "{\"store\":false,\"tools\":[\"item_reference\"],\"input\":%s}", INPUTS[i].input);
+        assert_int_equal(ask(body, &a), OK);
+        assert_int_equal(a.names, INPUTS[i].names);
+    }
 }
 
 static void test_asks_that_are_refused(void **state)
@@ -257,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_asks, start, stop),
+        cmocka_unit_test_setup_teardown(test_names_kept_items, start, stop),
         cmocka_unit_test_setup_teardown(test_asks_that_are_refused, start, stop),
         cmocka_unit_test_setup_teardown(test_composes, start, stop),
         cmocka_unit_test_setup_teardown(test_asks_for_sealed_reasoning, start, stop),

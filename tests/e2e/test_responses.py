@@ -134,7 +134,7 @@ def _():
 def _():
     for given, fields, status, word in (("x", {"background": True, "store": False}, 400, "background"), (7, {}, 400, "input: must be a string"),
                                         ([{"type": "item_reference", "id": "msg_1"}], {}, 404, "msg_1"),
-                                        ([{"type": "item_reference", "id": "msg_1"}], {"store": False}, 400, "input[0]")):
+                                        ([{"type": "item_reference", "id": "msg_1"}], {"store": False}, 404, "msg_1")):
         got = ask("in-main", given, **fields)
         eq(got.status, status, got.body)
         check(word in got.json()["error"]["message"], got.body)

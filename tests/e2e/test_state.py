@@ -420,6 +420,19 @@ def _():
     eq(made([{"type": "item_reference", "id": item}] * 2)["status"], "completed")
 
 
+@test("a kept item is named without its type too, and by requests that are not kept themselves")
+def _():
+    for store in (True, False):
+        for reference in ({"type": "item_reference"}, {"type": None}, {}):
+            conv = call("POST", "/v1/conversations", {"items": [{"role": "user", "content": "who is Ada?"}]}).json()["id"]
+            item = call("GET", f"/v1/conversations/{conv}/items").json()["data"][0]["id"]
+            fake.forget()
+            given = [{"id": item, **reference}, {"role": "user", "content": "short, please"}]
+            eq(made(given, store=store)["status"], "completed")
+            check("who is Ada?" in json.dumps(fake.last().json), fake.last().body)
+            eq(ask([{"id": "msg_no", **reference}], store=store).status, 404)
+
+
 def in_the_background(key):
     """A response whose work is over: it is then that the key's request is counted for good."""
     got = ask("x", key=key, background=True)

@@ -40,12 +40,34 @@ static enum err take_bool(const struct json_tape *t, const char *name, bool *ret
     return FAIL(why, ERR_BAD_REQUEST, "%s: must be true or false", name);
 }
 
+static bool has(struct str text, struct str part) { return memmem(text.p, text.n, part.p, part.n) != NULL; }
+
+/* API reference, ItemReferenceParam: `type` may be missing or null, and then nothing but an id is left. Inside a text the quotes would have
+ * backslashes; the tape may not hold what is in an item. */
+static bool may_be_bare_reference(struct str item)
+{
+    enum { LONGEST = 512 };
+    if (item.n > LONGEST || !has(item, S("\"id\"")) || has(item, S("\"role\""))) return false;
+    return !has(item, S("\"type\"")) || has(item, S("null"));
+}
+
+static bool names_items(const struct json_tape *t)
+{
+    uint32_t input = json_find(t, 0, S("input")), item;
+    if (!input || !json_is(t, input, JSON_ARRAY)) return false;
+    if (has(json_raw(t, input), S("\"item_reference\""))) return true;
+    for (struct json_iter it = json_each(t, input); json_next(t, &it, &item);)
+        if (json_is(t, item, JSON_OBJECT) && may_be_bare_reference(json_raw(t, item))) return true;
+    return false;
+}
+
 enum err responses_ask_read(const struct json_tape *t, struct arena *a, struct responses_ask *ret_ask, struct fault *why)
 {
     struct responses_ask *ask = ret_ask;
     uint32_t conversation = json_find(t, 0, S("conversation")), store = json_find(t, 0, S("store"));
     *ask = (struct responses_ask){.store = true, .store_said = is_there(t, store)};
     ask->reasons = is_there(t, json_find(t, 0, S("reasoning")));
+    ask->names = names_items(t);
     if (json_is(t, 0, JSON_OBJECT) && conversation && json_is(t, conversation, JSON_OBJECT)) {
         TRY(wire_want_once(t, conversation, "conversation", why));
         conversation = json_find(t, conversation, S("id"));

@@ -18,6 +18,7 @@ struct responses_ask {
     bool store_said;         /* … and was asked for by name */
     bool background, stream;
     bool reasons; /* it has the member `reasoning` */
+    bool names;   /* its input may have items that only name a kept one; who keeps them looks closer (item_reference) */
 };
 /* The tape holds the body, recorded to depth 2 or more; texts are copied to the arena when they had escapes. ERR_BAD_REQUEST
  * names the member: a wrong type, both kinds of state at once, background without store. */
