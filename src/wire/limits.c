@@ -226,6 +226,29 @@ static enum err check_output(const struct adapting *w, const struct chat_manners
     return OK;
 }
 
+/* ---- what no filter is asked to block -------------------------------------------------------------------------------------------- */
+
+/* Gemini API reference, HarmBlockThreshold: BLOCK_NONE "all content will be allowed", OFF "turn off the safety filter". */
+static bool blocks_nothing(const struct json_tape *t)
+{
+    uint32_t item, at;
+    if (!json_is(t, 0, JSON_ARRAY)) return false;
+    for (struct json_iter it = json_each(t, 0); json_next(t, &it, &item);) {
+        if (!json_is(t, item, JSON_OBJECT) || !(at = json_find(t, item, S("threshold")))) return false;
+        if (!json_eq(t, at, S("BLOCK_NONE")) && !json_eq(t, at, S("OFF"))) return false;
+    }
+    return true;
+}
+
+/* Who has no such filters blocks nothing by them anyway; what shall be blocked is left to be refused. */
+static enum err leave_out_safety(struct adapting *w)
+{
+    if (w->target == WIRE_GEMINI_GENERATE || !has(w->c, SET_SAFETY)) return OK;
+    TRY(json_scan(w->to->tape, w->c->settings[SET_SAFETY], &JSON_LIMITS, w->why));
+    if (blocks_nothing(w->to->tape)) chat_lose(w->to->losses, &w->c->node, SET_SAFETY, LOSS_HINT);
+    return OK;
+}
+
 enum err limits_of_the_model(struct adapting *w)
 {
     const struct chat_manners *m = w->to->manners ? w->to->manners : &CHAT_MANNERS_UNKNOWN;
@@ -238,5 +261,6 @@ enum err limits_of_the_model(struct adapting *w)
     TRY(fix_stops(w, m));
     TRY(shorten_users(w));
     TRY(fit_notes(w));
+    TRY(leave_out_safety(w));
     return check_output(w, m);
 }
