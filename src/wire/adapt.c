@@ -284,6 +284,12 @@ static enum err open_by_user(struct adapting *w)
 
 /* ---- the room's door --------------------------------------------------------------------------------------------------------- */
 
+static bool speaks_messages(const struct adapting *w)
+{
+    bool theirs = w->target == WIRE_ANTHROPIC_MESSAGES || w->target == WIRE_BEDROCK_INVOKE;
+    return theirs && !str_eq(w->c->family, S("anthropic"));
+}
+
 static enum err adapt(struct adapting *w)
 {
     bool flat = w->target != WIRE_OPENAI_RESPONSES;
@@ -293,6 +299,7 @@ static enum err adapt(struct adapting *w)
     TRY(choose_tools(w));
     TRY(schema_of_output(w));
     TRY(open_by_user(w));
+    if (speaks_messages(w)) TRY(documents_for_claude(w));
     if (w->c->compact && (flat || w->to->sums_up)) TRY(ask_for_summary(w));
     TRY(reason_as_the_model_does(w));
     return limits_of_the_model(w);

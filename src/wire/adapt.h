@@ -42,6 +42,9 @@ bool adapting_is_own(const struct adapting *w);    /* Claude's own words, to Cla
 /* ---- limits.c: last ---- */
 MUST_USE enum err limits_of_the_model(struct adapting *w);
 
+/* ---- documents.c ---- */
+MUST_USE enum err documents_for_claude(struct adapting *w);
+
 /* ---- schema.c ---- */
 /* What a tool takes, so that the target takes the schema. */
 MUST_USE enum err schema_of_tool(struct adapting *w, struct chat_tool *t);

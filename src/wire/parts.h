@@ -217,7 +217,7 @@ bool wire_comes_from(const struct chat_opaque *o, const struct wire_target *to, 
 typedef void wire_chosen_fn(struct json_writer *j, struct str name, enum chat_call_form form);
 bool wire_put_choice(struct json_writer *j, struct chat *c, wire_chosen_fn *put_chosen);
 void wire_put_data_url(struct json_writer *j, const struct chat_media *m);     /* "data:TYPE;base64,DATA", the value */
-void wire_put_plain_document(struct json_writer *j, struct chat_part *p);      /* title, context and text as one string */
+void wire_put_plain_document(struct wire_out *o, struct chat_part *p);         /* title or name, context and text as one string */
 enum err wire_request_full(struct fault *why);                                 /* says so: ERR_LIMIT */
 MUST_USE enum err wire_request_done(struct json_writer *j, struct fault *why); /* closes the root */
 

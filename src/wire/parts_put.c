@@ -45,12 +45,16 @@ void wire_put_data_url(struct json_writer *j, const struct chat_media *m)
     json_put_string_end(j);
 }
 
-void wire_put_plain_document(struct json_writer *j, struct chat_part *p)
+void wire_put_plain_document(struct wire_out *o, struct chat_part *p)
 {
+    struct json_writer *j = &o->w;
+    bool titled = chat_told(&p->node, PART_HAS_TITLE) && p->title.n, named = false;
+    if (titled) chat_lose(o->losses, &p->node, PART_HAS_NAME, LOSS_NAME);
+    else named = chat_told(&p->node, PART_HAS_NAME) && p->name.n;
     chat_told(&p->node, PART_HAS_MEDIA);
     json_put_string_begin(j);
-    if (chat_told(&p->node, PART_HAS_TITLE)) {
-        buf_str(j->out, p->title);
+    if (titled || named) {
+        buf_str(j->out, titled ? p->title : p->name);
         buf_str(j->out, S("\\n\\n"));
     }
     if (chat_told(&p->node, PART_HAS_CONTEXT)) {

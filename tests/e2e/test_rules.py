@@ -51,6 +51,8 @@ def _():
         (("messages", 0, "content", 0, "text"), " \n", "non-whitespace"),
         (("messages", 0, "content", 0, "id"), "x", "Extra inputs"),
         (("messages", 0, "content", 1, "source", "media_type"), "image/bmp", "media_type"),
+        (("messages", 0, "content", 1), {"type": "document", "source": {"type": "base64", "media_type": "text/csv", "data": "YSxi"}}, "application/pdf"),
+        (("messages", 0, "content", 1), {"type": "document", "source": {"type": "text", "media_type": "text/markdown", "data": "x"}}, "text/plain"),
         (("messages", 0, "content"), " ", "non-whitespace"),
         (("messages", 0, "content"), [], "non-empty content"),
         (("messages", 1, "content", 2), {"type": "tool_use", "id": "t1", "name": "look", "input": {}}, "must be unique"),

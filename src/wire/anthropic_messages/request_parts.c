@@ -97,6 +97,8 @@ static bool can_put(const struct anthropic_messages_writing *w, const struct cha
     if (!PUT_PART[p->kind].put) return false;
     if (p->node.has & 1ull << PART_HAS_RAW) return w->o.same_family;
     if (p->media.form == MEDIA_FILE && media) return w->o.same_family;
+    bool bytes = p->kind == PART_DOCUMENT && p->media.form == MEDIA_BASE64;
+    if (bytes && !w->o.same_family && !json_span_eq(p->media.type, S("application/pdf"))) return false;
     return !media || media >> p->media.form & 1;
 }
 

@@ -12,8 +12,7 @@ bool gemini_is_text(const struct chat_part *p) { return p->kind == PART_TEXT || 
 
 void gemini_put_text(struct gemini_writing *w, struct chat_part *p)
 {
-    if (is_plain_document(p)) chat_lose(w->o.losses, &p->node, PART_HAS_NAME, LOSS_NAME);
-    if (is_plain_document(p)) wire_put_plain_document(&w->o.w, p);
+    if (is_plain_document(p)) wire_put_plain_document(&w->o, p);
     else json_put_span(&w->o.w, chat_told(&p->node, PART_HAS_TEXT) ? p->text : S(""));
 }
 

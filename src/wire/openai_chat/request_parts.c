@@ -82,7 +82,7 @@ static bool put_plain_document(struct openai_chat_writing *w, struct chat_part *
     json_put_object(&w->o.w);
     json_add_str(&w->o.w, S("type"), S("text"));
     json_put_name(&w->o.w, S("text"));
-    wire_put_plain_document(&w->o.w, p);
+    wire_put_plain_document(&w->o, p);
     json_put_end(&w->o.w);
     return true;
 }

@@ -63,7 +63,7 @@ static void put_plain_document(struct openai_responses_writing *w, struct chat_p
 {
     json_add_str(&w->o.w, S("type"), S("input_text"));
     json_put_name(&w->o.w, S("text"));
-    wire_put_plain_document(&w->o.w, p);
+    wire_put_plain_document(&w->o, p);
 }
 
 /* Which forms of media each kind of part can be written from; the rest is left for chat_account() to refuse. */

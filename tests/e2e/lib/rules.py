@@ -43,6 +43,9 @@ def _claude_source(where, source):
         return f"{where}.source: Input tag '{kind}' found using 'type' does not match any of the expected tags"
     if kind == "base64" and ".image" in where and source.get("media_type") not in IMAGES:
         return f"{where}.source.base64.media_type: Input should be 'image/jpeg', 'image/png', 'image/gif' or 'image/webp'"
+    wanted = {"base64": "application/pdf", "text": "text/plain"}.get(kind)
+    if wanted and ".document" in where and source.get("media_type") != wanted:
+        return f"{where}.source.{kind}.media_type: Input should be '{wanted}'"
     return None
 
 
