@@ -381,6 +381,9 @@ static void models_refuse_what_their_family_refuses(void **state)
         if (strcmp(told, ROWS[i].refuses) != 0 || m->fixed_sampling != ROWS[i].fixed) fail_msg("%s: %s", ROWS[i].id, told);
     }
     assert_int_equal(manners_of(c, "gpt-4o")->stops_max, 4);
+    assert_true(manners_of(c, "us.anthropic.claude-opus-4-8-v1:0")->later_system &&
+                manners_of(c, "claude-fable-5")->later_system);
+    assert_false(manners_of(c, "us.anthropic.claude-opus-4-7")->later_system || manners_of(c, "claude-haiku-4-5")->later_system);
     assert_false(manners_of(c, "gemma-3-27b-it")->reasons);
     catalog_free(c);
     arena_done(&a);

@@ -61,27 +61,24 @@ static enum err read_words(const struct reading *r, const struct yaml_node *map,
     return OK;
 }
 
-/* What it refuses beside a wish to reason. */
+/* What it refuses or takes beside a wish to reason. */
 static enum err read_refusals(const struct reading *r, const struct yaml_node *map, struct chat_manners *m)
 {
     const struct {
         const char *name;
         bool *flag;
-    } FLAGS[] = {{"no_prefill", &m->no_prefill},
-                 {"one_sampler", &m->one_sampler},
-                 {"no_stop", &m->no_stop},
-                 {"no_schema", &m->no_schema},
-                 {"json_alone", &m->json_alone}};
+    } FLAGS[] = {{"no_prefill", &m->no_prefill}, {"later_system", &m->later_system}, {"one_sampler", &m->one_sampler},
+                 {"no_stop", &m->no_stop},       {"no_schema", &m->no_schema},       {"json_alone", &m->json_alone}};
     for (unsigned i = 0; i < COUNTOF(FLAGS); i++) TRY(catalog_flag(r, map, FLAGS[i].name, FLAGS[i].flag));
     return catalog_count(r, map, "stops_max", &m->stops_max);
 }
 
 static enum err read_family(const struct reading *r, const struct yaml_node *map, struct catalog_family *f)
 {
-    static const char *const NAMES[] = {"match",      "efforts",    "off",       "adaptive",       "chat",
-                                        "budget_min", "budget_max", "reasons",   "fixed_sampling", "no_prefill",
-                                        "source",     "checked",    "note",      "one_sampler",    "no_stop",
-                                        "no_schema",  "json_alone", "stops_max", "max_output",     NULL};
+    static const char *const NAMES[] = {
+        "match",   "efforts",        "off",        "adaptive",  "chat",       "budget_min",   "budget_max",
+        "reasons", "fixed_sampling", "no_prefill", "source",    "checked",    "note",         "one_sampler",
+        "no_stop", "no_schema",      "json_alone", "stops_max", "max_output", "later_system", NULL};
     struct chat_manners *m = &f->manners;
     struct str note = STR_NONE;
     bool silent = false;

@@ -20,11 +20,12 @@ struct chat_manners {
     bool known;   /* false: nobody told; what is safe */
     bool reasons; /* false: no wish for it may be told */
     bool adaptive;
-    bool one_sampler; /* temperature or top_p, not both */
-    bool no_stop;     /* no stop sequences, penalties, bias */
-    bool no_schema;   /* no JSON schema for its answer */
-    bool json_alone;  /* no format for its answer beside tools */
-    bool no_prefill;  /* does not go on with a turn of the assistant's (A12) */
+    bool one_sampler;  /* temperature or top_p, not both */
+    bool no_stop;      /* no stop sequences, penalties, bias */
+    bool no_schema;    /* no JSON schema for its answer */
+    bool json_alone;   /* no format for its answer beside tools */
+    bool no_prefill;   /* does not go on with a turn of the assistant's (A12) */
+    bool later_system; /* takes system messages where they stand in a conversation, at Bedrock too */
     enum chat_fixed fixed_sampling;
     enum chat_off off;
     enum chat_over over;

@@ -144,6 +144,7 @@ static void load_manners(struct load *l, uint32_t o, struct chat_manners *m)
     m->json_alone = load_flag(l, o, "json_alone");
     m->stops_max = load_u64(l, o, "stops_max", 0);
     m->no_prefill = load_flag(l, o, "no_prefill");
+    m->later_system = load_flag(l, o, "later_system");
     m->efforts = (unsigned)load_u64(l, o, "efforts", 0);
     m->budget_min = load_u64(l, o, "budget_min", 0);
     m->budget_max = load_u64(l, o, "budget_max", 0);

@@ -235,6 +235,7 @@ static void put_family(struct json_writer *w, const struct catalog_family *f)
     if (m->json_alone) json_add_bool(w, S("json_alone"), true);
     if (m->stops_max) json_add_u64(w, S("stops_max"), m->stops_max);
     if (m->no_prefill) json_add_bool(w, S("no_prefill"), true);
+    if (m->later_system) json_add_bool(w, S("later_system"), true);
     json_add_u64(w, S("fixed_sampling"), m->fixed_sampling);
     json_add_u64(w, S("off"), m->off);
     json_add_u64(w, S("over"), m->over);

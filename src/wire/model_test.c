@@ -255,6 +255,46 @@ static void chat_gets_no_cache_marks(void **state)
     hold(ROWS, COUNTOF(ROWS), NULL);
 }
 
+/* B14 */
+static void invoke_has_later_system_messages_where_they_are_taken(void **state)
+{
+    static const struct chat_manners OPUS_48 = {.known = true, .later_system = true};
+    const struct wire_target old = {.manners = &OPUS_47}, fresh = {.manners = &OPUS_48};
+#define LATER(system)                                                                                                          \
+    "{\"model\":\"m\",\"max_tokens\":9," system "\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\"," \
+    "\"content\":\"b\"},{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"system\",\"content\":\"Be brief.\"}]}"
+    static const struct row MOVED[] = {
+        {WIRE_ANTHROPIC_MESSAGES,
+         WIRE_BEDROCK_INVOKE,
+         LATER("\"system\":\"Be kind.\","),
+         {"\"system\":[{\"type\":\"text\",\"text\":\"Be kind.\"},{\"type\":\"text\",\"text\":\"Be brief.\"}]",
+          "{\"role\":\"user\",\"content\":\"c\"}]"},
+         {"\"role\":\"system\""},
+         LOSS_SYSTEM_PLACE,
+         1},
+        {WIRE_ANTHROPIC_MESSAGES,
+         WIRE_BEDROCK_INVOKE,
+         LATER(""),
+         {"\"system\":\"Be brief.\""},
+         {"\"role\":\"system\""},
+         LOSS_SYSTEM_PLACE,
+         1},
+    };
+    static const struct row STAYS[] = {
+        {WIRE_ANTHROPIC_MESSAGES,
+         WIRE_BEDROCK_INVOKE,
+         LATER("\"system\":\"Be kind.\","),
+         {"\"system\":\"Be kind.\"", "{\"role\":\"system\",\"content\":\"Be brief.\"}]"},
+         {NULL},
+         LOSS_SYSTEM_PLACE,
+         0},
+    };
+    (void)state;
+    hold(MOVED, COUNTOF(MOVED), NULL);
+    hold(MOVED, COUNTOF(MOVED), &old);
+    hold(STAYS, COUNTOF(STAYS), &fresh);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +302,7 @@ int main(void)
         cmocka_unit_test(tools_and_effort_leave_chat),
         cmocka_unit_test(an_answer_begun_is_refused),
         cmocka_unit_test(chat_gets_no_cache_marks),
+        cmocka_unit_test(invoke_has_later_system_messages_where_they_are_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

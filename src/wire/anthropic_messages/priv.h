@@ -40,6 +40,7 @@ struct anthropic_messages_writing {
     struct chat *c;
     const struct wire_target *to;
     bool same_format; /* the source's own messages are kept as they were */
+    bool system_up;   /* but for system messages within a conversation, which the model does not take there */
     struct fault *why;
 };
 

@@ -119,7 +119,7 @@ static bool is_system(const struct chat_item *i) { return i->group->role == ROLE
 /* System items that do not stay where they are: all but those of this family's own conversations (A10 keeps their marks). */
 static bool goes_up(const struct anthropic_messages_writing *w, const struct chat_item *i)
 {
-    return is_system(i) && (i->group->apart || !w->same_format);
+    return is_system(i) && (i->group->apart || !w->same_format || w->system_up);
 }
 
 static void put_group(struct anthropic_messages_writing *w, struct chat_group *g)
@@ -410,6 +410,7 @@ enum err anthropic_messages_write_request(struct chat *c, const struct wire_targ
 enum err anthropic_messages_write_invoke(struct chat *c, const struct wire_target *to, struct buf *out, struct fault *why)
 {
     struct anthropic_messages_writing w = writing_of(c, to, why);
+    w.system_up = !to->manners || !to->manners->later_system;
     json_write(&w.o.w, out);
     json_put_object(&w.o.w);
     json_add_str(&w.o.w, S("anthropic_version"), S("bedrock-2023-05-31"));
