@@ -85,11 +85,16 @@ static void start(struct waiting *w, struct http_client *client, struct http_ori
     if (r->stop) timer_set(w->loop, &w->look, STOP_LOOK_MS, on_look);
 }
 
+bool cli_wants_proxy(const struct cli_target *t, enum err e)
+{
+    bool is_cut = e == ERR_UPSTREAM_CUT || e == ERR_UPSTREAM_STALE || e == ERR_UPSTREAM_GARBAGE || e == ERR_UPSTREAM_TLS;
+    return t->wants_proxy_header && is_cut;
+}
+
 /* What a cut connection means where PROXY headers are asked for. */
 static enum err explain(const struct cli_target *t, enum err e, struct fault *why)
 {
-    bool is_cut = e == ERR_UPSTREAM_CUT || e == ERR_UPSTREAM_STALE || e == ERR_UPSTREAM_GARBAGE || e == ERR_UPSTREAM_TLS;
-    if (!t->wants_proxy_header || !is_cut) return e;
+    if (!cli_wants_proxy(t, e)) return e;
     return FAIL(
         why, e,
         "%s cut the connection: proxy_protocol is on and this machine's address is one of trusted_proxies, so each connection "

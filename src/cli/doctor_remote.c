@@ -179,9 +179,14 @@ static void check_path(struct doctor *d, const struct cli_target *t, struct str 
     char what[512];
     const struct cli_request r = {.method = S("GET"), .path = path, .first_byte_ms = ANSWER_MS};
     enum err e = cli_call(t, &r, &a, &why);
+    bool unseen = cli_wants_proxy(t, e); /* as its configuration wants it: nothing is to be mended */
     if (e == OK && a.status != 200) e = cli_refused(&a, &why);
     snprintf(what, sizeof what, "%.100s%.*s: %.300s", t->url, STR_ARG(path), e == OK ? "ok" : why.text);
-    doctor_tell(d, e == OK ? FINDING_OK : FINDING_FAIL, "daemon", what, e == OK ? "" : "its log tells more");
+    doctor_tell(d,
+                e == OK  ? FINDING_OK
+                : unseen ? FINDING_WARN
+                         : FINDING_FAIL,
+                "daemon", what, e == OK || unseen ? "" : "its log tells more");
     buf_done(&a.body);
 }
 

@@ -19,15 +19,35 @@ static void add_routes(struct json_writer *w, struct str list)
     json_put_end(w);
 }
 
-/* A number as it was written: the API checks it. Anything that is no JSON number goes as text and is refused there. */
+/* What is no number is told here, by the option's name; how large it may be the API says. */
+static int refuse_numbers(const struct create *c)
+{
+    const struct {
+        const char *name, *text;
+        bool money;
+    } numbers[] = {{"--requests-per-minute", c->requests, false},
+                   {"--tokens-per-minute", c->tokens, false},
+                   {"--concurrency", c->concurrency, false},
+                   {"--spend-day", c->day, true},
+                   {"--spend-month", c->month, true}};
+    uint64_t whole;
+    money exact;
+    for (unsigned i = 0; i < COUNTOF(numbers); i++) {
+        const char *text = numbers[i].text;
+        if (!text || (numbers[i].money ? money_parse(str_z(text), &exact) : str_u64(str_z(text), &whole))) continue;
+        return cli_wrong_use(numbers[i].money ? "key create: %s must be dollars, as 25.50, not '%s'"
+                                              : "key create: %s must be a whole number, as 60, not '%s'",
+                             numbers[i].name, text);
+    }
+    return 0;
+}
+
 static void add_number(struct json_writer *w, struct str name, const char *text)
 {
     uint64_t whole;
-    money exact;
     if (!text) return;
-    if (str_u64(str_z(text), &whole)) json_add_u64(w, name, whole);
-    else if (money_parse(str_z(text), &exact)) json_add_raw(w, name, str_z(text));
-    else json_add_str(w, name, str_z(text));
+    if (str_u64(str_z(text), &whole)) json_add_u64(w, name, whole); /* 007 is no JSON */
+    else json_add_raw(w, name, str_z(text));
 }
 
 static void write_create(const struct create *c, struct buf *out)
@@ -125,6 +145,7 @@ static int create(int argc, char **argv)
         fputs("aquifer key create: --name NAME is needed\n", stderr);
         return 2;
     }
+    if (refuse_numbers(&c)) return 2;
     struct buf body;
     buf_init(&body, KIB(256));
     write_create(&c, &body);

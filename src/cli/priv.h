@@ -91,6 +91,8 @@ struct cli_answer {
 /* ERR_UPSTREAM_… when nobody answers; a status is no error here. The caller frees ret_answer->body. */
 MUST_USE enum err cli_call(const struct cli_target *t, const struct cli_request *r, struct cli_answer *ret_answer,
                            struct fault *why);
+/* Was it cut off because connections from here have to begin with a PROXY header? */
+bool cli_wants_proxy(const struct cli_target *t, enum err e);
 /* The same for the admin API: an error status becomes a fault with the API's own words. The caller frees ret_answer->body,
  * also after an error. */
 MUST_USE enum err cli_admin_call(const struct cli_common *c, struct str method, struct str path, struct str body,

@@ -1,5 +1,5 @@
 /* Texts as vectors, between OpenAI's embeddings and Gemini's embedContent and batchEmbedContents: a small neutral struct, for they
- * are no conversation. Facts: OpenAI API reference "Embeddings"; Gemini API reference "Embeddings"; T5 in docs/wire.md. Called by the
+ * are no conversation. Facts: OpenAI API reference "Embeddings"; Gemini API reference "Embeddings"; T8 in docs/wire.md. Called by the
  * gateway's translation; pure. */
 #include <sodium.h>
 #include <stdlib.h>

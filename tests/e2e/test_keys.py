@@ -69,6 +69,13 @@ def _():
     until(lambda: gateway.chat(short).status == 401, "it has expired")
 
 
+@test("a limit that is no number is told by its option's name")
+def _():
+    for option, wrong in (("--requests-per-minute", "-1"), ("--tokens-per-minute", "1e3"), ("--concurrency", "two"), ("--spend-day", "$5")):
+        done = gateway.cli("key", "create", "--name", "n", f"{option}={wrong}", status=2, json_out=False)
+        check(option in done.stderr and wrong in done.stderr, done.stderr)
+
+
 @test("limits: 429 in the caller's format with a retry-after of whole seconds, and nothing reaches the provider")
 def _():
     for name, ask in FORMATS.items():

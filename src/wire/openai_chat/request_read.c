@@ -432,7 +432,7 @@ static enum err take_stop(struct wire_in *in, void *into, uint32_t at)
     return fits ? OK : wire_full(in);
 }
 
-/* C14: the newer name wins. */
+/* C14: of two the newer is meant. */
 static enum err take_max_tokens(struct wire_in *in, void *into, uint32_t at)
 {
     const struct chat *c = into;
