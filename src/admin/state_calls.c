@@ -2,8 +2,6 @@
  * sealed by the gateway and nothing to us. Lane STATE. */
 #include "admin/priv.h"
 
-enum { CALLS_MAX = 512, RECALLED_MAX = 8 << 20 }; /* as gateways ask, and as much as they take */
-
 static const struct json_limits LIMITS = {.max_depth = 64, .record_depth = 2};
 
 static enum err begin(struct call *c, struct store **ret_store, struct fault *why)
@@ -50,7 +48,7 @@ static enum err put_one(struct call *c, struct store *s, struct str id, bool *re
     TRY(store_query(s, "SELECT body FROM call_states WHERE project = ?1 AND call = ?2", BINDS(V_TEXT(c->project), V_TEXT(id)),
                     &rows, why));
     TRY(store_next(&rows, &found, why));
-    *ret_full = found && c->out.n + id.n + store_blob(&rows, 0).n + AROUND > RECALLED_MAX;
+    *ret_full = found && c->out.n + id.n + store_blob(&rows, 0).n + AROUND > CHAT_CALLS_BYTES;
     if (!found || *ret_full) return OK;
     buf_str(&c->out, c->out.n > 1 ? S(",\"") : S("\""));
     buf_str(&c->out, id);
@@ -70,7 +68,7 @@ enum err state_calls_recall(struct call *c, struct fault *why)
     bool full = false;
     TRY(begin(c, &s, why));
     buf_char(&c->out, '{');
-    for (struct json_iter it = json_each(t, 0); !full && n < CALLS_MAX && json_next(t, &it, &id); n++) {
+    for (struct json_iter it = json_each(t, 0); !full && n < CHAT_CALLS_ASKED && json_next(t, &it, &id); n++) {
         if (!json_is(t, id, JSON_STRING)) return FAIL(why, ERR_BAD_REQUEST, "call ids must be strings");
         TRY(put_one(c, s, json_text(t, id), &full, why));
     }

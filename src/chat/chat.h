@@ -536,6 +536,8 @@ bool chat_is_sealed(struct str span); /* by its beginning: what else begins so, 
 /* ERR_BAD_REQUEST: forged, of another project, or broken. ERR_LIMIT: the arena is full. The result is in the arena. */
 MUST_USE enum err chat_unseal(const struct chat_seal *s, struct arena *a, struct str span, struct chat_opaque *ret_opaque,
                               struct fault *why);
+/* What gateways ask control for at once, and the most that they take: of more calls the newest count. */
+enum { CHAT_CALLS_ASKED = 512, CHAT_CALLS_BYTES = 8 << 20 };
 /* calls.c: an object with a text per call id, sealed; what is in it is ticked. For how many calls? 0: none, or `out` is over. */
 unsigned chat_calls_keep(struct chat_answer *a, const struct chat_seal *seal, struct chat_origin origin, struct buf *out);
 /* Before chat_unseal_all(). `t` holds such an object, whose text lives as long as the form. ERR_LIMIT. */

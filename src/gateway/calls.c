@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { IDS_MAX = 512, RECALLED_MAX = 8 << 20, KEPT_MAX = 2 << 20 }; /* the first two are admin/state_calls.c's as well */
+enum { KEPT_MAX = 2 << 20 };
 
 struct calls {
     struct exchange *exchange;
@@ -91,7 +91,7 @@ static uint32_t turn_of(const struct json_tape *t, uint32_t messages)
 
 /* The newest ids that were met, as values of the tape. */
 struct newest {
-    uint32_t at[IDS_MAX];
+    uint32_t at[CHAT_CALLS_ASKED];
     unsigned n; /* met */
 };
 
@@ -102,7 +102,7 @@ static void note_ids(const struct json_tape *t, uint32_t message, struct newest 
     for (struct json_iter it = json_each(t, list); json_next(t, &it, &call);) {
         uint32_t id = json_is(t, call, JSON_OBJECT) ? json_find(t, call, S("id")) : 0;
         if (!id || !json_is(t, id, JSON_STRING) || !chat_call_id_is_plain(json_text(t, id))) continue;
-        ids->at[ids->n++ % IDS_MAX] = id;
+        ids->at[ids->n++ % CHAT_CALLS_ASKED] = id;
     }
 }
 
@@ -117,7 +117,8 @@ static unsigned put_ids(const struct json_tape *t, struct buf *out)
         if (one >= first) note_ids(t, one, &ids);
     json_write(&w, out);
     json_put_array(&w);
-    for (unsigned n = 0; n < ids.n && n < IDS_MAX; n++) json_put_span(&w, json_text(t, ids.at[(ids.n - 1 - n) % IDS_MAX]));
+    for (unsigned n = 0; n < ids.n && n < CHAT_CALLS_ASKED; n++)
+        json_put_span(&w, json_text(t, ids.at[(ids.n - 1 - n) % CHAT_CALLS_ASKED]));
     json_put_end(&w);
     return json_write_done(&w) ? ids.n : 0;
 }
@@ -159,7 +160,7 @@ enum next calls_recall(struct exchange *x)
     x->gl->scanned = NULL;
     x->calls->asked = true;
     x->calls->call.on_done = on_recalled;
-    ask(x, "/calls/recall", RECALLED_MAX);
+    ask(x, "/calls/recall", CHAT_CALLS_BYTES);
     return WAIT;
 }
 

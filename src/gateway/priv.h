@@ -231,6 +231,8 @@ _Static_assert(sizeof(struct exchange) <= 1400, "an open stream that waits must 
 
 /* ---- exchange.c: the journey and the lifetime ---------------------------------------------------------------------- */
 struct exchange *exchange_new(struct gateway_loop *gl, struct http_stream *s);
+/* An estimate of what is asked, for limits and for what nobody tells: four bytes a token. */
+static inline uint64_t exchange_input_tokens(const struct exchange *x) { return x->request.input_bound / 4; }
 void exchange_begin(struct exchange *x);                   /* starts the journey; x may be gone when it returns */
 void exchange_resume(struct exchange *x);                  /* the step it waits in is over: on with the next */
 void exchange_jump(struct exchange *x, enum step_id step); /* out of a waiting step to another one */

@@ -3,8 +3,6 @@
  * counts. Called by admit and route; owns x->hold. */
 #include "priv.h"
 
-enum { BYTES_PER_TOKEN = 4 };
-
 static bool is_capped(const struct exchange *x) { return x->key->limits.spend_day >= 0 || x->key->limits.spend_month >= 0; }
 
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -290,7 +288,7 @@ static enum err take(struct exchange *x, const struct budget_wish *wish)
 static uint64_t tokens_of(const struct exchange *x)
 {
     enum wire_meter meter = wire_manner(x->request.operation)->meter;
-    uint64_t input = x->request.input_bound / BYTES_PER_TOKEN, sum;
+    uint64_t input = exchange_input_tokens(x), sum;
     if (!x->key->limits.tokens_per_minute || meter == WIRE_METER_NONE) return 0;
     if (meter == WIRE_METER_INPUT) return input;
     return __builtin_add_overflow(input, output_likely(x), &sum) ? UINT64_MAX : sum;

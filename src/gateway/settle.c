@@ -1,8 +1,6 @@
 /* Settle and record: what an attempt used and cost, into the journal, the meters and the metrics. One struct feeds them all. */
 #include "priv.h"
 
-enum { BYTES_PER_TOKEN = 4 };
-
 /* Nothing told of a side's main cell, and no tokens in the others, is not a told 0. */
 static bool is_told(const struct usage *u, enum usage_cell main, uint64_t sum)
 {
@@ -37,14 +35,13 @@ static void complete_usage(struct exchange *x, enum attempt_end end, enum err co
     /* Refused before it generated: nothing is charged, but what was read. */
     if (was_refusal(x, end) || was_no_answer(x, end, code)) {
         if (usage_worst(u, USAGE_INPUT) != USAGE_UNKNOWN) return; /* it told, in a body that says it failed */
-        usage_set(u, USAGE_IN_FRESH, x->attempt.verdict.charged ? x->request.input_bound / BYTES_PER_TOKEN : 0, USAGE_ESTIMATED);
+        usage_set(u, USAGE_IN_FRESH, x->attempt.verdict.charged ? exchange_input_tokens(x) : 0, USAGE_ESTIMATED);
         usage_set(u, USAGE_OUT_VISIBLE, 0, USAGE_ESTIMATED);
         return;
     }
     if (end != ATTEMPT_OK) usage_make_partial(u);
     if (meter == WIRE_METER_TOLD) return;
-    if (!is_told(u, USAGE_IN_FRESH, usage_input(u)))
-        usage_set(u, USAGE_IN_FRESH, x->request.input_bound / BYTES_PER_TOKEN, USAGE_ESTIMATED);
+    if (!is_told(u, USAGE_IN_FRESH, usage_input(u))) usage_set(u, USAGE_IN_FRESH, exchange_input_tokens(x), USAGE_ESTIMATED);
     if (meter == WIRE_METER_INPUT) return;
     /* Usage told early in a stream (Messages' first word is a cursor) leaves out what was generated after it. */
     uint64_t untold = x->wire_stream.tokens_untold;

@@ -332,13 +332,12 @@ static enum err rewrite_count(struct exchange *x, struct buf *out)
 
 static enum err rewrite_vectors(struct exchange *x, struct buf *out)
 {
-    enum { BYTES_PER_TOKEN = 4 };
     struct translation *t = x->attempt.translation;
     struct wire_vectors v = {.n = t->embed.n, .at = arena_alloc(&t->arena, t->embed.n * sizeof *v.at)};
     if (!v.at) return FAIL(&x->fault, ERR_INTERNAL, "the answer does not fit its bounds");
     TRY(wire_embed_read_answer(x->attempt.wire->format, buf_view(&x->held), &x->gl->tape, &v, &x->fault));
     if (v.told) usage_set(&x->usage, USAGE_IN_FRESH, v.tokens, USAGE_REPORTED);
-    else v.tokens = x->request.input_bound / BYTES_PER_TOKEN;
+    else v.tokens = exchange_input_tokens(x);
     wire_embed_write_answer(x->wire->format, x->request.operation, &v, &t->embed, x->request.model, out);
     return OK;
 }
