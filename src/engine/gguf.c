@@ -122,7 +122,8 @@ bool model_embeds(const char *path)
     } head;
     struct gguf g = {.in = fopen(path, "re"), .left = SKIP_MAX};
     if (!g.in) return false;
-    bool sound = take(&g, &head, sizeof head) && memcmp(head.magic, "GGUF", 4) == 0 && head.pairs <= PAIRS_MAX;
+    bool sound = take(&g, &head, sizeof head) && memcmp(head.magic, "GGUF", 4) == 0 && (head.version == 2 || head.version == 3) &&
+                 head.pairs <= PAIRS_MAX;
     for (uint64_t i = 0; sound && i < head.pairs; i++) sound = take_pair(&g);
     fclose(g.in);
     return is_encoder(g.architecture) || (sound && g.pooled);
